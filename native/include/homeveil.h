@@ -1,0 +1,87 @@
+/* homeveil kernels: everything that touches every pixel of a frame.
+ *
+ * Planes are 8-bit YUV 4:2:0 as the decoder gave them. Strides are in bytes and signed.
+ * The caller owns every buffer; nothing here allocates, locks, prints or keeps state.
+ * A grid has ceil(width / cell) x ceil(height / cell) cells, row-major; the last row and
+ * column may be cut by the frame. Every kernel is integer and bit-exact: the scalar
+ * version is the specification, and faster ones must equal it.
+ */
+#ifndef HOMEVEIL_H
+#define HOMEVEIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    HV_OK = 0,
+    HV_BAD_IMAGE = -1,    /* null plane, size out of 1..16384, unknown uv_step */
+    HV_BAD_CELL = -2,     /* cell is not 8, 16 or 32 */
+    HV_BAD_ARGUMENT = -3, /* null buffer, size or number out of range */
+    HV_MISMATCH = -4      /* two images differ in size or layout */
+};
+
+typedef struct {
+    uint8_t *y, *u, *v;
+    ptrdiff_t y_stride, uv_stride;
+    int32_t uv_step; /* bytes from one U to the next: 1 planar, 2 interleaved */
+    int32_t width, height;
+    int32_t bt709;      /* matrix: 1 = BT.709, 0 = BT.601 */
+    int32_t full_range; /* 1 = luma 0..255, 0 = 16..235 */
+} hv_image;
+
+/* Differences of a frame (a) from a reference (b), one entry per cell. */
+typedef struct {
+    int32_t *peak_y;  /* largest |sum of luma differences| over 4x4 blocks */
+    int32_t *peak_uv; /* the same over 4x4 blocks of U and of V samples */
+    int32_t *sad_y;   /* sum of absolute luma differences */
+    int32_t *n;       /* luma samples in the cell */
+    int32_t *sum_a, *sum_b;
+    int64_t *sum_aa, *sum_bb, *sum_ab; /* of b without gain */
+} hv_change_out;
+
+/* Area mean where the region shrinks, bilinear where it grows, per axis; RGB out.
+ * The region [x0, x1) x [y0, y1) may reach outside: the edge is repeated.
+ * scratch holds hv_thumbnail_scratch(out_width) bytes, 8-aligned. */
+size_t hv_thumbnail_scratch(int32_t out_width);
+int hv_thumbnail(const hv_image *image, double x0, double y0, double x1, double y1, uint8_t *rgb,
+                 int32_t out_width, int32_t out_height, ptrdiff_t rgb_stride, void *scratch);
+
+/* reference luma is taken as clamp((b * gain_q8 >> 8) + offset) for peaks and sad. */
+int hv_change(const hv_image *frame, const hv_image *reference, int32_t cell, int32_t gain_q8,
+              int32_t offset, const hv_change_out *out);
+
+/* Rounded mean colour of each cell. */
+int hv_cell_means(const hv_image *image, int32_t cell, uint8_t *y, uint8_t *u, uint8_t *v);
+
+/* Copies the cells whose mask is not 0. */
+int hv_copy_cells(const hv_image *destination, const hv_image *source, int32_t cell,
+                  const uint8_t *mask);
+
+/* out = mask dilated by a square of side 2 * radius + 1; both cols x rows, 0 or 1. */
+int hv_grow(const uint8_t *mask, uint8_t *out, int32_t cols, int32_t rows, int32_t radius);
+
+/* Overwrites every sample of the cells whose mask is not 0, and no other.
+ * colours: cols x rows x (Y, U, V). smooth: bilinear between cell centres, else flat. */
+int hv_paint(const hv_image *image, int32_t cell, const uint8_t *mask, const uint8_t *colours,
+             int32_t smooth);
+
+/* For each wanted cell: the least difference, in 1/16 grey level, between its block and a
+ * block of `previous` displaced by at most a cell, in steps of `step` pixels, whose cells
+ * are all allowed; the largest of the mean absolute differences of Y, U and V counts.
+ * UINT16_MAX where there is no such block or the cell is not wanted. */
+int hv_explain(const hv_image *frame, const hv_image *previous, int32_t cell,
+               const uint8_t *allowed, const uint8_t *wanted, int32_t step, uint16_t *best);
+
+/* Full-size colour conversion. bgr: byte order of the packed picture. */
+int hv_from_rgb(const uint8_t *rgb, ptrdiff_t stride, int32_t bgr, const hv_image *image);
+int hv_to_rgb(const hv_image *image, uint8_t *rgb, ptrdiff_t stride);
+
+/* out(x, y) = rgb sampled bilinearly at affine * (x, y, 1); black outside. */
+int hv_warp(const uint8_t *rgb, int32_t width, int32_t height, ptrdiff_t stride,
+            const double affine[6], uint8_t *out, int32_t out_width, int32_t out_height,
+            ptrdiff_t out_stride);
+
+/* Name of the kernel set in use: "c" or "avx2". HOMEVEIL_CPU=c lowers it. */
+const char *hv_cpu_name(void);
+
+#endif

@@ -1,0 +1,120 @@
+/* The outer ring: every argument is checked here, once, and a status returned. */
+#include <math.h>
+
+#include "kernels.h"
+
+enum { MAX_SIDE = 16384 };
+
+static int bad_image(const hv_image *i) {
+    if (!i || !i->y || !i->u || !i->v) return 1;
+    if (i->width < 1 || i->height < 1 || i->width > MAX_SIDE || i->height > MAX_SIDE) return 1;
+    return i->uv_step != 1 && i->uv_step != 2;
+}
+
+static int bad_cell(int32_t cell) { return cell != 8 && cell != 16 && cell != 32; }
+
+static int pair_status(const hv_image *a, const hv_image *b) {
+    if (bad_image(a) || bad_image(b)) return HV_BAD_IMAGE;
+    return a->width == b->width && a->height == b->height && a->uv_step == b->uv_step
+               ? HV_OK
+               : HV_MISMATCH;
+}
+
+int hv_thumbnail(const hv_image *image, double x0, double y0, double x1, double y1, uint8_t *rgb,
+                 int32_t out_width, int32_t out_height, ptrdiff_t rgb_stride, void *scratch) {
+    if (bad_image(image)) return HV_BAD_IMAGE;
+    if (!rgb || !scratch || out_width < 1 || out_height < 1 || out_width > 4096 ||
+        out_height > 4096)
+        return HV_BAD_ARGUMENT;
+    const double far = 4.0 * MAX_SIDE;
+    if (!(x0 > -far && y0 > -far && x1 < far && y1 < far && x1 - x0 >= 1e-3 && y1 - y0 >= 1e-3))
+        return HV_BAD_ARGUMENT; /* also refuses NaN */
+    hv_thumbnail_c(image, x0, y0, x1, y1, rgb, out_width, out_height, rgb_stride, scratch);
+    return HV_OK;
+}
+
+int hv_change(const hv_image *frame, const hv_image *reference, int32_t cell, int32_t gain_q8,
+              int32_t offset, const hv_change_out *out) {
+    const int status = pair_status(frame, reference);
+    if (status) return status;
+    if (bad_cell(cell)) return HV_BAD_CELL;
+    if (!out || !out->peak_y || !out->peak_uv || !out->sad_y || !out->n || !out->sum_a ||
+        !out->sum_b || !out->sum_aa || !out->sum_bb || !out->sum_ab)
+        return HV_BAD_ARGUMENT;
+    if (gain_q8 < 0 || gain_q8 > 65535 || offset < -255 || offset > 255) return HV_BAD_ARGUMENT;
+    hv_dispatch()->change(frame, reference, cell, gain_q8, offset, out);
+    return HV_OK;
+}
+
+int hv_cell_means(const hv_image *image, int32_t cell, uint8_t *y, uint8_t *u, uint8_t *v) {
+    if (bad_image(image)) return HV_BAD_IMAGE;
+    if (bad_cell(cell)) return HV_BAD_CELL;
+    if (!y || !u || !v) return HV_BAD_ARGUMENT;
+    hv_cell_means_c(image, cell, y, u, v);
+    return HV_OK;
+}
+
+int hv_copy_cells(const hv_image *destination, const hv_image *source, int32_t cell,
+                  const uint8_t *mask) {
+    const int status = pair_status(destination, source);
+    if (status) return status;
+    if (bad_cell(cell)) return HV_BAD_CELL;
+    if (!mask) return HV_BAD_ARGUMENT;
+    hv_copy_cells_c(destination, source, cell, mask);
+    return HV_OK;
+}
+
+int hv_grow(const uint8_t *mask, uint8_t *out, int32_t cols, int32_t rows, int32_t radius) {
+    if (!mask || !out || cols < 1 || rows < 1 || cols > MAX_SIDE || rows > MAX_SIDE ||
+        radius < 0 || radius > 1024)
+        return HV_BAD_ARGUMENT;
+    hv_grow_c(mask, out, cols, rows, radius);
+    return HV_OK;
+}
+
+int hv_paint(const hv_image *image, int32_t cell, const uint8_t *mask, const uint8_t *colours,
+             int32_t smooth) {
+    if (bad_image(image)) return HV_BAD_IMAGE;
+    if (bad_cell(cell)) return HV_BAD_CELL;
+    if (!mask || !colours) return HV_BAD_ARGUMENT;
+    hv_paint_c(image, cell, mask, colours, smooth);
+    return HV_OK;
+}
+
+int hv_explain(const hv_image *frame, const hv_image *previous, int32_t cell,
+               const uint8_t *allowed, const uint8_t *wanted, int32_t step, uint16_t *best) {
+    const int status = pair_status(frame, previous);
+    if (status) return status;
+    if (bad_cell(cell)) return HV_BAD_CELL;
+    if (!allowed || !wanted || !best || step < 1 || step > cell) return HV_BAD_ARGUMENT;
+    hv_explain_c(frame, previous, cell, allowed, wanted, step, best);
+    return HV_OK;
+}
+
+int hv_from_rgb(const uint8_t *rgb, ptrdiff_t stride, int32_t bgr, const hv_image *image) {
+    if (bad_image(image)) return HV_BAD_IMAGE;
+    if (!rgb) return HV_BAD_ARGUMENT;
+    hv_from_rgb_c(rgb, stride, bgr, image);
+    return HV_OK;
+}
+
+int hv_to_rgb(const hv_image *image, uint8_t *rgb, ptrdiff_t stride) {
+    if (bad_image(image)) return HV_BAD_IMAGE;
+    if (!rgb) return HV_BAD_ARGUMENT;
+    hv_to_rgb_c(image, rgb, stride);
+    return HV_OK;
+}
+
+int hv_warp(const uint8_t *rgb, int32_t width, int32_t height, ptrdiff_t stride,
+            const double affine[6], uint8_t *out, int32_t out_width, int32_t out_height,
+            ptrdiff_t out_stride) {
+    if (!rgb || !out || !affine || width < 1 || height < 1 || width > MAX_SIDE ||
+        height > MAX_SIDE || out_width < 1 || out_height < 1 || out_width > 4096 ||
+        out_height > 4096)
+        return HV_BAD_ARGUMENT;
+    for (int i = 0; i < 6; i++)
+        if (!isfinite(affine[i]) || affine[i] < -65536.0 || affine[i] > 65536.0)
+            return HV_BAD_ARGUMENT;
+    hv_warp_c(rgb, width, height, stride, affine, out, out_width, out_height, out_stride);
+    return HV_OK;
+}

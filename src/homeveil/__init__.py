@@ -1,0 +1,109 @@
+"""homeveil: only the enrolled agent and an empty room leave the camera.
+
+    import homeveil
+
+    profile = homeveil.load_profile("agent.veil", passphrase)
+    report = homeveil.redact("in.mp4", "out.mp4", profile=profile)
+
+or, for frames of one's own:
+
+    with homeveil.Redactor(profile) as redactor:
+        raw = homeveil.frame_from_array(picture, "bgr", seconds)
+        for veiled in redactor.process(raw):
+            show(homeveil.array_from_frame(veiled, "bgr"))
+        for veiled in redactor.flush():
+            show(homeveil.array_from_frame(veiled, "bgr"))
+
+Importing this package loads no model, opens no device and imports no codec.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from homeveil.errors import (
+    EnrollmentError,
+    FrameError,
+    HomeveilError,
+    InputError,
+    MediaError,
+    ModelError,
+    OutputError,
+    PassphraseError,
+    PerceptionError,
+    PolicyError,
+    ProfileError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
+    from homeveil.pictures import array_from_frame, frame_from_array
+    from homeveil.policy import ModelFile, Policy, Style
+    from homeveil.profile.store import erase_profile, load_profile, save_profile
+    from homeveil.profile.template import Profile
+    from homeveil.redaction import Progress, redact
+    from homeveil.redactor import Redactor
+    from homeveil.report import Report, Span
+
+_HOMES = {
+    "ModelFile": "homeveil.policy",
+    "PixelFormat": "homeveil.frames",
+    "Policy": "homeveil.policy",
+    "Profile": "homeveil.profile.template",
+    "Progress": "homeveil.redaction",
+    "RawFrame": "homeveil.frames",
+    "Redactor": "homeveil.redactor",
+    "Report": "homeveil.report",
+    "Span": "homeveil.report",
+    "Style": "homeveil.policy",
+    "Timestamp": "homeveil.frames",
+    "VeiledFrame": "homeveil.frames",
+    "array_from_frame": "homeveil.pictures",
+    "erase_profile": "homeveil.profile.store",
+    "frame_from_array": "homeveil.pictures",
+    "load_profile": "homeveil.profile.store",
+    "redact": "homeveil.redaction",
+    "save_profile": "homeveil.profile.store",
+}
+
+__all__ = [
+    "EnrollmentError",
+    "FrameError",
+    "HomeveilError",
+    "InputError",
+    "MediaError",
+    "ModelError",
+    "ModelFile",
+    "OutputError",
+    "PassphraseError",
+    "PerceptionError",
+    "PixelFormat",
+    "Policy",
+    "PolicyError",
+    "Profile",
+    "ProfileError",
+    "Progress",
+    "RawFrame",
+    "Redactor",
+    "Report",
+    "Span",
+    "Style",
+    "Timestamp",
+    "UsageError",
+    "VeiledFrame",
+    "array_from_frame",
+    "erase_profile",
+    "frame_from_array",
+    "load_profile",
+    "redact",
+    "save_profile",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'homeveil' has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)

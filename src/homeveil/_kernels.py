@@ -1,0 +1,246 @@
+"""The kernels in C, for numpy: the only module that touches ``homeveil._native``.
+
+Frames are RawFrame or VeiledFrame in I420 or NV12; grids are (rows, cols) arrays over the
+cells of a frame. Wrong shapes raise FrameError before C is reached.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil._native import ffi, lib
+from homeveil.errors import FrameError
+from homeveil.frames import PixelFormat, Plane, RawFrame, VeiledFrame, plane_shapes
+from homeveil.grid import BoolGrid, Box, FloatGrid
+
+Frame = RawFrame | VeiledFrame
+Rgb = NDArray[np.uint8]
+
+_BT709 = 1
+_STATUS = {
+    -1: "bad image",
+    -2: "cell must be 8, 16 or 32 pixels",
+    -3: "argument out of range",
+    -4: "frames differ in size or layout",
+}
+
+
+class ChangeStats(NamedTuple):
+    """Differences of a frame (a) from a reference (b) per cell, each (rows, cols).
+
+    peak_y, peak_uv: largest absolute sum of differences over 4x4 samples. sad_y: sum of
+    absolute luma differences. n: luma samples. sum_*: moments of luma, b without gain.
+    """
+
+    peak_y: NDArray[np.int32]
+    peak_uv: NDArray[np.int32]
+    sad_y: NDArray[np.int32]
+    n: NDArray[np.int32]
+    sum_a: NDArray[np.int32]
+    sum_b: NDArray[np.int32]
+    sum_aa: NDArray[np.int64]
+    sum_bb: NDArray[np.int64]
+    sum_ab: NDArray[np.int64]
+
+
+def cpu_name() -> str:
+    """Name of the kernel set in use, ``c`` or ``avx2``; HOMEVEIL_CPU=c lowers it."""
+    return str(ffi.string(lib.hv_cpu_name()).decode())
+
+
+def thumbnail(frame: Frame, roi: Box, size: tuple[int, int]) -> Rgb:
+    """(height, width, 3) RGB picture of ``roi``, ``size`` = (width, height).
+
+    Area mean where it shrinks, bilinear where it grows. The region may reach outside the
+    frame: the edge is repeated.
+    """
+    width, height = size
+    rgb = np.empty((height, width, 3), np.uint8)
+    scratch = np.empty(max(1, lib.hv_thumbnail_scratch(width)) // 8 + 1, np.int64)
+    image, keep = _image(frame)
+    _check(
+        lib.hv_thumbnail(
+            image, roi.x0, roi.y0, roi.x1, roi.y1, _u8(rgb), width, height, width * 3,
+            ffi.from_buffer(scratch),
+        )
+    )
+    del keep
+    return rgb
+
+
+def change(
+    frame: Frame, reference: Frame, cell: int, gain_q8: int = 256, offset: int = 0
+) -> ChangeStats:
+    """Compare two frames of one size and layout; the reference's luma is first taken times
+    gain_q8 / 256 plus offset for the peaks and the absolute differences."""
+    shape = _grid_shape(frame, cell)
+    narrow = [np.empty(shape, np.int32) for _ in range(6)]
+    wide = [np.empty(shape, np.int64) for _ in range(3)]
+    stats = ChangeStats._make([*narrow, *wide])
+    out = ffi.new("hv_change_out *")
+    for name, array in stats._asdict().items():
+        kind = "int32_t[]" if array.dtype == np.int32 else "int64_t[]"
+        setattr(out, name, ffi.from_buffer(kind, array))
+    a, keep_a = _image(frame)
+    b, keep_b = _image(reference)
+    _check(lib.hv_change(a, b, cell, gain_q8, offset, out))
+    del keep_a, keep_b
+    return stats
+
+
+def cell_means(frame: Frame, cell: int) -> NDArray[np.uint8]:
+    """(rows, cols, 3): rounded mean Y, U, V of each cell."""
+    shape = _grid_shape(frame, cell)
+    planes = [np.empty(shape, np.uint8) for _ in range(3)]
+    image, keep = _image(frame)
+    _check(lib.hv_cell_means(image, cell, *(_u8(plane) for plane in planes)))
+    del keep
+    return np.stack(planes, axis=-1)
+
+
+def copy_cells(destination: Frame, source: Frame, cell: int, mask: BoolGrid) -> None:
+    """Copy the cells of ``mask`` from ``source`` into ``destination``'s planes."""
+    cells = _mask(mask, _grid_shape(source, cell))
+    to, keep_to = _image(destination, writable=True)
+    origin, keep_from = _image(source)
+    _check(lib.hv_copy_cells(to, origin, cell, _u8(cells)))
+    del keep_to, keep_from
+
+
+def grow(mask: BoolGrid, radius: int) -> BoolGrid:
+    """``mask`` dilated by ``radius`` cells in all eight directions."""
+    if mask.ndim != 2 or 0 in mask.shape:
+        raise FrameError(f"mask is {mask.shape}, expected (rows, cols)")
+    cells = _mask(mask, mask.shape)
+    out = np.empty(mask.shape, np.uint8)
+    _check(lib.hv_grow(_u8(cells), _u8(out), mask.shape[1], mask.shape[0], radius))
+    return out.view(np.bool_)
+
+
+def paint(
+    frame: Frame, cell: int, mask: BoolGrid, colours: NDArray[np.uint8], smooth: bool
+) -> None:
+    """Overwrite the cells of ``mask`` in ``frame``'s planes, and no other sample.
+
+    colours: (rows, cols, 3) Y, U, V. smooth: bilinear between cell centres, else flat.
+    """
+    shape = _grid_shape(frame, cell)
+    cells = _mask(mask, shape)
+    if colours.shape != (*shape, 3) or colours.dtype != np.uint8:
+        raise FrameError(
+            f"colours are {colours.shape} {colours.dtype}, expected {(*shape, 3)} uint8"
+        )
+    colours = np.ascontiguousarray(colours)
+    image, keep = _image(frame, writable=True)
+    _check(lib.hv_paint(image, cell, _u8(cells), _u8(colours), int(smooth)))
+    del keep
+
+
+def explain(
+    frame: Frame, previous: Frame, cell: int, allowed: BoolGrid, wanted: BoolGrid, step: int
+) -> FloatGrid:
+    """Least mean absolute difference, in grey levels, between each wanted cell and a block of
+    ``previous`` displaced by at most a cell whose cells are all ``allowed``; the worst of
+    Y, U and V counts. inf where there is none. step: pixels between displacements."""
+    shape = _grid_shape(frame, cell)
+    may, want = _mask(allowed, shape), _mask(wanted, shape)
+    best = np.empty(shape, np.uint16)
+    a, keep_a = _image(frame)
+    b, keep_b = _image(previous)
+    _check(
+        lib.hv_explain(a, b, cell, _u8(may), _u8(want), step, ffi.from_buffer("uint16_t[]", best))
+    )
+    del keep_a, keep_b
+    levels: FloatGrid = np.where(best == 65535, np.inf, best / 16.0).astype(np.float32)
+    return levels
+
+
+def from_rgb(
+    picture: NDArray[np.uint8], *, bgr: bool = False, full_range: bool = False
+) -> tuple[Plane, Plane, Plane]:
+    """I420 planes of an (height, width, 3) picture, BT.601."""
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise FrameError(f"picture is {picture.shape} {picture.dtype}, expected (h, w, 3) uint8")
+    picture = np.ascontiguousarray(picture)
+    height, width = picture.shape[:2]
+    shapes = plane_shapes(PixelFormat.I420, max(width, 1), max(height, 1))
+    planes = tuple(np.empty(shape, np.uint8) for shape in shapes)
+    image = ffi.new("hv_image *")
+    image.y, image.u, image.v = (_u8(plane) for plane in planes)
+    image.y_stride, image.uv_stride, image.uv_step = shapes[0][1], shapes[1][1], 1
+    image.width, image.height, image.full_range = width, height, int(full_range)
+    _check(lib.hv_from_rgb(_u8(picture), width * 3, int(bgr), image))
+    return planes[0], planes[1], planes[2]
+
+
+def to_rgb(frame: Frame) -> Rgb:
+    """(height, width, 3) RGB picture of a frame."""
+    rgb = np.empty((frame.height, frame.width, 3), np.uint8)
+    image, keep = _image(frame)
+    _check(lib.hv_to_rgb(image, _u8(rgb), frame.width * 3))
+    del keep
+    return rgb
+
+
+def warp(rgb: Rgb, affine: NDArray[np.float64], size: tuple[int, int]) -> Rgb:
+    """(height, width, 3) picture sampled from ``rgb`` at affine @ (x, y, 1), black outside.
+
+    affine: (2, 3), output pixel to input pixel. size: (width, height).
+    """
+    rgb = np.ascontiguousarray(rgb)
+    width, height = size
+    out = np.empty((height, width, 3), np.uint8)
+    matrix = np.ascontiguousarray(affine, dtype=np.float64)
+    if matrix.shape != (2, 3):
+        raise FrameError(f"affine is {matrix.shape}, expected (2, 3)")
+    _check(
+        lib.hv_warp(
+            _u8(rgb), rgb.shape[1], rgb.shape[0], rgb.shape[1] * 3,
+            ffi.from_buffer("double[]", matrix), _u8(out), width, height, width * 3,
+        )
+    )
+    return out
+
+
+def _image(frame: Frame, *, writable: bool = False) -> tuple[Any, object]:
+    """The C view of a frame, and what must stay alive as long as it is used."""
+    if writable and not all(plane.flags.writeable for plane in frame.planes):
+        raise FrameError("the frame's planes are read-only")
+    pointers = [ffi.cast("uint8_t *", plane.ctypes.data) for plane in frame.planes]
+    image = ffi.new("hv_image *")
+    image.y, image.u = pointers[0], pointers[1]
+    if frame.pixel_format is PixelFormat.I420:
+        if frame.planes[1].strides[0] != frame.planes[2].strides[0]:
+            raise FrameError("U and V planes must have the same stride")
+        image.v, image.uv_step = pointers[2], 1
+    else:
+        image.v, image.uv_step = pointers[1] + 1, 2
+    image.y_stride, image.uv_stride = frame.planes[0].strides[0], frame.planes[1].strides[0]
+    image.width, image.height = frame.width, frame.height
+    image.bt709 = int(frame.colour.matrix == _BT709)
+    image.full_range = int(frame.colour.full_range)
+    return image, frame.planes
+
+
+def _grid_shape(frame: Frame, cell: int) -> tuple[int, int]:
+    if cell not in (8, 16, 32):
+        raise FrameError(f"cell of {cell} pixels: must be 8, 16 or 32")
+    return -(-frame.height // cell), -(-frame.width // cell)
+
+
+def _mask(mask: BoolGrid, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if mask.shape != shape or mask.dtype != np.bool_:
+        raise FrameError(f"mask is {mask.shape} {mask.dtype}, expected {shape} bool")
+    return np.ascontiguousarray(mask).view(np.uint8)
+
+
+def _u8(array: NDArray[np.uint8]) -> Any:
+    return ffi.from_buffer("uint8_t[]", array)
+
+
+def _check(status: int) -> None:
+    if status != 0:
+        raise FrameError(_STATUS.get(status, f"kernel status {status}"))

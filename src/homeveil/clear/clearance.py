@@ -1,0 +1,305 @@
+"""What may leave: puts scene, tracks and the agent's outline together, frame by frame.
+
+For each frame call ``begin`` (what changed), give ``request`` to the perceiver, then
+``finish`` with what it saw, or ``fault`` if it failed. A ``Decision`` may wait while later
+frames are read; ``resolve`` then turns it into the mask of what is withheld, in the light
+of everything learnt since.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil import _kernels
+from homeveil.clear import silhouette
+from homeveil.clear.patches import significant, touching
+from homeveil.clear.plan import LookPlan
+from homeveil.clear.scene import Origin, Scene
+from homeveil.clear.tracks import Track, Tracks
+from homeveil.frames import RawFrame
+from homeveil.grid import BoolGrid, Grid
+from homeveil.perceive.observation import Face, LookRequest, Observation
+from homeveil.policy import Policy
+from homeveil.profile.template import Profile
+
+FOREIGN_SECONDS = 1.0
+COMPANY_CELLS = 8
+COMPANY_SECONDS = 5.0
+"""How many cells of things make company, and how long it is remembered."""
+
+CARRY_SECONDS = 2.0
+"""How long an unbroken outline carries the agent's identity without a face."""
+
+
+class Reason(enum.IntEnum):
+    """Why a cell is shown or withheld."""
+
+    SCENE = 0
+    AGENT = 1
+    UNCLEARED = 2
+    ARRIVED = 3
+    PERSON = 4
+    EDGE = 5
+    FAULT = 6
+
+
+@dataclass(slots=True, eq=False)
+class Decision:
+    """What is known about one frame when it was read. Grids are (rows, cols)."""
+
+    number: int
+    seconds: float
+    on_plate: BoolGrid
+    plate_run: NDArray[np.int32]
+    run: NDArray[np.int32]
+    agent: BoolGrid
+    track: int
+    others: BoolGrid
+    arrived: BoolGrid
+    fault: bool = False
+
+
+class Clearance:
+    """State of clearance of one stream."""
+
+    def __init__(self, grid: Grid, profile: Profile | None, policy: Policy) -> None:
+        self.grid = grid
+        self.policy = policy
+        self.scene = Scene(grid, policy.hold_seconds)
+        self.tracks = Tracks(profile, policy)
+        self._plan = LookPlan(grid, policy.looks_per_second)
+        none = np.zeros(grid.shape, bool)
+        self._outline = none
+        self._agent_before = none
+        self._others = none
+        self._memory = silhouette.Memory(grid)
+        self._foreign_until = np.full(grid.shape, -np.inf)
+        self._claimed_before = none
+        self._company_seconds = -np.inf
+        self._number = -1
+        self._last_seconds: float | None = None
+        self._verified: dict[int, tuple[float, float]] = {}
+
+    # ---------------------------------------------------------------- one frame
+    def begin(self, frame: RawFrame, seconds: float) -> None:
+        """Take in what changed; what changed has lost its clearance by that alone."""
+        self._number += 1
+        near = _kernels.grow(self._outline, 2)
+        self.scene.advance(frame, seconds, near, self._others)
+
+    def request(self, seconds: float) -> LookRequest:
+        """What to look at in the frame just begun."""
+        elapsed = 0.5 if self._last_seconds is None else seconds - self._last_seconds
+        self._last_seconds = seconds
+        scene = self.scene
+        waiting = ~scene.on_plate & ~_kernels.grow(self._outline, 1)
+        waiting &= ~self._moving()
+        regions = self._plan.choose(scene.evidence, waiting.astype(np.float32), elapsed)
+        candidate = self.tracks.candidate()
+        window = None
+        if candidate is not None:
+            window = self.grid.window(silhouette.close_window(candidate.box, self.grid))
+            if min(window.shape) < 4:
+                window = None
+        return LookRequest(regions, window, self.tracks.settled(seconds))
+
+    def finish(self, frame: RawFrame, seconds: float, observation: Observation) -> Decision:
+        """Decide with what was seen."""
+        self.tracks.update(observation.faces, observation.identities, seconds)
+        candidate = self.tracks.candidate()
+        body = self._body(observation, candidate, seconds)
+        claimed = self._claimed(candidate)
+        core = self._core(candidate)
+        agent, foreign = self._contest(frame, seconds, body, claimed, core)
+        things = self._things(agent)
+        others = things | foreign
+        self._take_in_faces(observation, candidate)
+        self.scene.observe(observation, _kernels.grow(body, 2), self._moving())
+        self.scene.settle(frame, seconds, agent, others, self._empty(observation, body))
+        agent = self._with_edge(agent, others)
+        self._remember(frame, seconds, body, agent, others, candidate)
+        return self._decision(seconds, agent, others, candidate)
+
+    def fault(self, frame: RawFrame, seconds: float) -> Decision:
+        """Nothing was seen: the frame is withheld whole and the agent must prove itself again."""
+        for track in self.tracks.tracks:
+            track.is_agent = False
+            track.verdicts.clear()
+        self._agent_before = np.zeros(self.grid.shape, bool)
+        self.scene.remember(frame)
+        decision = self._decision(seconds, self._agent_before, self._others, None)
+        decision.fault = True
+        return decision
+
+    # ---------------------------------------------------------------- parts of finish
+    def _body(
+        self, observation: Observation, candidate: Track | None, seconds: float
+    ) -> BoolGrid:
+        if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
+            return np.zeros(self.grid.shape, bool)
+        return silhouette.outline(self.grid, observation, candidate.box)
+
+    def _claimed(self, candidate: Track | None) -> BoolGrid:
+        """Cells nearer to somebody else's face than to the agent's."""
+        claimed = np.zeros(self.grid.shape, bool)
+        if candidate is None:
+            return claimed
+        for track in self.tracks.tracks:
+            if track is not candidate and track.is_sure:
+                claimed |= silhouette.claimed_by(self.grid, candidate.box, track.box)
+        return claimed
+
+    def _contest(
+        self,
+        frame: RawFrame,
+        seconds: float,
+        body: BoolGrid,
+        claimed: BoolGrid,
+        core: BoolGrid,
+    ) -> tuple[BoolGrid, BoolGrid]:
+        """Split the outline into the agent's cells and cells that may be somebody else's.
+
+        core: cells of the agent's own face in this frame, which need no explanation.
+        """
+        scene = self.scene
+        arrived = (scene.origin == Origin.ARRIVED) & ~scene.on_plate
+        # Who is told apart by a face of their own is told apart anew in every frame.
+        foreign_before = (self._others | (self._foreign_until >= seconds)) & body
+        foreign_before &= ~self._claimed_before
+        outside = significant(arrived & ~body, scene.excess) | (self._others & ~body)
+        theirs = claimed & body
+        self._claimed_before = claimed
+        disputed = outside | foreign_before
+        contested = body & _kernels.grow(disputed, silhouette.CONTEST_CELLS)
+        if outside.sum() >= COMPANY_CELLS or theirs.any():
+            self._company_seconds = seconds
+        if seconds - self._company_seconds <= COMPANY_SECONDS:
+            # Somebody is about, perhaps behind the agent: what the outline gained at a
+            # bound must be explained too.
+            grown = body & ~_kernels.grow(self._outline, 1)
+            disputed |= grown & self._outline.any()
+            contested |= grown & self._outline.any()
+        if not contested.any():
+            return body & ~theirs, theirs
+        contested &= ~theirs & ~core
+        kept = self._memory.explains(
+            frame, scene.previous, self._agent_before, contested, scene.texture
+        )
+        foreign = contested & ~kept
+        # What is foreign stays so while it hangs together with somebody outside the
+        # outline or with a face of its own; then it may be the agent's again.
+        supported = touching(foreign, _kernels.grow(outside | theirs, 1))
+        gained = foreign & ~self._outline
+        self._foreign_until[supported | gained] = seconds + FOREIGN_SECONDS
+        self._foreign_until[kept] = -np.inf
+        foreign &= supported | foreign_before | gained
+        foreign |= theirs
+        return body & ~foreign, foreign
+
+    def _core(self, candidate: Track | None) -> BoolGrid:
+        """The verified face itself, where it was seen in this frame."""
+        if candidate is None or not candidate.is_agent or candidate.misses:
+            return np.zeros(self.grid.shape, bool)
+        return self.grid.cells_in(candidate.box.grown(0, 0.15, 0, 0.05))
+
+    def _things(self, agent: BoolGrid) -> BoolGrid:
+        scene = self.scene
+        arrived = (scene.origin == Origin.ARRIVED) & ~scene.on_plate & ~agent
+        return significant(arrived, scene.excess)
+
+    def _moving(self) -> BoolGrid:
+        """Cells at or beside what moves by itself: a look there says nothing that lasts."""
+        recent = (self.scene.run_frames < 2) & ~self.scene.on_plate & (self._number > 1)
+        moving: BoolGrid = _kernels.grow(recent & self._others, 2) | recent
+        return moving
+
+    def _take_in_faces(self, observation: Observation, candidate: Track | None) -> None:
+        """Faces that hold still are pictures; those of people who move are tracks only."""
+        for face in observation.faces:
+            if candidate is not None and _is_on(face, candidate):
+                continue
+            cells = self.grid.window(face.box).index
+            if self.scene.still[cells].mean() >= 0.7:
+                self.scene.evidence.add_face(face)
+
+    def _empty(self, observation: Observation, body: BoolGrid) -> BoolGrid:
+        probability = silhouette.person_probability(observation)
+        empty: BoolGrid = (probability < 0.25) & (observation.wide.probability < 0.3) & ~body
+        return empty
+
+    def _with_edge(self, agent: BoolGrid, others: BoolGrid) -> BoolGrid:
+        """Hair and the rim of clothes: one cell more, but not towards anybody else."""
+        return agent | (_kernels.grow(agent, 1) & ~_kernels.grow(others, 2))
+
+    def _remember(
+        self,
+        frame: RawFrame,
+        seconds: float,
+        body: BoolGrid,
+        agent: BoolGrid,
+        others: BoolGrid,
+        candidate: Track | None,
+    ) -> None:
+        self._outline = body
+        self._agent_before = agent
+        self._others = others
+        self._memory.keep(frame, agent & body)
+        self.scene.remember(frame)
+        if candidate is not None and candidate.is_agent:
+            first, _ = self._verified.get(candidate.number, (candidate.born_seconds, seconds))
+            self._verified[candidate.number] = (first, seconds)
+
+    def _decision(
+        self, seconds: float, agent: BoolGrid, others: BoolGrid, candidate: Track | None
+    ) -> Decision:
+        scene = self.scene
+        return Decision(
+            self._number,
+            seconds,
+            scene.on_plate.copy(),
+            scene.plate_run.copy(),
+            scene.run.copy(),
+            agent,
+            candidate.number if candidate is not None else 0,
+            others,
+            (scene.origin == Origin.ARRIVED) & ~scene.on_plate,
+        )
+
+    # ---------------------------------------------------------------- when a frame leaves
+    def resolve(self, decision: Decision) -> NDArray[np.uint8]:
+        """(rows, cols) of Reason: what is shown and what is withheld, and why."""
+        scene = self.scene
+        reasons = np.full(self.grid.shape, Reason.UNCLEARED, np.uint8)
+        if decision.fault:
+            reasons[:] = Reason.FAULT
+            return reasons
+        shown = decision.on_plate & (decision.plate_run != scene.withdrawn_run)
+        shown |= scene.has_plate & (scene.plate_run == decision.run)
+        reasons[shown] = Reason.SCENE
+        if self._was_agent(decision):
+            reasons[decision.agent] = Reason.AGENT
+        reasons[decision.arrived & (reasons == Reason.UNCLEARED)] = Reason.ARRIVED
+        hidden = decision.others & (reasons != Reason.SCENE)
+        edge = _kernels.grow(hidden, self.policy.grow_cells) & ~hidden
+        reasons[edge & (reasons <= Reason.AGENT)] = Reason.EDGE
+        reasons[hidden] = Reason.PERSON
+        return reasons
+
+    def _was_agent(self, decision: Decision) -> bool:
+        span = self._verified.get(decision.track)
+        return span is not None and span[0] <= decision.seconds <= span[1]
+
+
+def withheld(reasons: NDArray[np.uint8]) -> BoolGrid:
+    """The cells that must be painted over."""
+    mask: BoolGrid = reasons > Reason.AGENT
+    return mask
+
+
+def _is_on(face: Face, track: Track) -> bool:
+    smaller = min(face.box.area, track.box.area)
+    return smaller > 0 and face.box.shared(track.box) / smaller > 0.4

@@ -1,0 +1,91 @@
+"""Where to look next: the budget of looks goes where least is known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from homeveil.clear.evidence import LOOKS_NEEDED, SCAN_BANDS, Evidence, trusted
+from homeveil.grid import CellWindow, FloatGrid, Grid
+from homeveil.perceive.observation import BAND_WIDTHS
+
+ASPECT = 0.8
+"""Height of a window as a share of its width; the square mask model was trained on
+pictures of about these proportions."""
+
+START_LOOKS = 60
+"""Credit at the start of a stream, when nothing is known."""
+
+class LookPlan:
+    """Chooses windows by need.
+
+    Each band has two tilings, the second shifted by half a tile, so that nobody stays on
+    a seam; the trusted parts of a tiling's windows cover the frame once.
+    """
+
+    def __init__(self, grid: Grid, looks_per_second: float) -> None:
+        self._grid = grid
+        self._per_second = looks_per_second
+        self._credit = float(START_LOOKS)
+        self._windows = {band: _tilings(grid, band) for band in SCAN_BANDS}
+
+    def choose(
+        self, evidence: Evidence, wanted: FloatGrid, elapsed_seconds: float
+    ) -> tuple[tuple[CellWindow, int], ...]:
+        """Windows for this frame.
+
+        wanted: weight of each cell that needs looks. elapsed_seconds: since the last call.
+        """
+        burst = max(self._credit, self._per_second * 0.5)
+        self._credit = min(burst, self._credit + self._per_second * max(0.0, elapsed_seconds))
+        looks = evidence.looks.copy()
+        chosen: list[tuple[CellWindow, int]] = []
+        while self._credit >= 1.0:
+            best = self._best(looks, wanted)
+            if best is None:
+                break
+            window, band = best
+            looks[(band, *trusted(window, self._grid).index)] += 1
+            chosen.append(best)
+            self._credit -= 1.0
+        return tuple(chosen)
+
+    def _best(self, looks: FloatGrid, wanted: FloatGrid) -> tuple[CellWindow, int] | None:
+        best: tuple[CellWindow, int] | None = None
+        best_worth = 0.0
+        for band in SCAN_BANDS:
+            need = wanted * np.clip(1 - looks[band] / LOOKS_NEEDED, 0, 1)
+            if not need.any():
+                continue
+            sums = np.zeros((need.shape[0] + 1, need.shape[1] + 1), np.float64)
+            sums[1:, 1:] = need.cumsum(0).cumsum(1)
+            for window in self._windows[band]:
+                part = trusted(window, self._grid)
+                total = (
+                    sums[part.row1, part.col1]
+                    - sums[part.row0, part.col1]
+                    - sums[part.row1, part.col0]
+                    + sums[part.row0, part.col0]
+                )
+                # By share, so that fine windows, which cover less, get their turn too.
+                worth = total / (part.shape[0] * part.shape[1])
+                if worth > best_worth + 1e-6:
+                    best, best_worth = (window, band), worth
+        return best
+
+
+def _tilings(grid: Grid, band: int) -> list[CellWindow]:
+    longer = max(grid.rows, grid.cols)
+    cols = min(grid.cols, max(6, round(longer * BAND_WIDTHS[band])))
+    rows = min(grid.rows, max(5, round(cols * ASPECT)))
+    probe = trusted(CellWindow(1, 1, 1 + rows, 1 + cols), Grid(10**6, 10**6, 1))
+    step_y, step_x = probe.shape
+    windows: dict[CellWindow, None] = {}
+    for shift_y, shift_x in ((0, 0), (step_y // 2, step_x // 2)):
+        for top in _starts(grid.rows - rows, step_y, shift_y):
+            for left in _starts(grid.cols - cols, step_x, shift_x):
+                windows[CellWindow(top, left, top + rows, left + cols)] = None
+    return list(windows)
+
+
+def _starts(last: int, step: int, shift: int) -> list[int]:
+    return sorted({0, max(last, 0), *range(shift, max(last, 0), max(step, 1))})

@@ -1,0 +1,259 @@
+"""The room: which cells show scene that was seen to be free of people.
+
+Each cell has a *plate*, its last cleared look, and a *run*, the span since it last
+changed. A cell that matches its valid plate is scene. A cell that does not match begins a
+run, and what began it decides how the run can end:
+
+``STARTUP``   there when the stream began; cleared by looks at every scale.
+``UNCOVERED`` left behind by the agent, with nobody else near; cleared by looks soon.
+``ARRIVED``   came in by itself: a person until it is gone. It is cleared only by the
+              plate's return, or when the whole thing, since it came, held still for a
+              minute and no look at any scale saw a trace of somebody in it.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil import _kernels
+from homeveil.clear.change import NoiseMeter, compare, mean_difference
+from homeveil.clear.evidence import Evidence
+from homeveil.clear.patches import significant
+from homeveil.frames import RawFrame
+from homeveil.grid import BoolGrid, FloatGrid, Grid
+from homeveil.perceive.observation import Observation
+
+THING_PATIENCE_SECONDS = 60.0
+LEFT_PATIENCE_SECONDS = 2.5
+WEAK_PATIENCE_SECONDS = 1.6
+"""How long something that only one scale took for a person must hold still."""
+
+UNCOVERED_FRAMES = 2
+RESET_SHARE = 0.6
+"""Share of plated cells that change at once when the light or the camera changed."""
+
+_RUN_SLACK = 1.15
+_SHOCK_EXCESS = 1.6
+
+
+class Origin(enum.IntEnum):
+    """What began a run."""
+
+    STARTUP = 0
+    UNCOVERED = 1
+    ARRIVED = 2
+
+
+class Scene:
+    """Plates, runs and evidence of every cell."""
+
+    def __init__(self, grid: Grid, hold_seconds: float) -> None:
+        self.grid = grid
+        self.hold_seconds = hold_seconds
+        self.noise = NoiseMeter()
+        self.evidence = Evidence(grid)
+        shape = grid.shape
+        self.has_plate = np.zeros(shape, bool)
+        self.plate_run = np.full(shape, -1, np.int32)
+        self.withdrawn_run = np.full(shape, -2, np.int32)
+        self.run = np.zeros(shape, np.int32)
+        self.origin = np.full(shape, Origin.STARTUP, np.uint8)
+        self.run_seconds = np.zeros(shape, np.float64)
+        self.run_frames = np.zeros(shape, np.int32)
+        self.on_plate = np.zeros(shape, bool)
+        self.excess: FloatGrid = np.zeros(shape, np.float32)
+        self.texture: FloatGrid = np.zeros(shape, np.float32)
+        self._plate: RawFrame | None = None
+        self._initial: RawFrame | None = None
+        self._reference: RawFrame | None = None
+        self._previous: RawFrame | None = None
+        self._frame_number = -1
+        self._shocked = False
+
+    def advance(
+        self, frame: RawFrame, seconds: float, agent_near: BoolGrid, others: BoolGrid
+    ) -> BoolGrid:
+        """Compare a new frame with plates and runs; returns the cells that changed.
+
+        agent_near: cells at or beside the agent's last outline. others: cells that belong
+        to somebody or something else, by the last decision.
+        """
+        self._frame_number += 1
+        if self._plate is None or self._reference is None or self._previous is None:
+            self._plate, self._reference = frame.copy(), frame.copy()
+            self._initial, self._previous = frame.copy(), frame.copy()
+            self.run_seconds[:] = seconds
+            return np.zeros(self.grid.shape, bool)
+        cell, slack = self.grid.cell, self.noise.slack
+        stats = _kernels.change(frame, self._previous, cell)
+        self.noise.update(mean_difference(stats))
+        plate, moments = compare(frame, self._plate, cell, self.has_plate, slack)
+        self.texture = moments.texture_now
+        still, _ = compare(frame, self._reference, cell, ~others, slack * _RUN_SLACK)
+        self.excess = np.where(self.has_plate, plate.excess, still.excess)
+        self.on_plate = self.has_plate & plate.matches
+        if self._is_shock(plate.excess):
+            self._start_anew(frame)
+        broken = ~still.matches
+        self._begin_runs(frame, broken, seconds, agent_near, others)
+        self.run_frames[~broken] += 1
+        return broken
+
+    @property
+    def still(self) -> BoolGrid:
+        """Cells that show what they showed a frame ago or what their plate shows."""
+        return self.on_plate | (self.run_frames >= 2) | (self._frame_number == 0)
+
+    @property
+    def previous(self) -> RawFrame:
+        """The frame before this one; None only before the first ``advance``."""
+        assert self._previous is not None
+        return self._previous
+
+    def remember(self, frame: RawFrame) -> None:
+        """Keep ``frame`` as the previous one, once everything is decided about it."""
+        whole = np.ones(self.grid.shape, bool)
+        _kernels.copy_cells(self.previous, frame, self.grid.cell, whole)
+
+    def _is_shock(self, excess: FloatGrid) -> bool:
+        """Whether the light was switched or the camera moved."""
+        plated = int(self.has_plate.sum())
+        if plated < 0.2 * self.has_plate.size:
+            return False
+        changed = int((self.has_plate & (excess > _SHOCK_EXCESS)).sum())
+        return changed >= RESET_SHARE * plated
+
+    def _start_anew(self, frame: RawFrame) -> None:
+        """Every plate is void and looks begin anew.
+
+        Things that had come in keep their origin, so that a shock cannot launder them.
+        """
+        whole = np.ones(self.grid.shape, bool)
+        assert self._initial is not None
+        _kernels.copy_cells(self._initial, frame, self.grid.cell, whole)
+        self.has_plate[:] = False
+        self.on_plate[:] = False
+        self.evidence.forget(whole)
+        self.origin[self.origin == Origin.UNCOVERED] = Origin.STARTUP
+        self._shocked = True
+
+    def _begin_runs(
+        self,
+        frame: RawFrame,
+        broken: BoolGrid,
+        seconds: float,
+        agent_near: BoolGrid,
+        others: BoolGrid,
+    ) -> None:
+        assert self._reference is not None
+        if not broken.any():
+            return
+        _kernels.copy_cells(self._reference, frame, self.grid.cell, broken)
+        near_others = _kernels.grow(others, 1)
+        origin = np.where(agent_near & ~near_others, Origin.UNCOVERED, Origin.ARRIVED)
+        # Single cells of sensor noise begin a run, but they are not something that came in.
+        real = significant(broken, self.excess) | (broken & near_others)
+        if self._shocked:
+            real &= self.origin == Origin.ARRIVED
+            self._shocked = False
+        self.origin[real] = origin[real]
+        self._recognise_initial(frame, broken)
+        self.run[broken] = self._frame_number
+        self.run_seconds[broken] = seconds
+        self.run_frames[broken] = 0
+        self.evidence.forget(broken & ~self.on_plate)
+
+    def _recognise_initial(self, frame: RawFrame, broken: BoolGrid) -> None:
+        """What looks as it did when the stream began did not come in since."""
+        assert self._initial is not None
+        doubtful = broken & (self.origin == Origin.ARRIVED) & ~self.on_plate
+        if not doubtful.any():
+            return
+        back, _ = compare(frame, self._initial, self.grid.cell, ~doubtful, self.noise.slack)
+        self.origin[doubtful & back.matches] = Origin.STARTUP
+
+    def observe(self, observation: Observation, spill: BoolGrid, moving: BoolGrid) -> None:
+        """Take in the people masks.
+
+        spill: cells at or beside the agent's outline, into which the agent's own mask
+        runs. moving: cells at or beside others, of which nothing can be said now.
+        """
+        for look in (observation.wide, *observation.people):
+            self.evidence.add_look(look, spill, moving)
+
+    def settle(
+        self,
+        frame: RawFrame,
+        seconds: float,
+        agent: BoolGrid,
+        others: BoolGrid,
+        empty_now: BoolGrid,
+    ) -> None:
+        """Withdraw plates that proved occupied; clear runs that proved empty.
+
+        agent: cells of the agent's outline. others: cells of somebody else. empty_now:
+        cells that the looks at this very frame call empty.
+        """
+        sure, seen = self.evidence.occupied()
+        self._withdraw(self.evidence.contradicted())
+        age = seconds - self.run_seconds
+        enough = self.evidence.looked_enough()
+        blocked = _kernels.grow(sure, 1) | (_kernels.grow(sure, 3) & self.evidence.traces())
+        blocked |= others
+        weak = seen & (age < WEAK_PATIENCE_SECONDS)
+        held = age >= self.hold_seconds
+        startup = (self.origin == Origin.STARTUP) & held & enough & ~weak
+        uncovered = (
+            (self.origin == Origin.UNCOVERED) & (self.run_frames >= UNCOVERED_FRAMES) & empty_now
+        )
+        # Uncovered cells are believed soon, but only as far from anybody as can be told.
+        uncovered &= ~_kernels.grow(others, 2) & ~_kernels.grow(seen, 1)
+        arrived = self._patient_things(age, enough)
+        clear = (startup | uncovered | arrived) & ~blocked & ~agent & ~self.on_plate
+        self._promote(frame, clear)
+
+    def _patient_things(self, age: NDArray[np.float64], enough: BoolGrid) -> BoolGrid:
+        """Things whose every cell has been still, looked at and without a trace for long.
+
+        Where no plate is known, nothing is known to have come in either: it may as well be
+        what somebody left behind, and shorter patience does.
+        """
+        thing: BoolGrid = (self.origin == Origin.ARRIVED) & ~self.on_plate
+        if not thing.any():
+            return thing
+        count, labels = cv2.connectedComponents(thing.astype(np.uint8), connectivity=8)
+        came_in = np.zeros(count, bool)
+        came_in[np.unique(labels[thing & self.has_plate])] = True
+        patience = np.where(came_in, THING_PATIENCE_SECONDS, LEFT_PATIENCE_SECONDS)
+        young = (age < patience[labels]) | ~enough
+        spoiled = _kernels.grow(self.evidence.traces(), 1) | young
+        bad = np.zeros(count, bool)
+        bad[np.unique(labels[thing & spoiled])] = True
+        patient: BoolGrid = thing & ~bad[labels]
+        return patient
+
+    def _withdraw(self, occupied: BoolGrid) -> None:
+        gone = self.has_plate & occupied
+        self.withdrawn_run[gone] = self.plate_run[gone]
+        self.has_plate[gone] = False
+        self.on_plate[gone] = False
+        self.origin[gone & (self.origin == Origin.UNCOVERED)] = Origin.STARTUP
+
+    def _promote(self, frame: RawFrame, clear: BoolGrid) -> None:
+        if not clear.any():
+            return
+        assert self._plate is not None
+        _kernels.copy_cells(self._plate, frame, self.grid.cell, clear)
+        self.has_plate[clear] = True
+        self.on_plate[clear] = True
+        self.plate_run[clear] = self.run[clear]
+        self.origin[clear] = Origin.STARTUP
+
+    def plate_colours(self) -> NDArray[np.uint8]:
+        """(rows, cols, 3) mean Y, U, V of each cell's plate; meaningless without a plate."""
+        assert self._plate is not None
+        return _kernels.cell_means(self._plate, self.grid.cell)

@@ -1,0 +1,144 @@
+"""The agent's outline: which cells are the verified agent's body.
+
+The outline is the part of the people mask that hangs together with the verified face and
+lies where a body of that size can be. Where somebody else is near, it is trusted no
+further than it can be explained: a cell beside others stays the agent's only if it shows
+what cells of the agent showed a frame ago, or when last seen clear of others, moved by no
+more than a cell.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from homeveil import _kernels
+from homeveil.frames import RawFrame
+from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
+from homeveil.perceive.observation import Observation
+
+PROBABILITY = 0.4
+CONTEST_CELLS = 3
+EXPLAINED_DIFFERENCE = 5.0
+EXPLAINED_PER_TEXTURE = 0.25
+"""Mean absolute difference, grey levels, up to which a moved block explains a cell, and
+what each grey level of its standard deviation adds."""
+
+_CLAIM_ADVANTAGE = 1.3
+_ARMS = 1.6
+"""Reach of the arms of somebody on the lap, in sides of the face, to either side."""
+
+
+def reach(face: Box, height: int) -> Box:
+    """Where the body of somebody with this face can be, sitting before a camera."""
+    side = max(face.width, face.height)
+    x, _ = face.centre
+    return Box(x - 3.4 * side, face.y0 - 0.9 * side, x + 3.4 * side, float(height))
+
+
+def close_window(face: Box, grid: Grid) -> Box:
+    """The picture in which a close mask of the agent is made."""
+    side = max(face.width, face.height)
+    x, _ = face.centre
+    half = min(3.2 * side, grid.width / 2)
+    top = max(0.0, face.y0 - 0.9 * side)
+    return Box(x - half, top, x + half, min(float(grid.height), top + 2.2 * half))
+
+
+def person_probability(observation: Observation) -> FloatGrid:
+    """(rows, cols) probability of the person in front: the close mask where there is one."""
+    probability = observation.wide.probability.copy()
+    if observation.close is not None:
+        window = observation.close.window.index
+        probability[window] = np.maximum(
+            observation.close.probability, 0.5 * probability[window]
+        )
+    return probability
+
+
+def outline(grid: Grid, observation: Observation, face: Box) -> BoolGrid:
+    """Cells of the person mask that hang together with ``face``."""
+    mask = person_probability(observation) >= PROBABILITY
+    mask &= grid.cells_in(reach(face, grid.height))
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    x, y = face.centre
+    seed = grid.window(Box(x - face.width / 4, y, x + face.width / 4, face.y1)).index
+    under = labels[seed]
+    under = under[under > 0]
+    if under.size == 0:
+        return np.zeros(grid.shape, bool)
+    body: BoolGrid = labels == np.bincount(under).argmax()
+    return body
+
+
+def body_distance(grid: Grid, face: Box) -> FloatGrid:
+    """Distance of each cell from the axis of a body with this face, in face sizes."""
+    xs, ys = grid.centres()
+    side = max(face.width, face.height, 1.0)
+    x, y = face.centre
+    across, down = (xs - x) / side, (ys - y) / side
+    distance: FloatGrid = np.hypot(across, np.where(down > 0, 0.3 * down, 1.3 * down))
+    return distance
+
+
+def claimed_by(grid: Grid, agent: Box, other: Box) -> BoolGrid:
+    """Cells nearer to another person than to the agent; a tie goes to the other.
+
+    Somebody whose face is lower in the picture may sit in front of the agent, on the lap
+    say: all within reach of their arms is theirs.
+    """
+    theirs = body_distance(grid, other)
+    ours = body_distance(grid, agent)
+    near = (theirs < 2.6) & grid.cells_in(reach(other, grid.height))
+    claimed: BoolGrid = near & (theirs < _CLAIM_ADVANTAGE * ours)
+    if other.centre[1] > agent.centre[1] + 0.25 * agent.height:
+        side = max(other.width, other.height)
+        x, _ = other.centre
+        arms = Box(x - _ARMS * side, other.y1, x + _ARMS * side, float(grid.height))
+        claimed |= grid.cells_in(arms)
+    return claimed
+
+
+class Memory:
+    """What each cell showed when it was last the agent's, undisputed."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._look: RawFrame | None = None
+        self._known = np.zeros(grid.shape, bool)
+
+    def keep(self, frame: RawFrame, agent: BoolGrid) -> None:
+        """Remember the agent's cells of ``frame``."""
+        if self._look is None:
+            self._look = frame.copy()
+        else:
+            _kernels.copy_cells(self._look, frame, self._grid.cell, agent)
+        self._known |= agent
+
+    def forget(self) -> None:
+        """Forget everything, when the agent is lost."""
+        self._known[:] = False
+
+    def explains(
+        self,
+        frame: RawFrame,
+        previous: RawFrame,
+        agent_before: BoolGrid,
+        cells: BoolGrid,
+        texture: FloatGrid,
+    ) -> BoolGrid:
+        """Those of ``cells`` that the agent's earlier looks explain.
+
+        agent_before: the agent's cells in ``previous``. texture: standard deviation of
+        each cell of ``frame``, grey levels.
+        """
+        cell = self._grid.cell
+        step = max(1, cell // 4)
+        limit = EXPLAINED_DIFFERENCE + EXPLAINED_PER_TEXTURE * texture
+        best = _kernels.explain(frame, previous, cell, agent_before, cells, step)
+        result: BoolGrid = cells & (best <= limit)
+        rest = cells & ~result
+        if self._look is not None and rest.any():
+            best = _kernels.explain(frame, self._look, cell, self._known, rest, step)
+            result |= rest & (best <= limit)
+        return result

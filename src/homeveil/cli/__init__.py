@@ -1,0 +1,53 @@
+"""The command line: ``homeveil COMMAND ...``.
+
+Every failure ends in one line on standard error that says what, which and what to do, and
+in a non-zero exit status (see ``homeveil.errors``); nothing half-written stays behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from homeveil.cli import doctor, enroll, inspect, models, profile, redact
+from homeveil.errors import HomeveilError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except HomeveilError as error:
+        print(f"homeveil: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("homeveil: stopped; nothing was left behind", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 141
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="homeveil",
+        description="Redact home video: only the enrolled agent and an empty room leave.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for command in (redact, enroll, profile, models, inspect, doctor):
+        command.add(commands)
+    parser.set_defaults(run=lambda arguments: _version(parser, arguments))
+    return parser
+
+
+def _version(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    if not arguments.version:
+        parser.print_help()
+        return 2
+    from homeveil.redaction import package_version
+
+    print(f"homeveil {package_version()}")
+    return 0

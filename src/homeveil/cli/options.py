@@ -1,0 +1,57 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeveil.policy import Policy, Style
+
+if TYPE_CHECKING:
+    from homeveil.profile.template import Profile
+
+
+def add_passphrase(parser: argparse.ArgumentParser) -> None:
+    """``--passphrase-file``; else HOMEVEIL_PASSPHRASE; else the terminal."""
+    parser.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="F",
+        help="file with the profile's passphrase, readable by you alone "
+        "(else $HOMEVEIL_PASSPHRASE, else asked for)",
+    )
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """``--policy`` and ``--style``."""
+    parser.add_argument("--policy", type=Path, metavar="F", help="policy file (TOML)")
+    parser.add_argument(
+        "--style", choices=[style.value for style in Style], help="how withheld places look"
+    )
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """``--profile`` or ``--nobody``, and the passphrase."""
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--profile", type=Path, metavar="F", help="profile of the agent to show")
+    who.add_argument("--nobody", action="store_true", help="show no person at all")
+    add_passphrase(parser)
+
+
+def policy_from(arguments: argparse.Namespace) -> Policy:
+    """The policy that the options ask for."""
+    policy = Policy.from_toml(arguments.policy) if arguments.policy else Policy()
+    return policy.with_style(Style(arguments.style)) if arguments.style else policy
+
+
+def profile_from(arguments: argparse.Namespace) -> Profile | None:
+    """The profile that the options ask for, opened; None with ``--nobody``."""
+    if arguments.nobody:
+        return None
+    from homeveil.errors import ProfileError
+    from homeveil.profile.store import load_profile, read_passphrase
+
+    if not arguments.profile.is_file():
+        raise ProfileError(f"{arguments.profile}: no such profile; make one with `homeveil enroll`")
+    return load_profile(arguments.profile, read_passphrase(file=arguments.passphrase_file))

@@ -1,0 +1,62 @@
+"""Files that commands write beside the video, and where redacted videos were put."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from homeveil.errors import OutputError
+
+_MOST_REMEMBERED = 200
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file whole: beside its name first, then renamed."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, "utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); choose another place"
+        ) from error
+
+
+def remember_output(path: Path) -> None:
+    """Note that ``path`` is redacted, so that `inspect` puts nothing raw beside it.
+
+    Kept on this machine, in the user's state folder. A failure to note is not a failure to
+    redact.
+    """
+    try:
+        name = str(path.resolve())
+        outputs = [name, *(one for one in _remembered() if one != name)]
+        file = _state_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps(outputs[:_MOST_REMEMBERED]))
+    except (OSError, OutputError):
+        return
+
+
+def redacted_beside(path: Path) -> Path | None:
+    """A redacted video that still stands in the folder of ``path``, if any is known."""
+    folder = path.resolve().parent
+    for output in map(Path, _remembered()):
+        if output.parent == folder and output.exists():
+            return output
+    return None
+
+
+def _state_file() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "homeveil" / "outputs.json"
+
+
+def _remembered() -> list[str]:
+    try:
+        known = json.loads(_state_file().read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [one for one in known if isinstance(one, str)] if isinstance(known, list) else []

@@ -1,0 +1,117 @@
+"""Veiled frames into a video file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from homeveil.errors import OutputError, UsageError
+from homeveil.frames import PixelFormat, Plane, VeiledFrame, plane_shapes
+from homeveil.media.encoders import DEFAULT_ENCODER, choose_encoding
+from homeveil.media.staging import check_target
+from homeveil.media.writer import VideoWriter
+
+
+class FileSink:
+    """A :class:`homeveil.emit.sink.Sink` that writes ``path``; its size, clock and colour
+    are those of the first frame. A file holds one size: frames of another, after a change
+    in mid-stream, are fitted to it by repeating or leaving out veiled samples.
+
+    The name, the directory and the encoder are checked when the sink is made, so that a
+    run that cannot end well does not start; no file is made before the first frame. See
+    :class:`homeveil.media.writer.VideoWriter` for what the settings mean.
+
+    Raises OutputError.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        frame_rate: Fraction | None = None,
+        encoder: str = DEFAULT_ENCODER,
+        quality: int = 20,
+        preset: str = "veryfast",
+        sample_aspect_ratio: Fraction | None = None,
+        source: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self._source = Path(source) if source is not None else None
+        self._frame_rate = frame_rate
+        self._aspect = sample_aspect_ratio
+        self._settings = (encoder, quality, preset)
+        self._writer: VideoWriter | None = None
+        choose_encoding(self.path, encoder, quality, preset)
+        check_target(self.path, self._source)
+
+    @property
+    def frames_written(self) -> int:
+        """Frames taken so far."""
+        return self._writer.frames_written if self._writer is not None else 0
+
+    def write(self, frame: VeiledFrame) -> None:
+        """Encode one frame. Raises UsageError, OutputError."""
+        if not isinstance(frame, VeiledFrame):
+            raise UsageError(f"a sink takes a VeiledFrame, not {type(frame).__name__}")
+        if self._writer is None:
+            encoder, quality, preset = self._settings
+            self._writer = VideoWriter(
+                self.path,
+                width=frame.width,
+                height=frame.height,
+                time_base=frame.time.time_base,
+                frame_rate=self._frame_rate,
+                colour=frame.colour,
+                encoder=encoder,
+                quality=quality,
+                preset=preset,
+                sample_aspect_ratio=self._aspect,
+                source=self._source,
+            )
+        self._writer.write(fitted(frame, self._writer.width, self._writer.height))
+
+    def commit(self) -> None:
+        """Finish the file and give it its name. Raises OutputError, also when no frame
+        was written; nothing is left then."""
+        if self._writer is None:
+            raise OutputError(f"{self.path}: no frame to write; nothing was made")
+        self._writer.commit()
+
+    def abort(self) -> None:
+        """Remove what was written; harmless after ``commit``."""
+        if self._writer is not None:
+            self._writer.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.abort()
+
+
+def fitted(frame: VeiledFrame, width: int, height: int) -> VeiledFrame:
+    """``frame`` in ``width`` x ``height``, nearest neighbour; itself if it fits."""
+    if (frame.width, frame.height) == (width, height):
+        return frame
+    shapes = plane_shapes(frame.pixel_format, width, height)
+    planes: list[Plane] = []
+    for index, (plane, (rows, columns)) in enumerate(zip(frame.planes, shapes, strict=True)):
+        down = np.arange(rows) * plane.shape[0] // rows
+        if index == 1 and frame.pixel_format is PixelFormat.NV12:
+            pairs = np.arange(columns // 2) * (plane.shape[1] // 2) // (columns // 2)
+            across = np.stack([2 * pairs, 2 * pairs + 1], axis=1).reshape(-1)
+        else:
+            across = np.arange(columns) * plane.shape[1] // columns
+        planes.append(np.ascontiguousarray(plane[down][:, across]))
+    return replace(frame, planes=tuple(planes), width=width, height=height)

@@ -1,0 +1,80 @@
+"""Everything homeveil raises on purpose.
+
+    HomeveilError                 never raised itself
+    ├── UsageError(ValueError)    the caller asked for something impossible
+    │   ├── PolicyError           a policy key or value is unknown or out of range
+    │   └── FrameError            a frame's shape, format or time does not fit
+    ├── MediaError                a file cannot be read, decoded or written
+    │   ├── InputError
+    │   └── OutputError
+    ├── ModelError                a model is missing, corrupt, or not the one asked for
+    ├── ProfileError              a profile cannot be opened, made or trusted
+    │   ├── PassphraseError       wrong passphrase, or the file was changed
+    │   └── EnrollmentError       the material is not good enough to enroll from
+    └── PerceptionError           a look failed or took too long; what it was for is veiled
+
+A message says what happened, to which input, and what to do. It never holds pixel data,
+samples or templates. ``exit_code`` is what the command line ends with.
+"""
+
+from __future__ import annotations
+
+
+class HomeveilError(Exception):
+    """Root of all errors of this package; catch it to catch them all."""
+
+    exit_code = 1
+
+
+class UsageError(HomeveilError, ValueError):
+    """The call itself is wrong."""
+
+    exit_code = 2
+
+
+class PolicyError(UsageError):
+    """A policy has an unknown key or a value out of range."""
+
+
+class FrameError(UsageError):
+    """A frame does not have the shape, format or time that was promised."""
+
+
+class MediaError(HomeveilError):
+    """A media file or device failed."""
+
+    exit_code = 3
+
+
+class InputError(MediaError):
+    """The input cannot be opened or decoded."""
+
+
+class OutputError(MediaError):
+    """The output cannot be written; nothing stands under its final name."""
+
+
+class ModelError(HomeveilError):
+    """A model is missing, corrupt, or another than the one asked for."""
+
+    exit_code = 4
+
+
+class ProfileError(HomeveilError):
+    """A profile cannot be opened, made or trusted."""
+
+    exit_code = 5
+
+
+class PassphraseError(ProfileError):
+    """The passphrase is wrong or the profile was changed; the two cannot be told apart."""
+
+
+class EnrollmentError(ProfileError):
+    """The pictures are not good enough to enroll from."""
+
+
+class PerceptionError(HomeveilError):
+    """A look failed or took too long; the frames it was for are veiled whole."""
+
+    exit_code = 6

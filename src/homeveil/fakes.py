@@ -1,0 +1,124 @@
+"""Stand-ins for tests of software that embeds homeveil: no camera, no models, no waiting.
+
+They go in where the real parts go in; nothing has to be patched.
+
+    scene = FakeScene(agent=Box(80, 60, 140, 120))
+    with Redactor(fake_profile(), perceiver=FakePerceiver(scene)) as redactor: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
+from homeveil.grid import Box, CellWindow, FloatGrid, Grid
+from homeveil.perceive.observation import (
+    WHOLE,
+    Face,
+    Identity,
+    LookRequest,
+    Observation,
+    PeopleLook,
+)
+from homeveil.profile.template import EMBEDDING_SIZE, FaceTemplate, Profile
+
+FAKE_MODEL_SHA256 = "0" * 64
+_BODY_SIDES = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class FakeScene:
+    """Who a FakePerceiver sees: face boxes in pixels; a body hangs below each.
+
+    agent: the enrolled agent's face, or None. others: faces of other people.
+    """
+
+    agent: Box | None = None
+    others: tuple[Box, ...] = ()
+
+
+@dataclass(slots=True)
+class FakePerceiver:
+    """Sees what it is told to.
+
+    scene: one scene for every frame, or a function from seconds to the scene then.
+    looks: requests that were served, for assertions.
+    """
+
+    scene: FakeScene | Callable[[float], FakeScene]
+    looks: list[LookRequest] = field(default_factory=list)
+    closed: bool = False
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        """Observations of the scene, as exact as the grid allows."""
+        self.looks.append(request)
+        scene = self.scene(frame.time.seconds) if callable(self.scene) else self.scene
+        near = _people(grid, scene)
+        agent = Face(scene.agent, 0.95, WHOLE) if scene.agent is not None else None
+        others = tuple(Face(box, 0.9, WHOLE) for box in scene.others)
+        whole = CellWindow(0, 0, grid.rows, grid.cols)
+        identities = [_identity(face, 0.7) for face in others]
+        if agent is not None:
+            identities.append(_identity(agent, 0.2))
+        return Observation(
+            wide=PeopleLook(whole, WHOLE, near),
+            close=(
+                PeopleLook(request.agent, WHOLE, near[request.agent.index])
+                if request.agent is not None
+                else None
+            ),
+            people=tuple(
+                PeopleLook(window, band, near[window.index]) for window, band in request.regions
+            ),
+            faces=(*((agent,) if agent is not None else ()), *others),
+            identities=tuple(identities),
+        )
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def fake_profile(spread: float = 0.3) -> Profile:
+    """A profile that a FakePerceiver's agent satisfies."""
+    template = np.zeros((1, EMBEDDING_SIZE), np.float32)
+    return Profile(face=FaceTemplate(template, spread, 5, FAKE_MODEL_SHA256))
+
+
+def fake_frames(
+    picture: Callable[[int], np.ndarray],
+    count: int,
+    *,
+    frames_per_second: float = 10.0,
+    pixel_format: PixelFormat = PixelFormat.I420,
+) -> Iterator[RawFrame]:
+    """Frames whose luma is ``picture(number)``, (height, width) uint8, and grey chroma."""
+    for number in range(count):
+        luma = np.ascontiguousarray(picture(number), dtype=np.uint8)
+        height, width = luma.shape
+        shapes = plane_shapes(pixel_format, width, height)[1:]
+        chroma = tuple(np.full(shape, 128, np.uint8) for shape in shapes)
+        time = Timestamp.from_seconds(number / frames_per_second)
+        yield RawFrame((luma, *chroma), pixel_format, width, height, time)
+
+
+def body_of(face: Box, height: float) -> Box:
+    """The body that a FakePerceiver hangs below a face."""
+    x, _ = face.centre
+    side = max(face.width, face.height)
+    return Box(x - _BODY_SIDES * side, face.y1, x + _BODY_SIDES * side, height)
+
+
+def _people(grid: Grid, scene: FakeScene) -> FloatGrid:
+    near = np.zeros(grid.shape, np.float32)
+    boxes = (*((scene.agent,) if scene.agent is not None else ()), *scene.others)
+    for box in boxes:
+        near[grid.cells_in(box)] = 1.0
+        near[grid.cells_in(body_of(box, grid.height))] = 1.0
+    return near
+
+
+def _identity(face: Face, distance: float) -> Identity:
+    return Identity(face, distance, 0.0, {}, np.full(EMBEDDING_SIZE, distance, np.float32))

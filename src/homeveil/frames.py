@@ -1,0 +1,139 @@
+"""Frames before and after the veil, as two types that do not mix.
+
+A :class:`RawFrame` comes from a camera or a decoder and may show anybody. A
+:class:`VeiledFrame` can be made only by :mod:`homeveil.veil`, which holds the seal;
+every encoder, sink and event detector accepts nothing else. Both keep the planes the
+decoder gave (8-bit YUV 4:2:0), so that nothing converts a whole frame on the way.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.errors import FrameError
+
+Plane = NDArray[np.uint8]
+
+MAX_SIDE = 16384
+
+
+class PixelFormat(enum.Enum):
+    """Memory layout of 8-bit YUV 4:2:0.
+
+    ``I420``: planes Y (H, W), U and V (ceil(H/2), ceil(W/2)).
+    ``NV12``: planes Y (H, W), UV interleaved (ceil(H/2), 2*ceil(W/2)).
+    """
+
+    I420 = "i420"
+    NV12 = "nv12"
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How the samples are meant to be shown (ITU-T H.273 code points; 2 = unspecified).
+
+    Carried from input to output unchanged. ``full_range`` is True for 0..255 luma.
+    """
+
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    full_range: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """Presentation time: ``pts`` ticks of ``time_base`` seconds."""
+
+    pts: int
+    time_base: Fraction
+
+    @property
+    def seconds(self) -> float:
+        """Time in seconds."""
+        return float(self.pts * self.time_base)
+
+    @classmethod
+    def from_seconds(cls, seconds: float) -> Timestamp:
+        """Nearest tick of the 90 kHz clock (ISO/IEC 13818-1)."""
+        return cls(round(seconds * 90_000), Fraction(1, 90_000))
+
+
+def plane_shapes(pixel_format: PixelFormat, width: int, height: int) -> tuple[tuple[int, int], ...]:
+    """Rows and columns of each plane of a ``width`` x ``height`` frame."""
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    if pixel_format is PixelFormat.I420:
+        return (height, width), (rows, columns), (rows, columns)
+    return (height, width), (rows, 2 * columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frame:
+    """Planes with a size and a time. Rows may be padded; columns are contiguous."""
+
+    planes: tuple[Plane, ...]
+    pixel_format: PixelFormat
+    width: int
+    height: int
+    time: Timestamp
+    colour: Colour = Colour()
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
+            raise FrameError(
+                f"frame of {self.width}x{self.height}: sides must be 1..{MAX_SIDE} pixels"
+            )
+        want = plane_shapes(self.pixel_format, self.width, self.height)
+        if len(self.planes) != len(want):
+            raise FrameError(
+                f"{self.pixel_format.value} needs {len(want)} planes, got {len(self.planes)}"
+            )
+        for index, (plane, shape) in enumerate(zip(self.planes, want, strict=True)):
+            if plane.dtype != np.uint8:
+                raise FrameError(f"plane {index} holds {plane.dtype}, expected uint8")
+            if plane.shape != shape:
+                raise FrameError(f"plane {index} is {plane.shape}, expected {shape}")
+            if shape[1] > 1 and plane.strides[1] != 1:
+                raise FrameError(f"plane {index}: columns must be contiguous")
+
+    def copy(self) -> Self:
+        """The same frame in memory of its own, rows unpadded."""
+        return replace(self, planes=tuple(np.ascontiguousarray(p).copy() for p in self.planes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawFrame(_Frame):
+    """A frame that nobody has cleared. Never write, send or log one."""
+
+
+class _Seal:
+    """Held by the veil alone; a VeiledFrame cannot be made without it."""
+
+
+_SEAL = _Seal()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VeiledFrame(_Frame):
+    """A frame in which everything that was not cleared has been painted over.
+
+    ``veiled_share`` is the share of the picture that was withheld, 0..1.
+    ``fault`` says that the whole frame was withheld because something failed.
+    """
+
+    veiled_share: float = 1.0
+    fault: bool = False
+    seal: _Seal | None = None
+
+    def __post_init__(self) -> None:
+        _Frame.__post_init__(self)
+        if self.seal is not _SEAL:
+            raise FrameError(
+                "only the veil makes a VeiledFrame; pass raw frames through homeveil.Redactor"
+            )

@@ -1,0 +1,98 @@
+"""The one door to PyAV (FFmpeg).
+
+Nothing else in the package imports ``av``. Files are opened through FFmpeg's ``file:``
+protocol and no other, so that a name or a playlist cannot make it open a network
+address or a second file. FFmpeg's own log is silenced; what matters is raised.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import cast
+
+import av
+import av.logging
+from av.codec.context import Flags as CodecFlags
+from av.container import InputContainer, OutputContainer
+from av.container.core import Flags as ContainerFlags
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+__all__ = [
+    "CodecFlags",
+    "Disposition",
+    "FFmpegError",
+    "InputContainer",
+    "OutputContainer",
+    "Packet",
+    "VideoCodecContext",
+    "VideoFrame",
+    "VideoReformatter",
+    "VideoStream",
+    "encoder_fits",
+    "encoder_formats",
+    "open_input",
+    "open_output",
+    "reason",
+]
+
+av.logging.set_level(None)
+
+
+def _file_url(path: Path) -> str:
+    return "file:" + os.path.abspath(path)
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open ``path`` for reading and probe its streams. Raises FFmpegError."""
+    return av.open(
+        _file_url(path),
+        "r",
+        container_options={"protocol_whitelist": "file"},
+        metadata_errors="replace",
+    )
+
+
+def open_output(path: Path, muxer: str, options: dict[str, str]) -> OutputContainer:
+    """A container to be written to ``path``; the file is touched at the first packet.
+
+    Bit-exact: no muxer name, version, random identifier or creation time is written.
+    """
+    container = av.open(_file_url(path), "w", format=muxer, container_options=options)
+    container.flags = int(container.flags) | int(ContainerFlags.bitexact)
+    return container
+
+
+def encoder_formats(encoder: str) -> tuple[str, ...] | None:
+    """Pixel formats ``encoder`` takes, best first; None if there is no such encoder."""
+    try:
+        codec = av.Codec(encoder, "w")
+    except (FFmpegError, ValueError):
+        return None
+    if codec.type != "video":
+        return None
+    return tuple(form.name for form in codec.video_formats or ())
+
+
+def encoder_fits(encoder: str, muxer: str) -> bool:
+    """True if files of ``muxer`` can hold what ``encoder`` makes."""
+    with av.open(os.devnull, "w", format=muxer) as container:
+        return encoder in container.supported_codecs
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in a few words, without a file name."""
+    code = getattr(error, "errno", None)
+    if code == errno.ENOSPC:
+        return "the disk is full"
+    if code == errno.EFBIG:
+        return "the file size limit is reached"
+    text = getattr(error, "strerror", None) or str(error)
+    return cast(str, text)

@@ -1,0 +1,240 @@
+"""Video files in: any container and codec FFmpeg knows, as raw frames in order.
+
+    with VideoReader("talk.mp4") as reader:
+        for frame in reader:
+            ...
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from homeveil.errors import FrameError, InputError
+from homeveil.frames import RawFrame, Timestamp
+from homeveil.media import _av
+from homeveil.media.clock import InputClock
+from homeveil.media.extent import is_cut_off
+from homeveil.media.picture import PictureReader, turn_of
+
+_MOST_THREADS = 4
+_MOST_RATE = 1000
+_MOST_READ_ERRORS = 3
+_NOT_VIDEO = frozenset({"tty", "hls", "concat", "dash", "webm_dash_manifest", "image2"})
+
+
+class VideoReader:
+    """Decodes the first video stream of ``path`` in presentation order.
+
+    Iterating yields :class:`RawFrame`: 8-bit 4:2:0 planes, upright, with strictly
+    increasing times. Planes are read-only and may be views into the decoder's picture,
+    which they keep alive: they stay valid for as long as the frame is held, also after
+    ``close()``. Each held frame is memory, so a caller that keeps many should
+    ``copy()`` or drop them. A size that changes in mid-stream is passed on as it comes.
+
+    width, height: of the first frame, in pixels, after rotation. frame_rate: average,
+    frames per second. duration_seconds, frame_count_hint: what the file claims, None if
+    it does not. has_audio: the file has a sound stream. time_base: seconds per tick.
+    sample_aspect_ratio: width to height of one upright pixel, None if square or unknown.
+    damaged_packets: packets skipped so far because they could not be read or decoded.
+    concealed_frames: frames so far in which the decoder had to make up parts.
+    repaired_times: times so far that were missing or did not increase.
+    truncated: the file ends before its own headers say; known once reading has ended
+    or, where the headers tell, from the start.
+
+    Raises InputError when ``path`` cannot be read, is no media, has no video stream or
+    not one frame that can be decoded. Memory does not grow with the length of the file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        _check_file(self.path)
+        try:
+            self._container = _av.open_input(self.path)
+        except _av.FFmpegError as error:
+            raise InputError(_unreadable(self.path, error)) from error
+        try:
+            self._open()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _open(self) -> None:
+        if self._container.format.name in _NOT_VIDEO and not _is_image(self.path):
+            raise InputError(f"{self.path}: not a video file; give a recording")
+        self._stream = stream = _video_stream(self._container, self.path)
+        stream.thread_type = "AUTO"
+        stream.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
+        self.has_audio = len(self._container.streams.audio) > 0
+        self.time_base = stream.time_base or Fraction(1, 90_000)
+        self.frame_rate = _sane_rate(stream.average_rate) or _sane_rate(stream.guessed_rate)
+        self.duration_seconds = self._claimed_duration()
+        self.frame_count_hint = self._claimed_count()
+        self.damaged_packets = 0
+        self.concealed_frames = 0
+        self.truncated = is_cut_off(self.path)
+        self._clock = InputClock(self.time_base, self.frame_rate)
+        self._pictures = PictureReader()
+        self._frames = self._read()
+        self.sample_aspect_ratio: Fraction | None = None
+        self._first = next(self._frames, None)
+        if self._first is None:
+            raise InputError(
+                f"{self.path}: no frame could be decoded"
+                f" ({self.damaged_packets} damaged packets); check that the file is whole"
+            )
+        self.width, self.height = self._first.width, self._first.height
+
+    def _claimed_duration(self) -> float | None:
+        if self._stream.duration is not None and self._stream.duration > 0:
+            return float(self._stream.duration * self.time_base)
+        if self._container.duration is not None and self._container.duration > 0:
+            return self._container.duration / 1_000_000
+        return None
+
+    def _claimed_count(self) -> int | None:
+        if self._stream.frames > 0:
+            return self._stream.frames
+        if self.duration_seconds is not None and self.frame_rate is not None:
+            return max(1, round(self.duration_seconds * self.frame_rate))
+        return None
+
+    @property
+    def repaired_times(self) -> int:
+        """Times so far that were missing or did not increase."""
+        return self._clock.repaired
+
+    def __iter__(self) -> Iterator[RawFrame]:
+        """The frames, once; a second iteration goes on where the first one stopped."""
+        while (frame := self._take()) is not None:
+            yield frame
+
+    def _take(self) -> RawFrame | None:
+        first, self._first = self._first, None
+        return first if first is not None else next(self._frames, None)
+
+    def _read(self) -> Iterator[RawFrame]:
+        for packet in self._packets():
+            try:
+                pictures = self._stream.codec_context.decode(packet)
+            except _av.FFmpegError:
+                if packet is not None:
+                    self.damaged_packets += 1
+                continue
+            for picture in pictures:
+                if self.sample_aspect_ratio is None:
+                    self._note_aspect(picture)
+                frame = self._frame(picture)
+                if frame is not None:
+                    yield frame
+
+    def _packets(self) -> Iterator[_av.Packet[_av.VideoStream] | None]:
+        """Packets of the stream, then None to flush the decoder."""
+        errors_in_a_row = 0
+        while True:
+            try:
+                for packet in self._container.demux(self._stream):
+                    if packet.size:
+                        errors_in_a_row = 0
+                        yield packet
+                self.truncated |= errors_in_a_row > 0
+                break
+            except _av.FFmpegError:
+                self.damaged_packets += 1
+                errors_in_a_row += 1
+                if errors_in_a_row == _MOST_READ_ERRORS:
+                    self.truncated = True
+                    break
+        yield None
+
+    def _note_aspect(self, picture: _av.VideoFrame) -> None:
+        aspect = self._stream.sample_aspect_ratio
+        if aspect is not None and aspect > 0 and aspect != 1:
+            self.sample_aspect_ratio = 1 / aspect if turn_of(picture).transpose else aspect
+
+    def _frame(self, picture: _av.VideoFrame) -> RawFrame | None:
+        if picture.is_corrupt:
+            self.concealed_frames += 1
+        pts = picture.pts if picture.pts is not None else picture.dts
+        time = Timestamp(self._clock.tick(pts, picture.duration), self.time_base)
+        try:
+            return self._pictures.read(picture, time)
+        except FrameError as error:
+            raise InputError(f"{self.path}: {error}") from error
+        except _av.FFmpegError:
+            self.damaged_packets += 1
+            return None
+
+    def close(self) -> None:
+        """Close the file. Frames already given stay valid."""
+        self._frames = iter(())
+        self._first = None
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _check_file(path: Path) -> None:
+    """Say plainly what FFmpeg would say badly. A pipe is not opened: that would eat it."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            with open(path, "rb") as file:
+                if not file.read(1):
+                    raise InputError(f"{path}: the file is empty; give a recording")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the name") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: no permission to read it; check its rights") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({_av.reason(error)})") from error
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a directory; give a video file")
+
+
+def _unreadable(path: Path, error: _av.FFmpegError) -> str:
+    if is_cut_off(path):
+        return (
+            f"{path}: the file is cut off before its index; record it again,"
+            " or repair it with a recovery tool"
+        )
+    return f"{path}: not a media file that can be read ({_av.reason(error)}); give a video file"
+
+
+def _video_stream(container: _av.InputContainer, path: Path) -> _av.VideoStream:
+    """The first stream of moving pictures; cover art does not count."""
+    pictures = False
+    for stream in container.streams.video:
+        if stream.disposition & (
+            _av.Disposition.attached_pic | _av.Disposition.timed_thumbnails
+        ):
+            pictures = True
+        elif stream.codec_context is not None:
+            return stream
+        else:
+            raise InputError(f"{path}: no decoder for its video stream; convert the file first")
+    if pictures:
+        raise InputError(f"{path}: only a cover picture, no video stream; give a video file")
+    raise InputError(f"{path}: no video stream; give a video file")
+
+
+def _sane_rate(rate: Fraction | None) -> Fraction | None:
+    return rate if rate is not None and 0 < rate <= _MOST_RATE else None
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}

@@ -1,0 +1,274 @@
+"""Video files out: veiled frames only, under the final name only when whole.
+
+    with VideoWriter("out.mp4", width=1280, height=720, time_base=..., ...) as writer:
+        for frame in veiled:
+            writer.write(frame)
+        writer.commit()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from homeveil.errors import OutputError, UsageError
+from homeveil.frames import Colour, PixelFormat, VeiledFrame
+from homeveil.media import _av
+from homeveil.media.encoders import DEFAULT_ENCODER, Encoding, choose_encoding
+from homeveil.media.picture import fill
+from homeveil.media.staging import StagedFile
+
+_FALLBACK_RATE = Fraction(25)
+_PLAIN = Colour()
+_MOST_TERM = 2**31 - 1
+_MILLISECOND = Fraction(1, 1000)
+_MPEG4_MOST_TICKS = 65_535  # ISO/IEC 14496-2 gives its clock 16 bits
+_MPEG4_FINEST = Fraction(1, 60_000)
+_DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+_FORMATS = {PixelFormat.I420: "yuv420p", PixelFormat.NV12: "nv12"}
+_LIMITED, _FULL = 1, 2
+
+
+class VideoWriter:
+    """Encodes veiled frames of one size into ``path``.
+
+    time_base: seconds per tick of the frames' times; mp4 and mov keep such times
+    exactly, mkv and webm to a millisecond; avi holds a constant rate only and moves each
+    frame to the nearest free slot of ``frame_rate``. A stream that starts before zero is
+    moved to start at zero (``shift_seconds``). frame_rate: frames per second, for rate
+    control and the last frame's duration; None if unknown. encoder, quality, preset: see
+    :class:`homeveil.media.encoders.Encoding`. sample_aspect_ratio: of a pixel, None for
+    square. source: the file being read, which must not be ``path``.
+
+    The file holds one video stream and nothing else: no metadata, chapters, subtitles,
+    attachments, thumbnails or rotation. Odd sides are kept.
+
+    Raises OutputError for whatever the file system, container or encoder refuses; then
+    and without ``commit()`` nothing stands under ``path`` that was not there before.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        width: int,
+        height: int,
+        time_base: Fraction,
+        frame_rate: Fraction | None,
+        colour: Colour = _PLAIN,
+        encoder: str = DEFAULT_ENCODER,
+        quality: int = 20,
+        preset: str = "veryfast",
+        sample_aspect_ratio: Fraction | None = None,
+        source: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if time_base <= 0:
+            raise UsageError(f"time_base is {time_base}; give a positive number of seconds")
+        self.path = Path(path)
+        self.width, self.height = width, height
+        self._colour = colour
+        self._aspect = sample_aspect_ratio
+        self._rate = _storable(frame_rate) if frame_rate else None
+        self._encoding = choose_encoding(self.path, encoder, quality, preset)
+        self._time_base = _file_time_base(time_base, self._rate, self._encoding)
+        self._container: _av.OutputContainer | None = None
+        self._last_tick: int | None = None
+        self._last_seconds: Fraction | None = None
+        self._shift = Fraction(0)
+        self.frames_written = 0
+        self._done = False
+        self._file = StagedFile(self.path, Path(source) if source is not None else None)
+
+    @property
+    def shift_seconds(self) -> Fraction:
+        """What was added to all times because the stream started before zero."""
+        return self._shift
+
+    def write(self, frame: VeiledFrame) -> None:
+        """Encode one frame. Times must increase.
+
+        Raises UsageError for anything but a VeiledFrame, OutputError for another size, a
+        time that does not increase, or a failure to write; after the latter nothing is
+        left of the file.
+        """
+        if not isinstance(frame, VeiledFrame):
+            raise UsageError(
+                f"only a VeiledFrame may be written, not {type(frame).__name__};"
+                " pass raw frames through homeveil.Redactor"
+            )
+        if self._done:
+            raise UsageError(f"{self.path}: already closed; make a new writer")
+        if (frame.width, frame.height) != (self.width, self.height):
+            raise OutputError(
+                f"{self.path}: a frame of {frame.width}x{frame.height} does not fit into"
+                f" a video of {self.width}x{self.height}"
+            )
+        tick = self._tick(frame)
+        try:
+            if self._container is None:
+                self._open(frame.pixel_format)
+            self._encode(self._picture(frame, tick))
+        except (_av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            raise OutputError(self._failure(error)) from error
+        except BaseException:
+            self.abort()
+            raise
+        self._last_tick = tick
+        self.frames_written += 1
+
+    def _tick(self, frame: VeiledFrame) -> int:
+        """The frame's time in ticks of the file; two frames never share one."""
+        seconds = frame.time.pts * frame.time.time_base
+        if self._last_seconds is None:
+            self._shift = max(Fraction(0), -seconds)
+        elif seconds <= self._last_seconds:
+            raise OutputError(
+                f"{self.path}: a frame at {float(seconds):.6f} s does not come after"
+                f" {float(self._last_seconds):.6f} s"
+            )
+        tick = round((seconds + self._shift) / self._time_base)
+        if self._last_tick is not None and tick <= self._last_tick:
+            tick = self._last_tick + 1
+        self._last_seconds = seconds
+        return tick
+
+    def _open(self, pixel_format: PixelFormat) -> None:
+        """Open the encoder for planes laid out as ``pixel_format``."""
+        encoding = self._encoding
+        self._container = _av.open_output(
+            self._file.working_path, encoding.muxer, _muxer_options(encoding, self._time_base)
+        )
+        rate = self._rate or _FALLBACK_RATE
+        stream = self._container.add_stream(
+            encoding.encoder, rate=rate, options=encoding.options()
+        )
+        if not isinstance(stream, _av.VideoStream):
+            raise OutputError(f"{self.path}: {encoding.encoder} is no video encoder")
+        context = stream.codec_context
+        context.width, context.height = self.width, self.height
+        context.pix_fmt = self._pix_fmt = encoding.pixel_format(
+            _FORMATS[pixel_format], self.width, self.height
+        )
+        context.time_base = stream.time_base = self._time_base
+        context.flags |= _av.CodecFlags.frame_duration | _av.CodecFlags.bitexact
+        if not encoding.b_frames:
+            context.max_b_frames = 0
+        if encoding.quantiser is not None:
+            context.flags |= _av.CodecFlags.qscale
+            context.global_quality = encoding.quantiser
+        if self._aspect is not None:
+            context.sample_aspect_ratio = self._aspect
+        self._describe_colour(context)
+        self._stream = stream
+
+    def _describe_colour(self, target: _av.VideoCodecContext | _av.VideoFrame) -> None:
+        target.colorspace = self._colour.matrix
+        target.color_primaries = self._colour.primaries
+        target.color_trc = self._colour.transfer
+        target.color_range = _FULL if self._colour.full_range else _LIMITED
+
+    def _picture(self, frame: VeiledFrame, tick: int) -> _av.VideoFrame:
+        picture = _av.VideoFrame(self.width, self.height, self._pix_fmt)
+        fill(picture, frame)
+        self._describe_colour(picture)
+        picture.pts = tick
+        picture.time_base = self._time_base
+        picture.duration = self._duration(tick)
+        return picture
+
+    def _duration(self, tick: int) -> int:
+        """Ticks this frame is shown if no other comes: by the rate, else as the last one."""
+        if self._rate is not None or self._last_tick is None:
+            return max(1, round(1 / ((self._rate or _FALLBACK_RATE) * self._time_base)))
+        return tick - self._last_tick
+
+    def _encode(self, picture: _av.VideoFrame | None) -> None:
+        if self._container is not None:
+            self._container.mux(self._stream.encode(picture))
+
+    def commit(self) -> None:
+        """Finish the file and give it its name. Raises OutputError if that fails or no
+        frame was written; nothing is left then."""
+        if self._done:
+            raise UsageError(f"{self.path}: already closed; make a new writer")
+        if self._container is None:
+            self.abort()
+            raise OutputError(f"{self.path}: no frame to write; nothing was made")
+        try:
+            self._encode(None)
+            self._container.close()
+        except (_av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            raise OutputError(self._failure(error)) from error
+        except BaseException:
+            self.abort()
+            raise
+        self._done = True
+        self._container = None
+        self._file.publish()
+
+    def abort(self) -> None:
+        """Give up: nothing of this writer is left on disk. Harmless when repeated."""
+        if self._done:
+            return
+        self._done = True
+        container, self._container = self._container, None
+        if container is not None:
+            with contextlib.suppress(_av.FFmpegError, OSError, ValueError):
+                container.close()
+        self._file.discard()
+
+    def _failure(self, error: BaseException) -> str:
+        encoding = self._encoding
+        if self.frames_written == 0 and getattr(error, "errno", None) not in _DISK_ERRORS:
+            return (
+                f"{self.path}: encoder {encoding.encoder} with preset {encoding.preset!r} does"
+                f" not take {self.width}x{self.height} video ({_av.reason(error)});"
+                " choose another encoder or preset"
+            )
+        return f"{self.path}: cannot be written ({_av.reason(error)}); nothing was left there"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.abort()
+
+
+def _storable(value: Fraction) -> Fraction:
+    """``value`` with terms that fit FFmpeg's 32 bits."""
+    if value.numerator > _MOST_TERM or value.denominator > _MOST_TERM:
+        return value.limit_denominator(1_000_000)
+    return value
+
+
+def _file_time_base(wanted: Fraction, rate: Fraction | None, encoding: Encoding) -> Fraction:
+    """The coarsest base that loses nothing which the container could have kept."""
+    if encoding.fixed_rate:
+        return 1 / (rate or _FALLBACK_RATE)
+    if encoding.muxer in ("matroska", "webm"):
+        return _MILLISECOND
+    if encoding.encoder.startswith("mpeg4") and wanted.denominator > _MPEG4_MOST_TICKS:
+        return _MPEG4_FINEST
+    if wanted.numerator > _MOST_TERM or wanted.denominator > _MOST_TERM:
+        return Fraction(1, 90_000)
+    return wanted
+
+
+def _muxer_options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:
+    """mp4 and mov keep the start of a stream in ticks of the whole file, by default 1 ms;
+    with the stream's own ticks nothing is rounded."""
+    if encoding.muxer in ("mp4", "mov"):
+        return {"movie_timescale": str(max(1000, time_base.denominator))}
+    return {}

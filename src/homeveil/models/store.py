@@ -1,0 +1,226 @@
+"""The folder of models on this machine, and the only way to get a path out of it.
+
+A path is given out only after the file's SHA-256 has been compared, at every start: a
+model that was swapped or damaged could clear a bystander.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from homeveil.errors import ModelError
+from homeveil.models.manifest import Manifest, Model, load_manifest
+from homeveil.policy import ModelFile
+
+_PULL = "run `homeveil models pull`"
+
+
+class Origin(enum.Enum):
+    """Who supplied a model: ``homeveil models pull``, or the user by path and hash."""
+
+    PULLED = "pulled"
+    USER = "user"
+
+
+class State(enum.Enum):
+    """What stands in a model's place."""
+
+    READY = "ready"
+    MISSING = "missing"
+    CORRUPT = "corrupt"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model file whose hash was just compared."""
+
+    path: Path
+    sha256: str
+    purpose: str
+    origin: Origin
+
+    def read(self) -> bytes:
+        """The file's bytes, compared again.
+
+        Give these to the runtime rather than the path where it takes them: what runs is
+        then what was compared, even if the file is exchanged in between.
+        """
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(
+                f"model {self.purpose}: {self.path} cannot be read ({error.strerror}); "
+                + _remedy(self.origin)
+            ) from error
+        _compare(hashlib.sha256(data).hexdigest(), self)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One line of ``homeveil models list``."""
+
+    model: Model
+    path: Path
+    state: State
+
+
+def cache_directory() -> Path:
+    """Where models live: ``HOMEVEIL_MODELS``, else the user's cache folder."""
+    chosen = os.environ.get("HOMEVEIL_MODELS")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA")
+        root = Path(base) if base else Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        root = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        # The XDG specification: a relative path is invalid and to be ignored.
+        root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return root / "homeveil" / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStore:
+    """A folder of models and the manifest that says what must be in it."""
+
+    directory: Path = field(default_factory=cache_directory)
+    manifest: Manifest = field(default_factory=load_manifest)
+
+    def path(self, model: Model) -> Path:
+        """Where the model's file stands or will stand."""
+        return self.directory / model.file_name
+
+    def state(self, model: Model) -> State:
+        """Whether the file is there and is the right one (hashes the file)."""
+        path = self.path(model)
+        try:
+            right = path.stat().st_size == model.size and file_sha256(path) == model.sha256
+        except FileNotFoundError:
+            return State.MISSING
+        except OSError:
+            return State.CORRUPT
+        return State.READY if right else State.CORRUPT
+
+    def status(self) -> list[ModelStatus]:
+        """The state of every model of the manifest; each file is hashed."""
+        return [
+            ModelStatus(model, self.path(model), self.state(model))
+            for model in self.manifest.models
+        ]
+
+    def verify(self, purposes: Iterable[str] | None = None) -> None:
+        """Hash every model again; ModelError names all that are missing or corrupt."""
+        bad = [
+            f"{model.purpose} is {state.value} ({self.path(model)})"
+            for model in self.manifest.select(purposes)
+            if (state := self.state(model)) is not State.READY
+        ]
+        if bad:
+            raise ModelError(f"models: {'; '.join(bad)}; {_PULL}")
+
+    def locate(
+        self, purpose: str, policy_models: Mapping[str, ModelFile] | None = None
+    ) -> ResolvedModel:
+        """The file for a purpose, its hash compared now.
+
+        A file of the user's own (``Policy.models``) takes the place of any model, also for
+        purposes that the manifest does not know. ModelError names purpose, path and remedy.
+        """
+        own = (policy_models or {}).get(purpose)
+        if own is not None:
+            found = ResolvedModel(own.path, own.sha256.lower(), purpose, Origin.USER)
+        else:
+            model = self.manifest.model(purpose)
+            found = ResolvedModel(self.path(model), model.sha256, purpose, Origin.PULLED)
+        try:
+            digest = file_sha256(found.path)
+        except FileNotFoundError:
+            raise ModelError(
+                f"model {purpose} is missing: {found.path}; {_remedy(found.origin)}"
+            ) from None
+        except OSError as error:
+            raise ModelError(
+                f"model {purpose}: {found.path} cannot be read ({error.strerror}); "
+                + _remedy(found.origin)
+            ) from error
+        _compare(digest, found)
+        return found
+
+    def write(self, model: Model, data: bytes) -> Path:
+        """Put a model into its place, whole or not at all; the hash is compared first."""
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != model.sha256:
+            raise ModelError(
+                f"model {model.purpose}: conversion gave sha256 {digest}, "
+                f"the manifest says {model.sha256}; nothing was written"
+            )
+        path = self.path(model)
+        write_atomically(path, data)
+        return path
+
+
+def locate(purpose: str, policy_models: Mapping[str, ModelFile] | None = None) -> ResolvedModel:
+    """:meth:`ModelStore.locate` in the user's own store."""
+    return ModelStore().locate(purpose, policy_models)
+
+
+def status() -> list[ModelStatus]:
+    """:meth:`ModelStore.status` of the user's own store."""
+    return ModelStore().status()
+
+
+def verify(purposes: Iterable[str] | None = None) -> None:
+    """:meth:`ModelStore.verify` of the user's own store."""
+    ModelStore().verify(purposes)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, as lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside the final name, flush to the disk, rename. ModelError on failure."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes files for the owner alone; a cache may be shared on a machine.
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _compare(digest: str, found: ResolvedModel) -> None:
+    if digest == found.sha256:
+        return
+    raise ModelError(
+        f"model {found.purpose} is corrupt or another one: {found.path} has sha256 {digest}, "
+        f"expected {found.sha256}; {_remedy(found.origin)}"
+    )
+
+
+def _remedy(origin: Origin) -> str:
+    if origin is Origin.PULLED:
+        return _PULL
+    return "correct path and sha256 in the policy"

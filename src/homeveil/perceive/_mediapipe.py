@@ -1,0 +1,95 @@
+"""The only door to MediaPipe. Models come as bytes whose hash was checked."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.errors import PerceptionError
+
+# MediaPipe's native log writes start-up chatter to the user's terminal.
+os.environ.setdefault("GLOG_minloglevel", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import mediapipe as mp
+from mediapipe.tasks.python import BaseOptions, vision
+
+Rgb = NDArray[np.uint8]
+"""(height, width, 3) uint8, contiguous."""
+
+
+class _Task:
+    """A MediaPipe task that is closed for certain: left open, it raises at exit."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def close(self) -> None:
+        if self._task is not None:
+            self._task.close()
+            self._task = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _image(self, rgb: Rgb) -> Any:
+        if self._task is None:
+            raise PerceptionError("a model was used after it was closed")
+        return mp.Image(image_format=mp.ImageFormat.SRGB, data=rgb)
+
+
+class Segmenter(_Task):
+    """Probability of a person per pixel of a small picture."""
+
+    def __init__(self, model: bytes) -> None:
+        options = vision.ImageSegmenterOptions(
+            base_options=BaseOptions(model_asset_buffer=model),
+            output_confidence_masks=True,
+            output_category_mask=False,
+        )
+        super().__init__(vision.ImageSegmenter.create_from_options(options))
+
+    def run(self, rgb: Rgb) -> NDArray[np.float32]:
+        """(height, width) float32, 0..1, the size of ``rgb``."""
+        masks = self._task.segment(self._image(rgb)).confidence_masks
+        return np.array(masks[-1].numpy_view(), dtype=np.float32).reshape(rgb.shape[:2])
+
+
+class FaceFinder(_Task):
+    """Face boxes in a small picture."""
+
+    def __init__(self, model: bytes, min_score: float) -> None:
+        options = vision.FaceDetectorOptions(
+            base_options=BaseOptions(model_asset_buffer=model),
+            min_detection_confidence=min_score,
+            min_suppression_threshold=0.3,
+        )
+        super().__init__(vision.FaceDetector.create_from_options(options))
+
+    def run(self, rgb: Rgb) -> list[tuple[float, float, float, float, float]]:
+        """x0, y0, x1, y1 in pixels of ``rgb`` and the score of each face."""
+        found = []
+        for detection in self._task.detect(self._image(rgb)).detections:
+            box = detection.bounding_box
+            found.append(
+                (
+                    float(box.origin_x),
+                    float(box.origin_y),
+                    float(box.origin_x + box.width),
+                    float(box.origin_y + box.height),
+                    float(detection.categories[0].score),
+                )
+            )
+        return found

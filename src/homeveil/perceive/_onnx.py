@@ -1,0 +1,26 @@
+"""The only door to ONNX Runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+
+class Network:
+    """A model with one input and one output, on one thread of the CPU."""
+
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            model, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, batch: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Output for one input batch."""
+        (result,) = self._session.run(None, {self._input: batch})
+        return np.asarray(result, dtype=np.float32)

@@ -1,0 +1,72 @@
+"""Whose face it is: an embedding of the aligned chip and its distance to a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil import _kernels
+from homeveil.frames import RawFrame
+from homeveil.grid import Box
+from homeveil.perceive import landmarks
+from homeveil.perceive._dnn import LANDMARK_SIDE, FaceMesh
+from homeveil.perceive._onnx import Network
+from homeveil.perceive.observation import Face, Identity
+
+MIN_FACE_PIXELS = 24
+"""Smaller faces are not compared: 32 px were fine and 16 px were not (measured)."""
+
+_PICTURE_SIDE = 256
+_PICTURE_REACH = 0.75
+"""Half side of the picture of a face, in sides of the face box: what the mesh was trained on."""
+
+Distance = Callable[[NDArray[np.float32]], float]
+"""Embedding (128,) to its distance from the profile."""
+
+
+class FaceIdentity:
+    """Compares a face with the profile, or says nothing when it cannot."""
+
+    def __init__(self, landmarker: bytes, embedding: bytes, distance: Distance) -> None:
+        self._landmarks = FaceMesh(landmarker)
+        self._embedding = Network(embedding)
+        self._distance = distance
+
+    def compare(self, frame: RawFrame, face: Face) -> Identity | None:
+        """None when the face is too small or has no landmarks."""
+        side = max(face.box.width, face.box.height)
+        if side < MIN_FACE_PIXELS:
+            return None
+        x, y = face.box.centre
+        reach = _PICTURE_REACH * side
+        picture = Box(x - reach, y - reach, x + reach, y + reach)
+        small = _kernels.thumbnail(frame, picture, (LANDMARK_SIDE, LANDMARK_SIDE))
+        points = self._landmarks.run(small)
+        rgb = _kernels.thumbnail(frame, picture, (_PICTURE_SIDE, _PICTURE_SIDE))
+        points *= _PICTURE_SIDE / LANDMARK_SIDE
+        if not _plausible(points, face.box, picture):
+            return None
+        chip = _kernels.warp(
+            rgb, landmarks.chip_transform(points), (landmarks.CHIP_SIDE, landmarks.CHIP_SIDE)
+        )
+        embedding = self._embedding.run(chip[None])[0]
+        return Identity(
+            face,
+            self._distance(embedding),
+            landmarks.yaw_degrees(points),
+            landmarks.face_ratios(points),
+            embedding,
+        )
+
+    def close(self) -> None:
+        """Nothing to free by hand: both networks go with the object."""
+
+
+def _plausible(points: NDArray[np.float32], face: Box, picture: Box) -> bool:
+    """Whether the mesh was fitted to the face that was asked for, not to a neighbour or a wall."""
+    scale = picture.width / _PICTURE_SIDE
+    x, y = points[:, :2].mean(0) * scale + (picture.x0, picture.y0)
+    width = float(np.ptp(points[:, 0])) * scale / max(face.width, 1.0)
+    return bool(face.x0 <= x < face.x1 and face.y0 <= y < face.y1 and 0.4 < width < 1.6)

@@ -1,0 +1,88 @@
+"""Makes the default perceiver from verified model files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.errors import ModelError
+from homeveil.models import store
+from homeveil.perceive.perceiver import ModelPerceiver
+from homeveil.policy import ModelFile, Policy
+from homeveil.profile.template import Profile
+
+PURPOSES = (
+    "face_detection_full",
+    "face_detection_short",
+    "people_mask_wide",
+    "people_mask_square",
+    "face_landmarks",
+    "face_embedding",
+)
+"""Models that redaction cannot start without."""
+
+FAR = 9.0
+"""Distance reported when there is no profile: nobody is the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModels:
+    """Bytes of each purpose, and the hashes they had."""
+
+    data: Mapping[str, bytes]
+    sha256: Mapping[str, str]
+
+
+def load_models(models: Mapping[str, ModelFile]) -> LoadedModels:
+    """Read every model and compare its hash; ModelError for the first that is amiss."""
+    for purpose in models:
+        if purpose not in PURPOSES:
+            raise ModelError(
+                f"policy: no model has the purpose {purpose!r}; purposes: {', '.join(PURPOSES)}"
+            )
+    found = {purpose: store.locate(purpose, models) for purpose in PURPOSES}
+    return LoadedModels(
+        {purpose: model.read() for purpose, model in found.items()},
+        {purpose: model.sha256 for purpose, model in found.items()},
+    )
+
+
+def load_perceiver(
+    profile: Profile | None, policy: Policy, models: LoadedModels | None = None
+) -> ModelPerceiver:
+    """The default perceiver.
+
+    Raises ModelError when a model is missing or not the one meant, ProfileError when the
+    profile was made with another identity model.
+    """
+    loaded = models or load_models(policy.models)
+    if profile is not None:
+        profile.require_model(loaded.sha256["face_embedding"])
+
+    def distance(embedding: NDArray[np.float32]) -> float:
+        if profile is None:
+            return FAR
+        return float(profile.face.distance(embedding[None])[0])
+
+    # Imported here: MediaPipe and ONNX Runtime take a second to load.
+    from homeveil.perceive.faces import FaceBoxes
+    from homeveil.perceive.identity import FaceIdentity
+    from homeveil.perceive.people import PeopleMask
+
+    data = loaded.data
+    try:
+        return ModelPerceiver(
+            FaceBoxes(data["face_detection_full"], data["face_detection_short"]),
+            PeopleMask(data["people_mask_wide"], data["people_mask_square"]),
+            FaceIdentity(data["face_landmarks"], data["face_embedding"], distance),
+        )
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"a model file cannot be run ({type(error).__name__}: {error}); "
+            "run `homeveil models verify`"
+        ) from error

@@ -1,0 +1,111 @@
+"""What was seen in one frame: boxes, probabilities, distances. Nothing here decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.errors import PerceptionError
+from homeveil.grid import Box, CellWindow, FloatGrid, Grid
+
+WHOLE = 0
+"""Band of a look at the whole frame; 1.. are ever finer bands, see ``BAND_WIDTHS``."""
+
+BAND_WIDTHS = (1.0, 0.53, 0.37, 0.25, 0.17)
+"""Width of a look of each band as a share of the frame's longer side."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PeopleLook:
+    """One run of a people mask over one window of cells.
+
+    probability: mean probability of a person in each cell of ``window``, 0..1.
+    """
+
+    window: CellWindow
+    band: int
+    probability: FloatGrid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face found by one look.
+
+    score: the detector's, 0..1. confirmed: whether a second detector, on a close-up, saw it
+    too; small faces only, others count as confirmed.
+    """
+
+    box: Box
+    score: float
+    band: int
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identity:
+    """A face compared with the profile.
+
+    distance: to the nearest template, in the identity model's unit.
+    yaw_degrees: estimated turn of the head, 0 = frontal.
+    ratios: anthropometric ratios of the face, see ``landmarks.RATIOS``.
+    embedding: (128,) float32, for enrollment; never leaves the machine.
+    """
+
+    face: Face
+    distance: float
+    yaw_degrees: float
+    ratios: dict[str, float]
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class LookRequest:
+    """What to look at in a frame, beside the whole frame.
+
+    regions: windows to look at with the people mask and the face detector, and the band
+        that each belongs to.
+    agent: window round the agent, for a close mask of the silhouette.
+    known: faces that need not be compared with the profile again in this frame.
+    """
+
+    regions: tuple[tuple[CellWindow, int], ...] = ()
+    agent: CellWindow | None = None
+    known: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """All looks at one frame.
+
+    wide: people mask of the whole frame. close: people mask round the agent, if asked for.
+    """
+
+    wide: PeopleLook
+    close: PeopleLook | None = None
+    people: tuple[PeopleLook, ...] = ()
+    faces: tuple[Face, ...] = ()
+    identities: tuple[Identity, ...] = ()
+
+    def check(self, grid: Grid) -> None:
+        """Raise PerceptionError unless every number is finite and every shape fits."""
+        looks = [self.wide, *self.people]
+        if self.close is not None:
+            looks.append(self.close)
+        for look in looks:
+            if look.probability.shape != look.window.shape:
+                raise PerceptionError("people mask has the wrong shape")
+            if not np.isfinite(look.probability).all():
+                raise PerceptionError("people mask is not finite")
+            if look.window.row1 > grid.rows or look.window.col1 > grid.cols:
+                raise PerceptionError("people mask lies outside the frame")
+        if self.wide.window != CellWindow(0, 0, grid.rows, grid.cols):
+            raise PerceptionError("the whole-frame look does not cover the frame")
+        for face in (*self.faces, *(identity.face for identity in self.identities)):
+            box = face.box
+            if not np.isfinite([box.x0, box.y0, box.x1, box.y1, face.score]).all():
+                raise PerceptionError("a face box is not finite")
+        for identity in self.identities:
+            if not np.isfinite([identity.distance, identity.yaw_degrees]).all():
+                raise PerceptionError("an identity distance is not finite")

@@ -1,0 +1,57 @@
+"""People masks: how probable a person is in each cell of a window."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from homeveil import _kernels
+from homeveil.frames import RawFrame
+from homeveil.grid import CellWindow, Grid
+from homeveil.perceive._mediapipe import Segmenter
+from homeveil.perceive.observation import WHOLE, PeopleLook
+
+WIDE_SIZE = (256, 144)
+SQUARE_SIZE = (256, 256)
+
+
+class PeopleMask:
+    """Two selfie segmentation models: one for the whole frame, one for windows.
+
+    The wide model sees who is near the camera and little else, which makes it a good
+    outline of the agent. The square one, on windows of natural proportions, finds small,
+    far and partial people, and hardly fires on furniture.
+    """
+
+    def __init__(self, wide: bytes, square: bytes) -> None:
+        self._wide = Segmenter(wide)
+        self._square = Segmenter(square)
+
+    def whole(self, frame: RawFrame, grid: Grid) -> PeopleLook:
+        """The wide model over the whole frame."""
+        window = CellWindow(0, 0, grid.rows, grid.cols)
+        return self._look(self._wide, WIDE_SIZE, frame, grid, window, WHOLE)
+
+    def close_up(self, frame: RawFrame, grid: Grid, window: CellWindow, band: int) -> PeopleLook:
+        """The square model over ``window``."""
+        return self._look(self._square, SQUARE_SIZE, frame, grid, window, band)
+
+    def close(self) -> None:
+        self._wide.close()
+        self._square.close()
+
+    def _look(
+        self,
+        model: Segmenter,
+        size: tuple[int, int],
+        frame: RawFrame,
+        grid: Grid,
+        window: CellWindow,
+        band: int,
+    ) -> PeopleLook:
+        rgb = _kernels.thumbnail(frame, grid.box(window), size)
+        probability = model.run(rgb)
+        rows, cols = window.shape
+        # INTER_AREA is the exact mean over each cell as long as it shrinks.
+        cells = cv2.resize(probability, (cols, rows), interpolation=cv2.INTER_AREA)
+        return PeopleLook(window, band, np.asarray(cells, dtype=np.float32).reshape(rows, cols))

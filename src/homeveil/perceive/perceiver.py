@@ -1,0 +1,113 @@
+"""All looks at one frame, and what keeps a failing look from doing harm."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from typing import TYPE_CHECKING, Protocol
+
+from homeveil.errors import PerceptionError
+from homeveil.frames import RawFrame
+from homeveil.grid import Box, Grid
+from homeveil.perceive.observation import WHOLE, Face, LookRequest, Observation
+
+if TYPE_CHECKING:
+    from homeveil.perceive.faces import FaceBoxes
+    from homeveil.perceive.identity import FaceIdentity
+    from homeveil.perceive.people import PeopleMask
+
+SAME_FACE = 0.3
+"""Overlap from which two boxes are one face."""
+
+MAX_COMPARED = 3
+"""Faces compared with the profile in one frame, the largest first."""
+
+
+class Perceiver(Protocol):
+    """Looks at frames. An implementation decides nothing and keeps nothing."""
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        """Do the whole-frame look and what ``request`` asks for."""
+        ...
+
+    def close(self) -> None:
+        """Free the models."""
+        ...
+
+
+class ModelPerceiver:
+    """The default perceiver: face boxes, people masks, face identity."""
+
+    def __init__(self, faces: FaceBoxes, people: PeopleMask, identity: FaceIdentity) -> None:
+        self._faces = faces
+        self._people = people
+        self._identity = identity
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        found = self._faces.look(frame, Box(0, 0, frame.width, frame.height), WHOLE)
+        looks = []
+        for window, band in request.regions:
+            looks.append(self._people.close_up(frame, grid, window, band))
+            found += self._faces.look(frame, grid.box(window), band)
+        close = None
+        if request.agent is not None:
+            close = self._people.close_up(frame, grid, request.agent, WHOLE)
+            found += self._faces.look(frame, grid.box(request.agent), WHOLE + 1)
+        faces = [self._faces.confirm(frame, face) for face in self._faces.merged(found)]
+        identities = [self._identity.compare(frame, face) for face in _fresh(faces, request.known)]
+        return Observation(
+            wide=self._people.whole(frame, grid),
+            close=close,
+            people=tuple(looks),
+            faces=tuple(faces),
+            identities=tuple(identity for identity in identities if identity is not None),
+        )
+
+    def close(self) -> None:
+        self._faces.close()
+        self._people.close()
+        self._identity.close()
+
+
+def _fresh(faces: list[Face], known: tuple[Box, ...]) -> list[Face]:
+    unknown = [
+        face for face in faces if all(face.box.overlap(box) < SAME_FACE for box in known)
+    ]
+    return sorted(unknown, key=lambda face: -face.box.area)[:MAX_COMPARED]
+
+
+class WatchedPerceiver:
+    """A perceiver whose failures all become PerceptionError, in bounded time.
+
+    A look that raises, returns what is not finite or of the wrong shape, or outlasts
+    ``timeout_seconds`` is a fault. While a stuck look has not come back, every further
+    look fails at once: its late answer is about another frame and is thrown away.
+    """
+
+    def __init__(self, perceiver: Perceiver, timeout_seconds: float) -> None:
+        self._perceiver = perceiver
+        self._timeout = timeout_seconds
+        self._worker = concurrent.futures.ThreadPoolExecutor(1, "homeveil-look")
+        self._stuck: concurrent.futures.Future[Observation] | None = None
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        if self._stuck is not None:
+            if not self._stuck.done():
+                raise PerceptionError("a look is still stuck")
+            self._stuck = None
+        future = self._worker.submit(self._perceiver.look, frame, grid, request)
+        try:
+            observation = future.result(timeout=self._timeout)
+        except concurrent.futures.TimeoutError as error:
+            self._stuck = future
+            raise PerceptionError(f"a look took longer than {self._timeout} s") from error
+        except PerceptionError:
+            raise
+        except Exception as error:
+            raise PerceptionError(f"a look failed: {type(error).__name__}: {error}") from error
+        observation.check(grid)
+        return observation
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=self._stuck is None, cancel_futures=True)
+        if self._stuck is None or self._stuck.done():
+            self._perceiver.close()

@@ -1,0 +1,187 @@
+"""What to show, what to withhold, and how: one frozen value object.
+
+A policy can only be as strict as the laws or stricter: nothing in it turns clearance
+off, and no default shows more when a key is left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from homeveil.errors import PolicyError
+
+
+class Style(enum.Enum):
+    """How withheld cells are painted.
+
+    ``VEIL``: the blurred plate (last cleared look of the place) under a neutral tint.
+    ``FILL``: one colour. ``SOFT``: blocks averaged from what is hidden, at most six
+    across a person and held in time: it carries a trace of the hidden content.
+    """
+
+    VEIL = "veil"
+    FILL = "fill"
+    SOFT = "soft"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file of the user's own, trusted by hash."""
+
+    path: Path
+    sha256: str
+
+
+def _range(low: float, high: float) -> Mapping[str, Any]:
+    return MappingProxyType({"low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Settings of one redaction. Validated when made; unknown TOML keys are errors.
+
+    style: how withheld cells look.
+    fill_colour: R, G, B of ``Style.FILL`` and of places without a plate.
+    accept_distance: largest face embedding distance that counts as the agent, in the
+        identity model's own unit (Euclidean for the default model). The agent's own
+        spread at enrollment may lower it further, never raise it.
+    drop_distance: two looks beyond this end a track's identity.
+    verify_interval_seconds: an agent track not re-verified for so long loses detail looks
+        of doubt; see ``homeveil.clear.tracks``.
+    lookahead_seconds: how far a file is read ahead before a frame leaves.
+    live_delay_frames: the same for frames of one's own, counted in frames.
+    looks_per_second: scanning looks spent on a second of picture, where there is cause.
+    perceive_interval_seconds: shortest time between two perceived frames; frames in
+        between are cleared by change alone.
+    hold_seconds: how long a cell must hold still before looks may clear it.
+    grow_cells: cells added round what is withheld.
+    look_timeout_seconds: a look that takes longer is a fault and veils the frame.
+    soft_blocks: blocks across a person in ``Style.SOFT``, 1..6.
+    models: purpose -> file of the user's own, see ``homeveil models list``.
+    video_encoder, video_quality, encoder_preset: what writes the output and how well
+        (constant rate factor: lower is better).
+    """
+
+    style: Style = Style.VEIL
+    fill_colour: tuple[int, int, int] = (128, 128, 128)
+    accept_distance: float = field(default=0.43, metadata=_range(0.05, 0.6))
+    drop_distance: float = field(default=0.50, metadata=_range(0.05, 0.7))
+    verify_interval_seconds: float = field(default=1.0, metadata=_range(0.05, 5.0))
+    lookahead_seconds: float = field(default=2.0, metadata=_range(0.0, 10.0))
+    live_delay_frames: int = field(default=0, metadata=_range(0, 120))
+    looks_per_second: float = field(default=80.0, metadata=_range(1.0, 1000.0))
+    perceive_interval_seconds: float = field(default=0.0, metadata=_range(0.0, 0.5))
+    hold_seconds: float = field(default=0.6, metadata=_range(0.2, 60.0))
+    grow_cells: int = field(default=1, metadata=_range(1, 8))
+    look_timeout_seconds: float = field(default=10.0, metadata=_range(0.05, 120.0))
+    soft_blocks: int = field(default=4, metadata=_range(1, 6))
+    models: Mapping[str, ModelFile] = field(default_factory=dict)
+    video_encoder: str = "libx264"
+    video_quality: int = field(default=20, metadata=_range(0, 51))
+    encoder_preset: str = "veryfast"
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            if item.metadata:
+                self._check_range(item.name, item.metadata, item.type)
+        if len(self.fill_colour) != 3 or not all(
+            isinstance(v, int) and 0 <= v <= 255 for v in self.fill_colour
+        ):
+            raise PolicyError(
+                f"policy: fill_colour is {self.fill_colour!r}; give three integers 0..255"
+            )
+        if self.drop_distance < self.accept_distance:
+            raise PolicyError("policy: drop_distance must not be below accept_distance")
+        object.__setattr__(self, "fill_colour", tuple(self.fill_colour))
+        object.__setattr__(self, "models", MappingProxyType(dict(self.models)))
+
+    def _check_range(self, name: str, metadata: Mapping[str, Any], kind: object) -> None:
+        value = getattr(self, name)
+        integral = kind == "int"
+        good = isinstance(value, int if integral else (int, float)) and not isinstance(value, bool)
+        if not good or not metadata["low"] <= value <= metadata["high"]:
+            raise PolicyError(
+                f"policy: {name} is {value!r}; give {'an integer' if integral else 'a number'} "
+                f"from {metadata['low']} to {metadata['high']}"
+            )
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Policy:
+        """Read a policy file. Keys are the field names; ``[models.PURPOSE]`` tables hold
+        ``path`` (relative to the policy file) and ``sha256``."""
+        path = Path(path)
+        try:
+            document = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise PolicyError(f"{path}: policy cannot be read ({error})") from error
+        except tomllib.TOMLDecodeError as error:
+            raise PolicyError(f"{path}: not a TOML file ({error})") from error
+        return cls._from_document(document, path)
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any], path: Path) -> Policy:
+        known = {item.name for item in dataclasses.fields(cls)}
+        for key in document:
+            if key not in known:
+                raise PolicyError(
+                    f"{path}: unknown policy key {key!r}; known keys: {', '.join(sorted(known))}"
+                )
+        values = dict(document)
+        if "style" in values:
+            try:
+                values["style"] = Style(values["style"])
+            except ValueError as error:
+                names = ", ".join(style.value for style in Style)
+                raise PolicyError(f"{path}: style is {values['style']!r}; give {names}") from error
+        if "fill_colour" in values:
+            if not isinstance(values["fill_colour"], list):
+                raise PolicyError(f"{path}: fill_colour must be a list of three integers")
+            values["fill_colour"] = tuple(values["fill_colour"])
+        if "models" in values:
+            values["models"] = _model_files(values["models"], path)
+        for name in ("video_encoder", "encoder_preset"):
+            if not isinstance(values.get(name, ""), str):
+                raise PolicyError(f"{path}: {name} must be text")
+        return cls(**values)
+
+    def with_style(self, style: Style) -> Policy:
+        """The same policy in another style."""
+        return dataclasses.replace(self, style=style)
+
+    def digest(self) -> str:
+        """SHA-256 over all settings, for reports."""
+        document = {
+            item.name: _plain(getattr(self, item.name)) for item in dataclasses.fields(self)
+        }
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _model_files(tables: object, path: Path) -> dict[str, ModelFile]:
+    if not isinstance(tables, dict):
+        raise PolicyError(f"{path}: models must be tables [models.PURPOSE]")
+    files: dict[str, ModelFile] = {}
+    for purpose, table in tables.items():
+        if not isinstance(table, dict) or set(table) != {"path", "sha256"}:
+            raise PolicyError(f"{path}: [models.{purpose}] needs exactly the keys path and sha256")
+        file = Path(str(table["path"]))
+        files[purpose] = ModelFile(
+            file if file.is_absolute() else path.parent / file, str(table["sha256"]).lower()
+        )
+    return files
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {key: entry.sha256 for key, entry in value.items()}
+    return value

@@ -1,0 +1,205 @@
+"""The engine: raw frames in, veiled frames out, in the same order and number.
+
+    with Redactor(profile, policy) as redactor:
+        for raw in frames:
+            for veiled in redactor.process(raw):
+                ...
+        for veiled in redactor.flush():
+            ...
+
+A frame waits while later ones are read (``delay_seconds``), so that what is learnt late
+still counts. Every failure inside turns into a frame that is veiled whole.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil import _kernels
+from homeveil.clear.clearance import Clearance, Decision, Reason, withheld
+from homeveil.errors import FrameError, HomeveilError, PerceptionError
+from homeveil.frames import RawFrame, VeiledFrame
+from homeveil.grid import Grid
+from homeveil.perceive.perceiver import Perceiver, WatchedPerceiver
+from homeveil.policy import Policy
+from homeveil.profile.template import Profile
+from homeveil.report import Tally
+from homeveil.veil.painter import Veil
+
+_log = logging.getLogger("homeveil")
+
+Watch = Callable[[RawFrame, NDArray[np.uint8]], None]
+
+MAX_WAITING_BYTES = 160 * 2**20
+"""Frames that wait take no more memory than this; large frames wait less long."""
+
+
+class Redactor:
+    """Redacts one stream. Not thread-safe; one object per stream.
+
+    profile: whom to show, or None to show nobody. perceiver: what looks at frames; made
+    from the policy's models if left out. delay_seconds: how long frames wait; the
+    policy's ``lookahead_seconds`` if left out. watch: called with each raw frame and the
+    reasons of its cells before it is painted; for inspection on the machine, nothing else.
+    """
+
+    def __init__(
+        self,
+        profile: Profile | None,
+        policy: Policy | None = None,
+        *,
+        perceiver: Perceiver | None = None,
+        delay_seconds: float | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.policy = policy or Policy()
+        self.profile = profile
+        if perceiver is None:
+            from homeveil.perceive.loading import load_perceiver
+
+            perceiver = load_perceiver(profile, self.policy)
+        self._perceiver = WatchedPerceiver(perceiver, self.policy.look_timeout_seconds)
+        self._delay = self.policy.lookahead_seconds if delay_seconds is None else delay_seconds
+        self.watch = watch
+        self.tally = Tally()
+        self._closed = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything learnt, as for a new stream. Frames that wait are dropped."""
+        self._stream: _Stream | None = None
+        self._last_seconds: float | None = None
+
+    def process(self, frame: RawFrame) -> Iterator[VeiledFrame]:
+        """Take one frame; give the frames whose wait is over.
+
+        Raises FrameError when ``frame`` is no RawFrame or its time does not increase; the
+        stream then goes on with the next good frame. After a change of size everything
+        starts denied.
+        """
+        if self._closed:
+            raise FrameError("this Redactor is closed; make a new one")
+        if not isinstance(frame, RawFrame):
+            raise FrameError(f"process() takes a RawFrame, not {type(frame).__name__}")
+        seconds = frame.time.seconds
+        if self._last_seconds is not None and seconds <= self._last_seconds:
+            raise FrameError(
+                f"frame at {seconds:.3f} s does not come after {self._last_seconds:.3f} s"
+            )
+        self._last_seconds = seconds
+        stream = self._stream
+        if stream is None or not stream.fits(frame):
+            if stream is not None:
+                yield from stream.leave_all(self.tally)
+            stream = self._stream = _Stream(frame, self)
+        stream.take(frame.copy(), self._perceiver)
+        yield from stream.leave(self._delay, self.tally)
+
+    def flush(self) -> Iterator[VeiledFrame]:
+        """Give all frames that still wait, at the end of the stream."""
+        if self._stream is not None:
+            yield from self._stream.leave_all(self.tally)
+
+    def close(self) -> None:
+        """Free the models. Frames that wait are dropped, never passed on."""
+        if not self._closed:
+            self._closed = True
+            self._stream = None
+            self._perceiver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Stream:
+    """Frames of one size and format, those that wait, and what is known about them."""
+
+    def __init__(self, frame: RawFrame, redactor: Redactor) -> None:
+        self._shape = (frame.width, frame.height, frame.pixel_format)
+        self._grid = Grid.over(frame.width, frame.height)
+        self.clearance = Clearance(self._grid, redactor.profile, redactor.policy)
+        self._veil = Veil(self._grid, redactor.policy)
+        self._watch = redactor.watch
+        self._waiting: deque[tuple[RawFrame, Decision | None]] = deque()
+        frame_bytes = sum(plane.nbytes for plane in frame.planes)
+        self._most = max(1, MAX_WAITING_BYTES // frame_bytes)
+
+    def fits(self, frame: RawFrame) -> bool:
+        return self._shape == (frame.width, frame.height, frame.pixel_format)
+
+    def take(self, frame: RawFrame, perceiver: WatchedPerceiver) -> None:
+        """Decide about ``frame`` and let it wait."""
+        self._waiting.append((frame, self._decide(frame, perceiver)))
+
+    def _decide(self, frame: RawFrame, perceiver: WatchedPerceiver) -> Decision | None:
+        seconds = frame.time.seconds
+        try:
+            self.clearance.begin(frame, seconds)
+            request = self.clearance.request(seconds)
+            observation = perceiver.look(frame, self._grid, request)
+            return self.clearance.finish(frame, seconds, observation)
+        except Exception as error:
+            # Law 2: whatever went wrong, the frame is veiled whole and the stream goes on.
+            expected = isinstance(error, (PerceptionError, HomeveilError))
+            _log.warning("frame withheld: %s", error if expected else type(error).__name__)
+            return self._after_fault(frame, seconds)
+
+    def _after_fault(self, frame: RawFrame, seconds: float) -> Decision | None:
+        try:
+            return self.clearance.fault(frame, seconds)
+        except Exception:
+            return None
+
+    def leave(self, delay_seconds: float, tally: Tally) -> Iterator[VeiledFrame]:
+        newest = self._waiting[-1][0].time.seconds
+        while self._waiting and (
+            newest - self._waiting[0][0].time.seconds >= delay_seconds
+            or len(self._waiting) > self._most
+        ):
+            yield self._veil_next(tally)
+
+    def leave_all(self, tally: Tally) -> Iterator[VeiledFrame]:
+        while self._waiting:
+            yield self._veil_next(tally)
+
+    def _veil_next(self, tally: Tally) -> VeiledFrame:
+        frame, decision = self._waiting.popleft()
+        try:
+            if decision is None:
+                raise HomeveilError("nothing is known about this frame")
+            reasons = self.clearance.resolve(decision)
+            scene = self.clearance.scene
+            if self._watch is not None:
+                self._watch(frame, reasons)
+            veiled = self._veil.paint(
+                frame,
+                withheld(reasons),
+                scene.plate_colours(),
+                scene.has_plate,
+                fault=decision.fault,
+            )
+        except Exception:
+            reasons = np.full(self._grid.shape, Reason.FAULT, np.uint8)
+            veiled = self._veil.card(frame)
+        tally.add(veiled, reasons)
+        return veiled
+
+
+def cpu_kernels() -> str:
+    """Name of the kernel set in use."""
+    return _kernels.cpu_name()

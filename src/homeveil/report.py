@@ -1,0 +1,95 @@
+"""What was done to a stream, without a word about who else was there.
+
+Law 4 forbids any output that tells of bystanders. The report therefore gives shares of
+the picture and spans of time that were withheld, and of the reasons only those that say
+nothing about people: a fault, or that a span was withheld whole.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.frames import VeiledFrame
+
+WHOLE_SHARE = 0.98
+"""A frame of which this share is veiled counts as withheld whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch withheld whole, in seconds of presentation time. ``reason`` is ``fault``
+    (a look failed or timed out) or ``uncleared`` (nothing could be cleared)."""
+
+    start_seconds: float
+    end_seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Result of one redaction."""
+
+    frames: int
+    seconds: float
+    veiled_share: float
+    spans: tuple[Span, ...]
+    damaged_packets: int
+    sound: str
+    style: str
+    policy_sha256: str
+    models: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+
+    def to_json(self) -> str:
+        """The report as a JSON object."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+
+class Tally:
+    """Counts while frames leave."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.first_seconds: float | None = None
+        self.last_seconds = 0.0
+        self._share = 0.0
+        self._spans: list[Span] = []
+
+    def add(self, frame: VeiledFrame, reasons: NDArray[np.uint8]) -> None:
+        """Take in one frame that left, with the reasons of its cells."""
+        seconds = frame.time.seconds
+        self.frames += 1
+        if self.first_seconds is None:
+            self.first_seconds = seconds
+        previous, self.last_seconds = self.last_seconds, seconds
+        self._share += frame.veiled_share
+        if frame.fault:
+            self._extend("fault", previous if self.frames > 1 else seconds, seconds)
+        elif frame.veiled_share >= WHOLE_SHARE:
+            self._extend("uncleared", previous if self.frames > 1 else seconds, seconds)
+
+    def _extend(self, reason: str, previous: float, seconds: float) -> None:
+        if self._spans:
+            last = self._spans[-1]
+            if last.reason == reason and last.end_seconds >= previous:
+                self._spans[-1] = Span(last.start_seconds, seconds, reason)
+                return
+        self._spans.append(Span(seconds, seconds, reason))
+
+    @property
+    def veiled_share(self) -> float:
+        """Mean share of the picture that was withheld, 0..1."""
+        return self._share / self.frames if self.frames else 0.0
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return tuple(self._spans)
+
+    @property
+    def seconds(self) -> float:
+        """From the first to the last frame."""
+        return self.last_seconds - (self.first_seconds or 0.0)
