@@ -15,11 +15,16 @@ import pytest
 from numpy.typing import NDArray
 
 from homeveil.errors import ModelError
+from homeveil.grid import Grid
 from homeveil.models import carrier as carriers
 from homeveil.models.conversion import convert
 from homeveil.models.dlib_network import Layer, Network, parse_network
 from homeveil.models.pull import pull_models
 from homeveil.models.store import ModelStore, State
+from homeveil.perceive.loading import load_perceiver
+from homeveil.perceive.observation import LookRequest
+from homeveil.pictures import frame_from_array
+from homeveil.policy import Policy
 
 ort = pytest.importorskip("onnxruntime")
 
@@ -28,16 +33,6 @@ Array = NDArray[np.float32]
 _DATA = Path(os.environ.get("HOMEVEIL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 # Mean positions of dlib's five points (corners of the eyes, base of the nose) in a face's
 # box: dlib/image_transforms/interpolation.h; the mesh points are those of FACTS.md.
-_CHIP_POINTS = np.array(
-    [
-        (0.8595674595992, 0.2134981538014),
-        (0.6460604764104, 0.2289674387677),
-        (0.1205750620789, 0.2137274526848),
-        (0.3340850613712, 0.2290642403242),
-        (0.4901123135679, 0.6277975316475),
-    ]
-)
-_MESH_POINTS = [263, 362, 33, 133, 2]
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +135,9 @@ def test_colour_order_matters(session: Any) -> None:
     assert np.linalg.norm(_embed(session, chip) - _embed(session, chip[..., ::-1])) > 0.05
 
 
-def test_same_person_is_near_and_others_far(store: ModelStore, session: Any) -> None:
-    """On real photographs, aligned by the landmark bundle: changed light, scale and
-    mirroring keep a person well inside the threshold, another person lies outside."""
+def test_same_person_is_near_and_others_far(store: ModelStore) -> None:
+    """On real photographs, through the real perceiver: changed light, scale and mirroring
+    keep a person well inside the threshold, another person lies outside."""
     folder = _DATA / "faces_id" / "face_recognition" / "examples"
     if not folder.is_dir():
         pytest.skip("no test pictures; set HOMEVEIL_TEST_DATA")
@@ -152,34 +147,20 @@ def test_same_person_is_near_and_others_far(store: ModelStore, session: Any) -> 
     darker = (first * 0.6).astype(np.uint8)
     smaller = cv2.resize(first, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
     mirrored = np.ascontiguousarray(first[:, ::-1])
-    bundle = store.locate("face_landmarks").read()
     pictures = [first, darker, smaller, mirrored, second]
-    embeddings = _embed(session, np.stack([_chip(cv2, bundle, one) for one in pictures]))
-    distances = np.linalg.norm(embeddings - embeddings[0], axis=1)
+    perceiver = load_perceiver(None, Policy())
+    try:
+        embeddings = []
+        for picture in pictures:
+            frame = frame_from_array(picture, "rgb", 0.0)
+            grid = Grid.over(frame.width, frame.height)
+            (identity, *_) = perceiver.look(frame, grid, LookRequest()).identities
+            embeddings.append(identity.embedding)
+    finally:
+        perceiver.close()
+    distances = np.linalg.norm(np.stack(embeddings) - embeddings[0], axis=1)
     assert distances[1:4].max() < 0.43
     assert distances[4] > 0.6
-
-
-def _chip(cv2: Any, bundle: bytes, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The one face of a picture as dlib's 150x150 chip with padding 0.25."""
-    mediapipe = pytest.importorskip("mediapipe")
-    vision = mediapipe.tasks.vision
-    options = vision.FaceLandmarkerOptions(
-        base_options=mediapipe.tasks.BaseOptions(model_asset_buffer=bundle)
-    )
-    with vision.FaceLandmarker.create_from_options(options) as landmarker:
-        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=picture)
-        (face,) = landmarker.detect(image).face_landmarks
-    rows, columns = picture.shape[:2]
-    points = np.array([(face[i].x * columns, face[i].y * rows) for i in _MESH_POINTS])
-    target = (_CHIP_POINTS + 0.25) / 1.5 * 150
-    # Least squares for a similarity: x' = a x - b y + c, y' = b x + a y + d.
-    ones, zeros = np.ones(5), np.zeros(5)
-    x, y = points.T
-    system = np.stack([np.stack([x, -y, ones, zeros], 1), np.stack([y, x, zeros, ones], 1)], 1)
-    a, b, c, d = np.linalg.lstsq(system.reshape(10, 4), target.reshape(10), rcond=None)[0]
-    chip = cv2.warpAffine(picture, np.array([[a, -b, c], [b, a, d]]), (150, 150))
-    return np.asarray(chip, np.uint8)
 
 
 def _forward(network: Network, chip: NDArray[np.uint8]) -> Array:

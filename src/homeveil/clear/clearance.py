@@ -21,7 +21,7 @@ from homeveil.clear.plan import LookPlan
 from homeveil.clear.scene import Origin, Scene
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
-from homeveil.grid import BoolGrid, Grid
+from homeveil.grid import BoolGrid, Box, Grid
 from homeveil.perceive.observation import Face, LookRequest, Observation
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
@@ -79,6 +79,7 @@ class Clearance:
         self._memory = silhouette.Memory(grid)
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
+        self._undisputed = none
         self._company_seconds = -np.inf
         self._number = -1
         self._last_seconds: float | None = None
@@ -151,7 +152,8 @@ class Clearance:
         for track in self.tracks.tracks:
             if track is not candidate and track.is_sure:
                 claimed |= silhouette.claimed_by(self.grid, candidate.box, track.box)
-        return claimed
+        pictures = self.scene.evidence.face_there()
+        return claimed | (pictures & ~self.grid.cells_in(candidate.box.grown(0.1, 0.3, 0.1, 0.1)))
 
     def _contest(
         self,
@@ -175,29 +177,32 @@ class Clearance:
         self._claimed_before = claimed
         disputed = outside | foreign_before
         contested = body & _kernels.grow(disputed, silhouette.CONTEST_CELLS)
+        knew = bool(self._outline.any())
         if outside.sum() >= COMPANY_CELLS or theirs.any():
             self._company_seconds = seconds
         if seconds - self._company_seconds <= COMPANY_SECONDS:
-            # Somebody is about, perhaps behind the agent: what the outline gained at a
-            # bound must be explained too.
-            grown = body & ~_kernels.grow(self._outline, 1)
-            disputed |= grown & self._outline.any()
-            contested |= grown & self._outline.any()
+            # Somebody is about, perhaps behind the agent: whatever changed within the
+            # outline, and what it gained at a bound, must be explained too.
+            changed = body & (scene.run_frames == 0)
+            contested |= (changed | (body & ~_kernels.grow(self._outline, 1))) & knew
         if not contested.any():
-            return body & ~theirs, theirs
+            self._undisputed = body & ~theirs
+            return self._undisputed, theirs
         contested &= ~theirs & ~core
         kept = self._memory.explains(
-            frame, scene.previous, self._agent_before, contested, scene.texture
+            frame, scene.previous, self._agent_before, contested & ~foreign_before, scene.texture
         )
+        # What was somebody else's a frame ago must be the very look that the agent had there.
+        kept |= self._memory.returned(frame, contested & foreign_before, scene.noise.slack)
         foreign = contested & ~kept
         # What is foreign stays so while it hangs together with somebody outside the
         # outline or with a face of its own; then it may be the agent's again.
         supported = touching(foreign, _kernels.grow(outside | theirs, 1))
-        gained = foreign & ~self._outline
-        self._foreign_until[supported | gained] = seconds + FOREIGN_SECONDS
+        fresh = foreign & ~foreign_before
+        self._foreign_until[supported | fresh] = seconds + FOREIGN_SECONDS
         self._foreign_until[kept] = -np.inf
-        foreign &= supported | foreign_before | gained
         foreign |= theirs
+        self._undisputed = body & ~foreign & ~contested
         return body & ~foreign, foreign
 
     def _core(self, candidate: Track | None) -> BoolGrid:
@@ -221,6 +226,9 @@ class Clearance:
         """Faces that hold still are pictures; those of people who move are tracks only."""
         for face in observation.faces:
             if candidate is not None and _is_on(face, candidate):
+                continue
+            x, y = face.box.centre
+            if self._outline[self.grid.window(Box(x, y, x + 1, y + 1)).index].any():
                 continue
             cells = self.grid.window(face.box).index
             if self.scene.still[cells].mean() >= 0.7:
@@ -247,7 +255,7 @@ class Clearance:
         self._outline = body
         self._agent_before = agent
         self._others = others
-        self._memory.keep(frame, agent & body)
+        self._memory.keep(frame, self._undisputed)
         self.scene.remember(frame)
         if candidate is not None and candidate.is_agent:
             first, _ = self._verified.get(candidate.number, (candidate.born_seconds, seconds))

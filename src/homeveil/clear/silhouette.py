@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from homeveil import _kernels
+from homeveil.clear.change import compare
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
 from homeveil.perceive.observation import Observation
@@ -25,6 +26,7 @@ EXPLAINED_PER_TEXTURE = 0.25
 what each grey level of its standard deviation adds."""
 
 _CLAIM_ADVANTAGE = 1.3
+_LAP_FACE = 0.5
 _ARMS = 1.6
 """Reach of the arms of somebody on the lap, in sides of the face, to either side."""
 
@@ -91,8 +93,9 @@ def claimed_by(grid: Grid, agent: Box, other: Box) -> BoolGrid:
     ours = body_distance(grid, agent)
     near = (theirs < 2.6) & grid.cells_in(reach(other, grid.height))
     claimed: BoolGrid = near & (theirs < _CLAIM_ADVANTAGE * ours)
-    if other.centre[1] > agent.centre[1] + 0.25 * agent.height:
-        side = max(other.width, other.height)
+    side = max(other.width, other.height)
+    in_front = other.centre[1] > agent.centre[1] + 0.25 * agent.height
+    if in_front and side > _LAP_FACE * max(agent.width, agent.height):
         x, _ = other.centre
         arms = Box(x - _ARMS * side, other.y1, x + _ARMS * side, float(grid.height))
         claimed |= grid.cells_in(arms)
@@ -127,7 +130,7 @@ class Memory:
         cells: BoolGrid,
         texture: FloatGrid,
     ) -> BoolGrid:
-        """Those of ``cells`` that the agent's earlier looks explain.
+        """Those of ``cells`` that the agent's earlier looks explain, moved a little.
 
         agent_before: the agent's cells in ``previous``. texture: standard deviation of
         each cell of ``frame``, grey levels.
@@ -137,8 +140,16 @@ class Memory:
         limit = EXPLAINED_DIFFERENCE + EXPLAINED_PER_TEXTURE * texture
         best = _kernels.explain(frame, previous, cell, agent_before, cells, step)
         result: BoolGrid = cells & (best <= limit)
-        rest = cells & ~result
+        rest: BoolGrid = cells & ~result
         if self._look is not None and rest.any():
             best = _kernels.explain(frame, self._look, cell, self._known, rest, step)
             result |= rest & (best <= limit)
         return result
+
+    def returned(self, frame: RawFrame, cells: BoolGrid, slack: float) -> BoolGrid:
+        """Those of ``cells`` that show, in place, what they showed when last the agent's."""
+        if self._look is None or not (cells & self._known).any():
+            return np.zeros_like(cells)
+        same, _ = compare(frame, self._look, self._grid.cell, self._known, slack)
+        back: BoolGrid = cells & self._known & same.matches
+        return back

@@ -66,7 +66,7 @@ def open_output(path: Path, muxer: str, options: dict[str, str]) -> OutputContai
     Bit-exact: no muxer name, version, random identifier or creation time is written.
     """
     container = av.open(_file_url(path), "w", format=muxer, container_options=options)
-    container.flags = int(container.flags) | int(ContainerFlags.bitexact)
+    container.flags = container.flags | cast(int, ContainerFlags.bitexact.value)
     return container
 
 
