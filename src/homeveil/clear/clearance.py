@@ -28,8 +28,12 @@ from homeveil.profile.template import Profile
 
 FOREIGN_SECONDS = 1.0
 COMPANY_CELLS = 8
-COMPANY_SECONDS = 5.0
+COMPANY_SECONDS = 30.0
 """How many cells of things make company, and how long it is remembered."""
+
+MOVED_SECONDS = 1.5
+MOVED_CELLS = 6
+"""How long, and how far round it, a place where somebody moved is distrusted."""
 
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
@@ -81,6 +85,7 @@ class Clearance:
         self._claimed_before = none
         self._undisputed = none
         self._company_seconds = -np.inf
+        self._moved_seconds = np.full(grid.shape, -np.inf)
         self._number = -1
         self._last_seconds: float | None = None
         self._verified: dict[int, tuple[float, float]] = {}
@@ -121,7 +126,7 @@ class Clearance:
         self._take_in_faces(observation, candidate)
         self.scene.observe(observation, _kernels.grow(body, 2), self._moving())
         self.scene.settle(frame, seconds, agent, others, self._empty(observation, body))
-        agent = self._with_edge(agent, others)
+        agent = self._with_edge(agent, others, claimed)
         self._remember(frame, seconds, body, agent, others, candidate)
         return self._decision(seconds, agent, others, candidate)
 
@@ -180,11 +185,13 @@ class Clearance:
         knew = bool(self._outline.any())
         if outside.sum() >= COMPANY_CELLS or theirs.any():
             self._company_seconds = seconds
-        if seconds - self._company_seconds <= COMPANY_SECONDS:
-            # Somebody is about, perhaps behind the agent: whatever changed within the
-            # outline, and what it gained at a bound, must be explained too.
-            changed = body & (scene.run_frames == 0)
-            contested |= (changed | (body & ~_kernels.grow(self._outline, 1))) & knew
+        self._moved_seconds[outside & (scene.run_frames == 0)] = seconds
+        if knew and seconds - self._company_seconds <= COMPANY_SECONDS:
+            # Somebody is about, perhaps behind the agent: what the outline gained at a
+            # bound must be explained too, and what changed near where they moved.
+            near = _kernels.grow(seconds - self._moved_seconds <= MOVED_SECONDS, MOVED_CELLS)
+            changed = (scene.run_frames == 0) & near
+            contested |= body & (changed | ~_kernels.grow(self._outline, 1))
         if not contested.any():
             self._undisputed = body & ~theirs
             return self._undisputed, theirs
@@ -192,8 +199,7 @@ class Clearance:
         kept = self._memory.explains(
             frame, scene.previous, self._agent_before, contested & ~foreign_before, scene.texture
         )
-        # What was somebody else's a frame ago must be the very look that the agent had there.
-        kept |= self._memory.returned(frame, contested & foreign_before, scene.noise.slack)
+        kept |= self._memory.recalls(frame, contested & foreign_before, scene.texture)
         foreign = contested & ~kept
         # What is foreign stays so while it hangs together with somebody outside the
         # outline or with a face of its own; then it may be the agent's again.
@@ -239,9 +245,9 @@ class Clearance:
         empty: BoolGrid = (probability < 0.25) & (observation.wide.probability < 0.3) & ~body
         return empty
 
-    def _with_edge(self, agent: BoolGrid, others: BoolGrid) -> BoolGrid:
+    def _with_edge(self, agent: BoolGrid, others: BoolGrid, claimed: BoolGrid) -> BoolGrid:
         """Hair and the rim of clothes: one cell more, but not towards anybody else."""
-        return agent | (_kernels.grow(agent, 1) & ~_kernels.grow(others, 2))
+        return agent | (_kernels.grow(agent, 1) & ~_kernels.grow(others, 2) & ~claimed)
 
     def _remember(
         self,

@@ -6,6 +6,9 @@ has a face; a mug or a sheet of paper may look like a hand at one scale and at n
 
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 
 from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
@@ -34,6 +37,8 @@ what the lesser of those must have. Measured on pictures of 5 to 12 pixel faces.
 UNCONFIRMED = 0.6
 """What a face counts that a second detector does not see on a close-up."""
 
+_TALL_CELLS = 4
+_FEET_SHARE = 0.5
 _TRACE = 0.06
 _RIM = 0.1
 
@@ -93,7 +98,8 @@ class Evidence:
         """
         means = self.means()
         seen = means > SEEN
-        sure = (seen.sum(0) >= 2) | (means.max(0) > SURE) | self.face_there()
+        bodies = with_feet((seen.sum(0) >= 2) | (means.max(0) > SURE))
+        sure = bodies | self.face_there()
         return sure, sure | seen.any(0)
 
     def contradicted(self) -> BoolGrid:
@@ -113,6 +119,25 @@ class Evidence:
         """Cells with the least sign of somebody at any scale."""
         trace: BoolGrid = (self.means().max(0) > _TRACE) | (self.faces.max(0) >= FACE_SEEN)
         return trace
+
+
+def with_feet(cells: BoolGrid) -> BoolGrid:
+    """``cells`` with every tall patch drawn out downward.
+
+    Masks lose the feet and legs of far people first, and people stand on what is below.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        cells.astype(np.uint8), connectivity=8
+    )
+    result = cells.copy()
+    for number in range(1, count):
+        _, top, width, height, _ = stats[number]
+        if height < _TALL_CELLS or height < width:
+            continue
+        bottom = min(cells.shape[0], top + height + math.ceil(_FEET_SHARE * height))
+        across = np.flatnonzero((labels[top : top + height] == number).any(0))
+        result[top + height // 2 : bottom, across[0] : across[-1] + 1] = True
+    return result
 
 
 def trusted(window: CellWindow, grid: Grid) -> CellWindow:

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from homeveil import _kernels
-from homeveil.clear.change import compare
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
 from homeveil.perceive.observation import Observation
@@ -136,20 +135,24 @@ class Memory:
         each cell of ``frame``, grey levels.
         """
         cell = self._grid.cell
-        step = max(1, cell // 4)
-        limit = EXPLAINED_DIFFERENCE + EXPLAINED_PER_TEXTURE * texture
-        best = _kernels.explain(frame, previous, cell, agent_before, cells, step)
-        result: BoolGrid = cells & (best <= limit)
-        rest: BoolGrid = cells & ~result
-        if self._look is not None and rest.any():
-            best = _kernels.explain(frame, self._look, cell, self._known, rest, step)
-            result |= rest & (best <= limit)
+        best = _kernels.explain(frame, previous, cell, agent_before, cells, max(1, cell // 4))
+        result: BoolGrid = cells & (best <= _limit(texture))
+        return result | self.recalls(frame, cells & ~result, texture)
+
+    def recalls(self, frame: RawFrame, cells: BoolGrid, texture: FloatGrid) -> BoolGrid:
+        """Those of ``cells`` that undisputed looks of the agent, here or a cell away, explain.
+
+        What was somebody else's a frame ago can come back in this way only: what is
+        remembered grows by no disputed cell, so an error cannot creep.
+        """
+        if self._look is None or not cells.any():
+            return np.zeros_like(cells)
+        cell = self._grid.cell
+        best = _kernels.explain(frame, self._look, cell, self._known, cells, max(1, cell // 4))
+        result: BoolGrid = cells & (best <= _limit(texture))
         return result
 
-    def returned(self, frame: RawFrame, cells: BoolGrid, slack: float) -> BoolGrid:
-        """Those of ``cells`` that show, in place, what they showed when last the agent's."""
-        if self._look is None or not (cells & self._known).any():
-            return np.zeros_like(cells)
-        same, _ = compare(frame, self._look, self._grid.cell, self._known, slack)
-        back: BoolGrid = cells & self._known & same.matches
-        return back
+
+def _limit(texture: FloatGrid) -> FloatGrid:
+    limit: FloatGrid = EXPLAINED_DIFFERENCE + EXPLAINED_PER_TEXTURE * texture
+    return limit

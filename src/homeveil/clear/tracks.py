@@ -121,6 +121,8 @@ class Tracks:
             face = _nearest(track, free)
             if face is None:
                 track.misses += 1
+                if track.is_agent and any(_jumped(track.box, one.box) for one in free):
+                    self._lose(track)
                 continue
             free.remove(face)
             self._follow(track, face, seconds)
@@ -217,6 +219,15 @@ class Tracks:
     def _lives(self, track: Track, seconds: float) -> bool:
         unseen = seconds - track.seen_seconds
         return unseen <= (3.0 if track.is_sure or track.is_agent else 0.5)
+
+
+def _jumped(before: Box, now: Box) -> bool:
+    """Whether a face without a track may be the one that just vanished near by."""
+    size = max(before.width, before.height)
+    x0, y0 = before.centre
+    x1, y1 = now.centre
+    similar = 0.5 < now.area / max(before.area, 1.0) < 2.0
+    return similar and max(abs(x1 - x0), abs(y1 - y0)) < 2 * size
 
 
 def _nearest(track: Track, faces: list[Face]) -> Face | None:

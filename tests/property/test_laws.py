@@ -1,0 +1,277 @@
+"""The laws: each test fails when its law is broken."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homeveil.clear.tracks import Tracks
+from homeveil.errors import FrameError
+from homeveil.fakes import FakePerceiver, FakeScene, body_of, fake_frames, fake_profile
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
+from homeveil.grid import Box, Grid
+from homeveil.perceive.observation import Face, Identity, LookRequest, Observation
+from homeveil.policy import Policy, Style
+from homeveil.redactor import Redactor
+from homeveil.report import Report
+from homeveil.veil.painter import Veil
+from rooms import CELL, HEIGHT, WIDTH, frames, shown, texture, with_patch
+
+ROOM = texture(1)
+FILL = Policy(style=Style.FILL, looks_per_second=1000.0)
+AGENT = Box(140, 60, 180, 100)
+
+
+def run(raws, scene, *, profile=None, policy=FILL, delay=0.0):
+    """Redacted frames of ``raws``."""
+    perceiver = FakePerceiver(scene)
+    with Redactor(profile, policy, perceiver=perceiver, delay_seconds=delay) as redactor:
+        out = [veiled for raw in raws for veiled in redactor.process(raw)]
+        return out + list(redactor.flush())
+
+
+# ------------------------------------------------------------------ 1. deny by default
+def test_nothing_is_shown_before_it_was_looked_at() -> None:
+    """Live, the first frame of an empty room is withheld whole; later the room is shown."""
+    out = run(frames(lambda n: ROOM, 30), FakeScene())
+    assert out[0].veiled_share == 1.0
+    assert out[-1].veiled_share == 0.0
+
+
+def test_who_enters_is_veiled_in_the_same_frame_though_no_detector_sees_them() -> None:
+    """The detector returns nothing for the whole clip; a person who walks in and through is
+    hidden from the first pixel on."""
+    person = texture(2, 64, 150)
+
+    def picture(n):
+        return ROOM if n < 30 else with_patch(ROOM, person, -64 + 9 * (n - 30), 60)
+
+    raws = frames(picture, 75)
+    out = run(raws, FakeScene())
+    assert out[29].veiled_share == 0.0
+    for n in range(30, 75):
+        x = -64 + 9 * (n - 30)
+        inside = (max(x + 2, 0), 62, min(x + 62, WIDTH), 208)
+        if inside[2] - inside[0] > 4:
+            assert shown(raws[n].planes[0], out[n].planes[0], *inside) < 0.03, n
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_who_sits_still_for_ten_minutes_stays_veiled(seen: bool) -> None:
+    """A relative walks in, sits down and does not move for ten minutes: hidden throughout,
+    whether detected as a whole or only by a trace at one scale."""
+    person = texture(3, 64, 150)
+    face = Box(220, 66, 240, 86)
+
+    class Trace(FakePerceiver):
+        """Sees a tenth of a person, and no face."""
+
+        def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+            full = super().look(frame, grid, request)
+            faint = [
+                replace(look, probability=look.probability * 0.1) for look in full.people
+            ]
+            empty = np.zeros_like(full.wide.probability)
+            return replace(
+                full,
+                wide=replace(full.wide, probability=empty),
+                people=tuple(faint),
+                faces=(),
+                identities=(),
+            )
+
+    def picture(n):
+        return ROOM if n < 30 else with_patch(ROOM, person, 200, 60)
+
+    def scene(seconds):
+        return FakeScene(others=(face,)) if seconds >= 3.0 else FakeScene()
+
+    raws = list(fake_frames(picture, 40))
+    last = raws[-1].time.seconds
+    raws += [
+        replace(raws[-1].copy(), time=Timestamp.from_seconds(last + n)) for n in range(1, 600)
+    ]
+    perceiver = FakePerceiver(scene) if seen else Trace(scene)
+    with Redactor(None, FILL, perceiver=perceiver, delay_seconds=0.0) as redactor:
+        out = [veiled for raw in raws for veiled in redactor.process(raw)]
+    for n in (31, 39, 100, 300, len(raws) - 1):
+        assert shown(raws[n].planes[0], out[n].planes[0], 202, 62, 262, 208) < 0.03, n
+
+
+def test_without_a_profile_nobody_is_shown() -> None:
+    """Whatever distance a perceiver reports, no profile means no agent."""
+    raws = frames(lambda n: ROOM, 40)
+    out = run(raws, FakeScene(agent=AGENT))
+    body = body_of(AGENT, HEIGHT)
+    box = (int(body.x0) + 8, 110, int(body.x1) - 8, 230)
+    assert all(
+        shown(raw.planes[0], veiled.planes[0], *box) < 0.03
+        for raw, veiled in zip(raws, out, strict=True)
+    )
+
+
+def test_the_agent_is_shown_and_a_stranger_in_the_seat_is_not() -> None:
+    """The verified agent is shown from the start of a file; the seat grants nothing."""
+    raws = frames(lambda n: ROOM, 40)
+    mine = run(raws, FakeScene(agent=AGENT), profile=fake_profile(), delay=2.0)
+    theirs = run(raws, FakeScene(others=(AGENT,)), profile=fake_profile(), delay=2.0)
+    box = (145, 70, 175, 95)
+    for n in (0, 20, 39):
+        assert shown(raws[n].planes[0], mine[n].planes[0], *box) > 0.99
+        assert shown(raws[n].planes[0], theirs[n].planes[0], *box) < 0.03
+
+
+def track_with(*distances: float, boxes: list[Box] | None = None) -> Tracks:
+    """Tracks after one look per distance."""
+    tracks = Tracks(fake_profile(0.3), Policy())
+    for n, distance in enumerate(distances):
+        face = Face(boxes[n] if boxes else AGENT, 0.95, 0)
+        identity = Identity(face, distance, 0.0, {}, np.zeros(128, np.float32))
+        tracks.update((face,), (identity,), n * 0.1)
+    return tracks
+
+
+def test_one_good_look_earns_nothing() -> None:
+    """A look-alike who passes once among strangers' distances is not the agent."""
+    assert track_with(0.2).agent is None
+    assert track_with(0.6, 0.35, 0.6, 0.6).agent is None
+    assert track_with(0.2, 0.2, 0.2).agent is not None
+
+
+def test_two_bad_looks_end_identity() -> None:
+    """An agent's track is lost after two looks beyond the drop distance."""
+    assert track_with(0.2, 0.2, 0.2, 0.7).agent is not None
+    assert track_with(0.2, 0.2, 0.2, 0.7, 0.7).agent is None
+
+
+def test_a_jump_ends_identity() -> None:
+    """A face that jumps by its own size must prove itself again."""
+    far = AGENT.moved(39, 0)
+    assert track_with(0.2, 0.2, 0.2, boxes=[AGENT] * 3).agent is not None
+    lost = track_with(0.2, 0.2, 0.2, 0.2, boxes=[AGENT, AGENT, AGENT, far])
+    assert lost.agent is None
+
+
+def test_an_overlap_ends_identity() -> None:
+    """Another face over the agent's ends the agent's identity at once."""
+    tracks = track_with(0.2, 0.2, 0.2)
+    other = Face(AGENT.moved(18, 4), 0.9, 0)
+    tracks.update((Face(AGENT, 0.95, 0), other), (), 0.4)
+    assert tracks.agent is None
+
+
+# ------------------------------------------------------------------ 3. cannot be felt
+grids = st.integers(0, 2**32 - 1)
+
+
+@given(seed=grids, style=st.sampled_from([Style.VEIL, Style.FILL]), odd=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_planes_do_not_depend_on_what_is_hidden(seed: int, style: Style, odd: bool) -> None:
+    """Two frames that differ only in withheld cells become the same bytes."""
+    rng = np.random.default_rng(seed)
+    width, height = (61, 47) if odd else (64, 48)
+    grid = Grid.over(width, height)
+    mask = rng.random(grid.shape) < 0.5
+    colours = rng.integers(0, 256, (*grid.shape, 3), dtype=np.uint8)
+    plated = rng.random(grid.shape) < 0.7
+    hidden = np.kron(mask, np.ones((CELL, CELL), bool))[:height, :width]
+    results = []
+    first = random_frame(rng, width, height)
+    for _ in range(2):
+        other = random_frame(rng, width, height)
+        frame = first.copy()
+        frame.planes[0][hidden] = other.planes[0][hidden]
+        half = np.kron(mask, np.ones((CELL // 2, CELL // 2), bool))
+        half = half[: (height + 1) // 2, : (width + 1) // 2]
+        for index in (1, 2):
+            frame.planes[index][half] = other.planes[index][half]
+        veil = Veil(grid, Policy(style=style))
+        results.append(veil.paint(frame, mask, colours, plated))
+    for one, two in zip(results[0].planes, results[1].planes, strict=True):
+        assert (one == two).all()
+
+
+def test_two_strangers_leave_the_same_bytes() -> None:
+    """Through the whole engine: another stranger in the same place, the same output."""
+    outputs, dark = [], ROOM // 2
+    for seed in (11, 12):
+        # Brighter than anything in the room: clearance is the same for both.
+        person = texture(seed, 64, 152) // 4 + 190
+
+        def picture(n, person=person):
+            return dark if n < 30 else with_patch(dark, person, 200, 64)
+
+        outputs.append(run(frames(picture, 45), FakeScene(), policy=replace(FILL, style=Style.VEIL)))
+    for one, two in zip(*outputs, strict=True):
+        assert all((a == b).all() for a, b in zip(one.planes, two.planes, strict=True))
+
+
+def test_soft_shows_at_most_six_blocks_across() -> None:
+    """The soft style has no more than six levels across a hidden patch."""
+    raw = next(fake_frames(lambda n: texture(5), 1))
+    grid = Grid.over(WIDTH, HEIGHT)
+    mask = np.zeros(grid.shape, bool)
+    mask[4:28, 5:35] = True
+    veil = Veil(grid, Policy(style=Style.SOFT, soft_blocks=6))
+    out = veil.paint(raw.copy(), mask, np.zeros((*grid.shape, 3), np.uint8), ~mask)
+    row = out.planes[0][120, 5 * CELL : 35 * CELL].astype(int)
+    column = out.planes[0][4 * CELL : 28 * CELL, 160].astype(int)
+    assert (np.diff(column) != 0).sum() < 6
+    assert (np.diff(row) != 0).sum() < 9  # the wide side of a patch wider than a person
+
+
+# ------------------------------------------------------------------ 4. age only adds
+def test_ratios_withdraw_and_never_grant() -> None:
+    """Proportions unlike the agent's own turn a good look bad; alike, they turn no bad look
+    good."""
+    profile = replace(
+        fake_profile(0.3), ratios={"cheeks_to_height": 1.0}, ratio_spread={"cheeks_to_height": 0.02}
+    )
+
+    def agent_after(distance: float, ratio: float) -> bool:
+        tracks = Tracks(profile, Policy())
+        face = Face(AGENT, 0.95, 0)
+        for n in range(5):
+            identity = Identity(
+                face, distance, 0.0, {"cheeks_to_height": ratio}, np.zeros(128, np.float32)
+            )
+            tracks.update((face,), (identity,), n * 0.1)
+        return tracks.agent is not None
+
+    assert agent_after(0.2, 1.0)
+    assert not agent_after(0.2, 1.2)
+    assert not agent_after(0.55, 1.0)
+
+
+def test_the_report_says_nothing_about_others() -> None:
+    """The report's fields are pinned, and none of them counts or names people."""
+    assert {field.name for field in fields(Report)} == {
+        "frames", "seconds", "veiled_share", "spans", "damaged_packets", "sound", "style",
+        "policy_sha256", "models", "version",
+    }  # fmt: skip
+    text = json.dumps(dict.fromkeys(Report.__dataclass_fields__)).lower()
+    for word in ("bystander", "person", "people", "child", "minor", "face"):
+        assert word not in text
+
+
+# ------------------------------------------------------------------ 5. types
+def test_only_the_veil_makes_a_veiled_frame() -> None:
+    """A VeiledFrame cannot be made without the veil's seal."""
+    raw = next(fake_frames(lambda n: ROOM, 1))
+    with pytest.raises(FrameError, match="only the veil"):
+        VeiledFrame(raw.planes, raw.pixel_format, raw.width, raw.height, raw.time)
+
+
+def random_frame(rng: np.random.Generator, width: int, height: int) -> RawFrame:
+    """A frame of noise."""
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    planes = tuple(
+        rng.integers(0, 256, shape, dtype=np.uint8)
+        for shape in ((height, width), (rows, columns), (rows, columns))
+    )
+    return RawFrame(planes, PixelFormat.I420, width, height, Timestamp.from_seconds(0))
