@@ -8,7 +8,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +72,9 @@ def test_hostile_cost_is_refused_without_paying_it(
     """A file that asks for much memory or time is refused before scrypt starts."""
     path = tmp_path / "agent"
     path.write_bytes(saved[:8] + struct.pack(">BHH", log2_n, r, p) + saved[13:])
-    tracemalloc.start()
-    try:
-        with pytest.raises(ProfileError, match="will not compute"):
-            load_profile(path, "secret")
-        assert tracemalloc.get_traced_memory()[1] < 1 << 24  # the library's own import counts
-    finally:
-        tracemalloc.stop()
+    # Said only by the check of the header; key derivation, had it begun, fails otherwise.
+    with pytest.raises(ProfileError, match="will not compute"):
+        load_profile(path, "secret")
 
 
 def test_largest_cost_that_passes_is_bounded() -> None:

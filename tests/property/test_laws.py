@@ -206,7 +206,8 @@ def test_two_strangers_leave_the_same_bytes() -> None:
         def picture(n, person=person):
             return dark if n < 30 else with_patch(dark, person, 200, 64)
 
-        outputs.append(run(frames(picture, 45), FakeScene(), policy=replace(FILL, style=Style.VEIL)))
+        veil = replace(FILL, style=Style.VEIL)
+        outputs.append(run(frames(picture, 45), FakeScene(), policy=veil))
     for one, two in zip(*outputs, strict=True):
         assert all((a == b).all() for a, b in zip(one.planes, two.planes, strict=True))
 

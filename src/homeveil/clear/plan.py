@@ -60,6 +60,7 @@ class LookPlan:
             sums[1:, 1:] = need.cumsum(0).cumsum(1)
             for window in self._windows[band]:
                 part = trusted(window, self._grid)
+                area = max(1, part.shape[0] * part.shape[1])
                 total = (
                     sums[part.row1, part.col1]
                     - sums[part.row0, part.col1]
@@ -67,7 +68,7 @@ class LookPlan:
                     + sums[part.row0, part.col0]
                 )
                 # By share, so that fine windows, which cover less, get their turn too.
-                worth = total / (part.shape[0] * part.shape[1])
+                worth = total / area
                 if worth > best_worth + 1e-6:
                     best, best_worth = (window, band), worth
         return best

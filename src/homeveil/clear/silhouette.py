@@ -19,6 +19,9 @@ from homeveil.perceive.observation import Observation
 
 PROBABILITY = 0.4
 CONTEST_CELLS = 3
+RECALL_STRICTNESS = 0.7
+"""Share of the tolerance that is left for what comes back from memory."""
+
 EXPLAINED_DIFFERENCE = 5.0
 EXPLAINED_PER_TEXTURE = 0.25
 """Mean absolute difference, grey levels, up to which a moved block explains a cell, and
@@ -149,7 +152,7 @@ class Memory:
             return np.zeros_like(cells)
         cell = self._grid.cell
         best = _kernels.explain(frame, self._look, cell, self._known, cells, max(1, cell // 4))
-        result: BoolGrid = cells & (best <= _limit(texture))
+        result: BoolGrid = cells & (best <= RECALL_STRICTNESS * _limit(texture))
         return result
 
 

@@ -1,0 +1,95 @@
+"""Redacts clips with pixel ground truth through the command line and scores the output.
+
+    python -m benchmarks.privacy --clips DIR --enroll DIR --scorer privacy_score.py \
+        --style fill --out DIR [--json benchmarks/results/NAME.json]
+
+clips: folders with ``video.mp4`` and ``gt.json``. enroll: one folder of stills per agent, named
+as the agent's character in ``gt.json``. The scorer reads output pixels only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("numpy", "av", "mediapipe", "onnxruntime", "opencv-contrib-python")
+
+
+def main() -> int:
+    """Enroll, redact, score; the scorer's exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("clips", "enroll", "scorer", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--style", default="veil")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    environment = {"HOMEVEIL_PASSPHRASE": "benchmark", **os.environ}
+    clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
+    seconds: dict[str, float] = {}
+    for clip in clips:
+        profile = _enrolled(clip, arguments, environment)
+        begin = time.perf_counter()
+        _homeveil(
+            environment,
+            "redact", clip / "video.mp4", arguments.out / f"{clip.name}.mp4",
+            "--profile", profile, "--style", arguments.style, "--quiet",
+        )  # fmt: skip
+        seconds[clip.name] = round(time.perf_counter() - begin, 2)
+        print(f"{clip.name}: {seconds[clip.name]} s", file=sys.stderr)
+    scores = arguments.out / "scores.json"
+    status = subprocess.run(
+        [
+            sys.executable, arguments.scorer, "--gt", *clips, "--out-dir", arguments.out,
+            "--json", scores, "--sheet", arguments.out / "worst.png",
+        ],
+        check=False,
+    ).returncode  # fmt: skip
+    if arguments.json:
+        arguments.json.write_text(json.dumps(_record(arguments, scores, seconds), indent=1) + "\n")
+    return status
+
+
+def _enrolled(clip: Path, arguments: argparse.Namespace, environment: dict[str, str]) -> Path:
+    people = json.loads((clip / "gt.json").read_text())["persons"]
+    agent = next(one["character"] for one in people if one["role"] == "agent")
+    profile = arguments.out / f"{agent}.veil"
+    if not profile.exists():
+        _homeveil(environment, "enroll", profile, "--images", arguments.enroll / agent)
+    return Path(profile)
+
+
+def _homeveil(environment: dict[str, str], *words: object) -> None:
+    command = [sys.executable, "-m", "homeveil.cli", *map(str, words)]
+    subprocess.run(command, env=environment, check=True)
+
+
+def _record(
+    arguments: argparse.Namespace, scores: Path, seconds: dict[str, float]
+) -> dict[str, object]:
+    document = json.loads(scores.read_text())
+    keep = ("clip", "protect_pct", "protect_minor_pct", "protect_head_pct",
+            "protect_minor_head_pct", "protect_depicted_pct", "soft_leak_pct",
+            "exposed_person_frames", "person_frames", "entry_exposure_max", "keep_pct",
+            "keep_seated_pct", "scene_keep_pct", "desk_keep_pct", "flicker_pct")  # fmt: skip
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "style": arguments.style,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "seconds": seconds,
+        "total": {key: document["total"][key] for key in keep if key in document["total"]},
+        "clips": [{key: clip.get(key) for key in keep} for clip in document["clips"]],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

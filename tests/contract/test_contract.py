@@ -1,0 +1,117 @@
+"""What users build on: exported names, import cost, signatures, types, exit codes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rooms import texture
+
+import homeveil
+from homeveil import errors
+from homeveil.emit.files import FileSink
+from homeveil.errors import HomeveilError, UsageError
+from homeveil.fakes import fake_frames
+
+SOURCE = Path(homeveil.__file__).parent
+
+EXPORTED = {
+    "EnrollmentError", "FrameError", "HomeveilError", "InputError", "MediaError", "ModelError",
+    "ModelFile", "OutputError", "PassphraseError", "PerceptionError", "PixelFormat", "Policy",
+    "PolicyError", "Profile", "ProfileError", "Progress", "RawFrame", "Redactor", "Report", "Span",
+    "Style", "Timestamp", "UsageError", "VeiledFrame", "array_from_frame", "erase_profile",
+    "frame_from_array", "load_profile", "redact", "save_profile",
+}  # fmt: skip
+
+
+def test_exported_names_are_pinned() -> None:
+    """The public names are exactly these, and each can be had."""
+    assert set(homeveil.__all__) == EXPORTED
+    for name in homeveil.__all__:
+        assert getattr(homeveil, name) is not None
+    with pytest.raises(AttributeError):
+        _ = homeveil.nothing  # type: ignore[attr-defined]
+
+
+def test_import_is_light() -> None:
+    """Importing the package imports no codec, model runtime or vision library."""
+    code = (
+        "import sys, homeveil; "
+        "heavy = {'av', 'cv2', 'mediapipe', 'onnxruntime', 'numpy'} & set(sys.modules); "
+        "print(sorted(heavy)); sys.exit(bool(heavy))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_both_doors_take_the_same_settings() -> None:
+    """redact() and Redactor() name profile and policy alike."""
+    file, stream = (
+        inspect.signature(one).parameters for one in (homeveil.redact, homeveil.Redactor)
+    )
+    assert {"profile", "policy"} <= set(file) & set(stream)
+
+
+def test_every_error_has_a_root_and_an_exit_code() -> None:
+    """All errors are HomeveilErrors with a non-zero exit status; misuse is a ValueError."""
+    kinds = [one for one in vars(errors).values() if inspect.isclass(one)]
+    kinds = [one for one in kinds if issubclass(one, HomeveilError)]
+    assert len(kinds) > 8
+    assert all(one.exit_code != 0 for one in kinds)
+    assert issubclass(UsageError, ValueError)
+
+
+def test_the_seal_is_held_by_the_veil_alone() -> None:
+    """No module but frames (which makes it) and the veil names the seal."""
+    holders = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if re.search(r"\b_SEAL\b", path.read_text("utf-8"))
+    }
+    assert holders == {"frames.py", "veil/painter.py"}
+
+
+def test_sinks_and_arrays_refuse_raw_frames(tmp_path: Path) -> None:
+    """Whatever leaves takes veiled frames only, also at run time."""
+    raw = next(fake_frames(lambda n: texture(1), 1))
+    with pytest.raises(homeveil.FrameError):
+        homeveil.array_from_frame(raw)  # type: ignore[arg-type]
+    with FileSink(tmp_path / "out.mp4") as sink, pytest.raises(UsageError, match="VeiledFrame"):
+        sink.write(raw)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_type_checker_refuses_a_leak(tmp_path: Path) -> None:
+    """Passing a RawFrame where a VeiledFrame is wanted is a type error."""
+    pytest.importorskip("mypy")
+    snippet = tmp_path / "leak.py"
+    snippet.write_text(
+        "from homeveil.emit.sink import Sink\n"
+        "from homeveil.frames import RawFrame\n"
+        "def leak(sink: Sink, raw: RawFrame) -> None:\n"
+        "    sink.write(raw)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(snippet)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert 'incompatible type "RawFrame"; expected "VeiledFrame"' in result.stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["redact", "enroll", "profile", "models", "inspect", "doctor", ""]
+)
+def test_every_command_explains_itself(command: str) -> None:
+    """--help works for every command."""
+    words = [sys.executable, "-m", "homeveil.cli", *command.split(), "--help"]
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+    assert "usage: homeveil" in result.stdout

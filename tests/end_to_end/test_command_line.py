@@ -1,0 +1,298 @@
+"""The command line on real files, with the real models: what it writes, refuses and leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homeveil import _kernels
+from homeveil.media.reader import VideoReader
+from homeveil.models.store import ModelStore, State
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CLIP = EXAMPLES / "demo.mp4"
+PASSPHRASE = {"HOMEVEIL_PASSPHRASE": "correct horse"}
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models() -> None:
+    """These tests need the models; `make test` pulls them first."""
+    if any(entry.state is not State.READY for entry in ModelStore().status()):
+        pytest.skip("models are not pulled; run `homeveil models pull`")
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs one command in a process of its own."""
+    state = tmp_path_factory.mktemp("state")
+
+    def call(
+        *words: object, environment: dict[str, str] | None = None, **options: object
+    ) -> subprocess.CompletedProcess[str]:
+        full = {**os.environ, **PASSPHRASE, "XDG_STATE_HOME": str(state), **(environment or {})}
+        return subprocess.run(
+            [sys.executable, "-m", "homeveil.cli", *map(str, words)],
+            env=full,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def profile(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A profile of the example's agent."""
+    path = tmp_path_factory.mktemp("profile") / "agent.veil"
+    result = run("enroll", path, "--images", EXAMPLES / "enroll")
+    assert result.returncode == 0, result.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def redacted(run: Run, profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example clip, redacted in one colour."""
+    folder = tmp_path_factory.mktemp("out")
+    result = run(
+        "redact", CLIP, folder / "out.mp4", "--profile", profile, "--style", "fill",
+        "--report", folder / "report.json",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return folder / "out.mp4"
+
+
+def pictures(path: Path) -> list[tuple[float, np.ndarray]]:
+    """Time and RGB picture of every frame."""
+    with VideoReader(path) as reader:
+        return [(frame.time.seconds, _kernels.to_rgb(frame)) for frame in reader]
+
+
+def kept(before: np.ndarray, after: np.ndarray, box: tuple[int, int, int, int]) -> float:
+    """Correlation of a box before and after."""
+    x0, y0, x1, y1 = box
+    one, two = (picture[y0:y1, x0:x1].mean(-1).reshape(-1) for picture in (before, after))
+    if one.std() < 1 or two.std() < 1:
+        return 0.0
+    return float(np.corrcoef(one, two)[0, 1])
+
+
+def test_the_agent_stays_and_the_child_goes(redacted: Path) -> None:
+    """In the example clip the agent's face is kept in every tenth frame; the boy who walks
+    through the room behind is hidden; frames and times are those of the input."""
+    before, after = pictures(CLIP), pictures(redacted)
+    assert [time for time, _ in before] == pytest.approx([time for time, _ in after])
+    agent = (280, 80, 322, 135)
+    for n in range(0, len(before), 10):
+        assert kept(before[n][1], after[n][1], agent) > 0.9, n
+    truth = json.loads((EXAMPLES / "demo_child.json").read_text())
+    for n, box in ((int(key), value) for key, value in truth.items()):
+        assert kept(before[n][1], after[n][1], tuple(box)) < 0.6, n
+
+
+def test_the_output_holds_one_picture_stream_and_no_sound(redacted: Path) -> None:
+    """The clip's sound is withheld, and the report says so and names the models."""
+    with VideoReader(CLIP) as reader:
+        assert reader.has_audio
+    with VideoReader(redacted) as reader:
+        assert not reader.has_audio
+    report = json.loads((redacted.parent / "report.json").read_text())
+    assert report["sound"] == "withheld"
+    assert report["frames"] == 75
+    assert set(report["models"]) >= {"face_embedding", "people_mask_wide"}
+
+
+def test_inspect_keeps_away_from_redacted_videos(run: Run, redacted: Path, tmp_path: Path) -> None:
+    """A sheet of raw pictures is refused beside an output of redact, unless asked for."""
+    sheet = redacted.parent / "sheet.png"
+    result = run("inspect", redacted, sheet, "--nobody", "--frames", 2)
+    assert result.returncode == 3
+    assert "beside" in result.stderr
+    assert not sheet.exists()
+    assert run("inspect", redacted, tmp_path / "s.png", "--nobody").returncode == 0
+    assert (tmp_path / "s.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "words"),
+    [
+        ("missing.mp4", lambda path: None, "no such file"),
+        ("folder.mp4", lambda path: path.mkdir(), "directory"),
+        ("text.mp4", lambda path: path.write_text("not a film\n" * 100), "not"),
+        ("empty.mp4", lambda path: path.write_bytes(b""), ""),
+    ],
+)
+def test_bad_input_is_named_and_leaves_nothing(
+    run: Run, profile: Path, tmp_path: Path, name: str, make: Callable[[Path], object], words: str
+) -> None:
+    """A file that cannot be read: one line that names it, a non-zero status, no output."""
+    source = tmp_path / name
+    make(source)
+    target = tmp_path / "out"
+    target.mkdir()
+    result = run("redact", source, target / "out.mp4", "--profile", profile)
+    assert result.returncode == 3
+    assert result.stderr.count("\n") == 1
+    assert name in result.stderr
+    assert words in result.stderr.lower()
+    assert list(target.iterdir()) == []
+
+
+def test_output_over_the_input_is_refused(run: Run, profile: Path, tmp_path: Path) -> None:
+    """The input is never overwritten."""
+    source = tmp_path / "in.mp4"
+    shutil.copy(CLIP, source)
+    before = source.read_bytes()
+    result = run("redact", source, source, "--profile", profile)
+    assert result.returncode == 3
+    assert source.read_bytes() == before
+
+
+def test_wrong_passphrase_and_missing_profile(run: Run, profile: Path, tmp_path: Path) -> None:
+    """A wrong passphrase or no profile: status 5, nothing written."""
+    out = tmp_path / "out.mp4"
+    wrong = run("redact", CLIP, out, "--profile", profile, environment={"HOMEVEIL_PASSPHRASE": "x"})
+    missing = run("redact", CLIP, out, "--profile", tmp_path / "no.veil")
+    assert (wrong.returncode, missing.returncode) == (5, 5)
+    assert "passphrase" in wrong.stderr.lower()
+    assert "no.veil" in missing.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_policy_key(run: Run, profile: Path, tmp_path: Path) -> None:
+    """A policy with an unknown key is refused by name."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text("show_everybody = true\n")
+    result = run("redact", CLIP, tmp_path / "o.mp4", "--profile", profile, "--policy", policy)
+    assert result.returncode == 2
+    assert "show_everybody" in result.stderr
+    assert not (tmp_path / "o.mp4").exists()
+
+
+def test_missing_or_swapped_models_stop_the_start(
+    run: Run, profile: Path, tmp_path: Path
+) -> None:
+    """No models, or one flipped byte in one of them: status 4 and no output."""
+    out = tmp_path / "out.mp4"
+    empty = {"HOMEVEIL_MODELS": str(tmp_path / "none")}
+    result = run("redact", CLIP, out, "--profile", profile, environment=empty)
+    assert result.returncode == 4
+    assert "models pull" in result.stderr
+    folder = tmp_path / "models"
+    shutil.copytree(ModelStore().directory, folder)
+    broken = next(folder.glob("people_mask_wide*"))
+    data = bytearray(broken.read_bytes())
+    data[len(data) // 2] ^= 1
+    broken.write_bytes(bytes(data))
+    result = run(
+        "redact", CLIP, out, "--profile", profile, environment={"HOMEVEIL_MODELS": str(folder)}
+    )
+    assert result.returncode == 4
+    assert "people_mask_wide" in result.stderr
+    assert not out.exists()
+
+
+def test_a_profile_of_another_identity_model_is_refused(
+    run: Run, profile: Path, tmp_path: Path
+) -> None:
+    """A profile made with one identity model cannot be used with another."""
+    other = next(ModelStore().directory.glob("people_mask_square*"))
+    import hashlib
+
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+    policy = tmp_path / "policy.toml"
+    policy.write_text(f'[models.face_embedding]\npath = "{other}"\nsha256 = "{digest}"\n')
+    result = run("redact", CLIP, tmp_path / "o.mp4", "--profile", profile, "--policy", policy)
+    assert result.returncode == 5
+    assert "enroll" in result.stderr
+
+
+def test_a_full_disk_leaves_nothing(run: Run, profile: Path, tmp_path: Path) -> None:
+    """When the file cannot grow any further, no part of it stays."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    target = tmp_path / "out"
+    target.mkdir()
+    result = run("redact", CLIP, target / "o.mp4", "--profile", profile, preexec_fn=limit)
+    assert result.returncode == 3, result.stderr
+    assert list(target.iterdir()) == []
+
+
+def test_a_killed_run_leaves_nothing_under_the_final_name(
+    profile: Path, tmp_path: Path
+) -> None:
+    """SIGKILL in mid-run: no file under the final name, and what is left holds no raw frame
+    (only veiled ones ever reach the encoder)."""
+    out = tmp_path / "out.mp4"
+    words = [sys.executable, "-m", "homeveil.cli", "redact", CLIP, out, "--profile", profile]
+    process = subprocess.Popen(
+        [str(word) for word in words], env={**os.environ, **PASSPHRASE}, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and not list(tmp_path.glob(".out.mp4.*.part")):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not out.exists()
+
+
+def test_a_cut_off_file_is_redacted_up_to_the_cut(run: Run, tmp_path: Path) -> None:
+    """A file cut in the middle gives the frames up to the cut, redacted, or a clear refusal."""
+    source = tmp_path / "cut.mkv"
+    whole = tmp_path / "whole.mkv"
+    assert run("redact", CLIP, whole, "--nobody", "--quiet").returncode == 0
+    source.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = run("redact", source, tmp_path / "out.mp4", "--nobody", "--json")
+    assert result.returncode == 0, result.stderr
+    assert 5 < json.loads(result.stdout)["frames"] < 75
+
+
+def test_enrolling_from_two_people_is_refused(run: Run, tmp_path: Path) -> None:
+    """Frames with a second person in them do not count, and the refusal says what to do."""
+    result = run("enroll", tmp_path / "a.veil", "--video", CLIP)
+    assert result.returncode in (0, 5)
+    if result.returncode == 5:
+        assert "refused" in result.stderr or "faces" in result.stderr
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_enrolling_from_nobody_is_refused(run: Run, tmp_path: Path) -> None:
+    """Pictures without a face make no profile."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    import cv2
+
+    rng = np.random.default_rng(1)
+    for n in range(6):
+        noise = rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{n}.png"), noise)
+    result = run("enroll", tmp_path / "a.veil", "--images", folder)
+    assert result.returncode == 5
+    assert "no face" in result.stderr
+    assert not (tmp_path / "a.veil").exists()
+
+
+def test_doctor_says_ready(run: Run) -> None:
+    """doctor lists kernels and models and ends well when redaction can start."""
+    result = run("doctor")
+    assert result.returncode == 0
+    assert "kernels" in result.stdout
+    assert "ready" in result.stdout

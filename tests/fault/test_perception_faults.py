@@ -1,0 +1,178 @@
+"""Perception that fails, for real: nothing unveiled leaves, and the stream goes on."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rooms import frames, shown, texture
+
+from homeveil.errors import FrameError
+from homeveil.fakes import FakePerceiver, FakeScene, fake_frames, fake_profile
+from homeveil.frames import PixelFormat, RawFrame
+from homeveil.grid import Box, Grid
+from homeveil.perceive.observation import LookRequest, Observation
+from homeveil.policy import Policy, Style
+from homeveil.redactor import Redactor
+
+AGENT = Box(140, 60, 180, 100)
+ROOM = texture(21)
+POLICY = Policy(style=Style.FILL, looks_per_second=1000.0, look_timeout_seconds=0.3)
+BAD = range(12, 15)
+
+
+class Failing(FakePerceiver):
+    """Fails in its own way at the frames in BAD."""
+
+    count = -1
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        self.count += 1
+        good = super().look(frame, grid, request)
+        return self.fail(good) if self.count in BAD else good
+
+    def fail(self, good: Observation) -> Observation:
+        raise NotImplementedError
+
+
+class Raising(Failing):
+    def fail(self, good: Observation) -> Observation:
+        raise RuntimeError("the model broke")
+
+
+class NotFinite(Failing):
+    def fail(self, good: Observation) -> Observation:
+        broken = good.wide.probability.copy()
+        broken[0, 0] = np.nan
+        return replace(good, wide=replace(good.wide, probability=broken))
+
+
+class WrongShape(Failing):
+    def fail(self, good: Observation) -> Observation:
+        return replace(good, wide=replace(good.wide, probability=good.wide.probability[1:]))
+
+
+class InfiniteFace(Failing):
+    def fail(self, good: Observation) -> Observation:
+        face = replace(good.faces[0], box=Box(0, 0, float("inf"), 10))
+        return replace(good, faces=(face,))
+
+
+class NotANumberDistance(Failing):
+    def fail(self, good: Observation) -> Observation:
+        return replace(good, identities=(replace(good.identities[0], distance=float("nan")),))
+
+
+def redacted(perceiver, raws, *, profile=True, policy=POLICY, delay=0.0):
+    """Output frames and the tally."""
+    who = fake_profile() if profile else None
+    with Redactor(who, policy, perceiver=perceiver, delay_seconds=delay) as redactor:
+        out = [veiled for raw in raws for veiled in redactor.process(raw)]
+        out += list(redactor.flush())
+    return out, redactor.tally
+
+
+@pytest.mark.parametrize(
+    "kind", [Raising, NotFinite, WrongShape, InfiniteFace, NotANumberDistance]
+)
+def test_a_failed_look_veils_the_frame_whole(kind: type[Failing]) -> None:
+    """A look that raises or returns nonsense: that frame is withheld whole and recorded, the
+    stream goes on, and the agent has to prove itself again."""
+    raws = frames(lambda n: ROOM, 30)
+    out, tally = redacted(kind(FakeScene(agent=AGENT)), raws)
+    assert len(out) == len(raws)
+    for n in BAD:
+        assert out[n].fault
+        assert out[n].veiled_share == 1.0
+        assert shown(raws[n].planes[0], out[n].planes[0], 0, 0, 320, 240) < 0.03
+    first = BAD.stop
+    assert shown(raws[first].planes[0], out[first].planes[0], 145, 65, 175, 95) < 0.03
+    assert shown(raws[29].planes[0], out[29].planes[0], 145, 65, 175, 95) > 0.99
+    assert [span.reason for span in tally.spans].count("fault") == 1
+
+
+def test_a_look_that_hangs_is_a_fault() -> None:
+    """A look past its time limit veils its frame and those that follow while it hangs; its
+    late answer is not used."""
+    release = threading.Event()
+
+    class Hanging(FakePerceiver):
+        count = -1
+
+        def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+            self.count += 1
+            if self.count == 5:
+                release.wait(30)
+            return super().look(frame, grid, request)
+
+    raws = frames(lambda n: ROOM, 9)
+    perceiver = Hanging(FakeScene(agent=AGENT))
+    with Redactor(fake_profile(), POLICY, perceiver=perceiver, delay_seconds=0.0) as redactor:
+        out = [veiled for raw in raws[:8] for veiled in redactor.process(raw)]
+        release.set()
+        assert [veiled.fault for veiled in out] == [False] * 5 + [True] * 3
+        assert all(veiled.veiled_share == 1.0 for veiled in out[5:])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (641, 359), (2, 16), (16, 2)])
+def test_any_size_comes_out_as_it_went_in(size: tuple[int, int]) -> None:
+    """Frames of one pixel and of odd sides: same size, same count, first frame withheld."""
+    width, height = size
+    raws = list(fake_frames(lambda n: texture(4, width, height), 4))
+    out, _ = redacted(FakePerceiver(FakeScene()), raws, profile=False)
+    assert [(veiled.width, veiled.height) for veiled in out] == [size] * 4
+    assert out[0].veiled_share == 1.0
+
+
+def test_a_change_of_size_starts_denied_again() -> None:
+    """After a change of size nothing learnt before counts."""
+    small = list(fake_frames(lambda n: texture(4, 160, 120), 30))
+    large = [
+        replace(raw, time=replace(raw.time, pts=raw.time.pts + 900_000))
+        for raw in fake_frames(lambda n: ROOM, 5)
+    ]
+    out, _ = redacted(FakePerceiver(FakeScene()), small + large, profile=False)
+    assert out[29].veiled_share == 0.0
+    assert out[30].veiled_share == 1.0
+    assert out[30].width == 320
+
+
+def test_both_layouts_are_decided_alike() -> None:
+    """NV12 and I420 frames of one picture lose the same cells."""
+    shares = []
+    for pixel_format in PixelFormat:
+        raws = list(fake_frames(lambda n: ROOM, 20, pixel_format=pixel_format))
+        out, _ = redacted(FakePerceiver(FakeScene(agent=AGENT)), raws)
+        shares.append([veiled.veiled_share for veiled in out])
+    assert shares[0] == shares[1]
+
+
+def test_time_that_does_not_increase_is_refused() -> None:
+    """A frame out of order is an error, is not passed on, and harms no later frame."""
+    raws = frames(lambda n: ROOM, 6)
+    perceiver = FakePerceiver(FakeScene())
+    with Redactor(None, POLICY, perceiver=perceiver, delay_seconds=0.0) as redactor:
+        assert len(list(redactor.process(raws[1]))) == 1
+        with pytest.raises(FrameError, match="does not come after"):
+            list(redactor.process(raws[0]))
+        assert len(list(redactor.process(raws[2]))) == 1
+
+
+def test_a_closed_redactor_refuses() -> None:
+    """After close() no frame is taken; frames that waited are gone, not passed on."""
+    redactor = Redactor(None, POLICY, perceiver=FakePerceiver(FakeScene()), delay_seconds=5.0)
+    assert list(redactor.process(next(fake_frames(lambda n: ROOM, 1)))) == []
+    redactor.close()
+    assert list(redactor.flush()) == []
+    with pytest.raises(FrameError, match="closed"):
+        list(redactor.process(next(fake_frames(lambda n: ROOM, 1))))
+
+
+def test_the_input_is_left_as_it_was() -> None:
+    """Painting happens on a copy: the caller's arrays keep their pixels."""
+    raw = next(fake_frames(lambda n: ROOM, 1))
+    before = raw.planes[0].copy()
+    redacted(FakePerceiver(FakeScene()), [raw], profile=False)
+    assert (raw.planes[0] == before).all()
