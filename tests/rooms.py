@@ -35,9 +35,7 @@ def with_patch(room: Picture, patch: Picture, x: int, y: int) -> Picture:
     return picture
 
 
-def frames(
-    picture: Callable[[int], Picture], count: int, rate: float = 10.0
-) -> list[RawFrame]:
+def frames(picture: Callable[[int], Picture], count: int, rate: float = 10.0) -> list[RawFrame]:
     """``count`` frames of ``picture(number)``."""
     return list(fake_frames(picture, count, frames_per_second=rate))
 

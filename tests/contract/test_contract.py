@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from rooms import texture
 
 import homeveil
 from homeveil import errors
 from homeveil.emit.files import FileSink
 from homeveil.errors import HomeveilError, UsageError
 from homeveil.fakes import fake_frames
+from rooms import texture
 
 SOURCE = Path(homeveil.__file__).parent
 

@@ -184,9 +184,7 @@ def test_unknown_policy_key(run: Run, profile: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "o.mp4").exists()
 
 
-def test_missing_or_swapped_models_stop_the_start(
-    run: Run, profile: Path, tmp_path: Path
-) -> None:
+def test_missing_or_swapped_models_stop_the_start(run: Run, profile: Path, tmp_path: Path) -> None:
     """No models, or one flipped byte in one of them: status 4 and no output."""
     out = tmp_path / "out.mp4"
     empty = {"HOMEVEIL_MODELS": str(tmp_path / "none")}
@@ -236,9 +234,7 @@ def test_a_full_disk_leaves_nothing(run: Run, profile: Path, tmp_path: Path) -> 
     assert list(target.iterdir()) == []
 
 
-def test_a_killed_run_leaves_nothing_under_the_final_name(
-    profile: Path, tmp_path: Path
-) -> None:
+def test_a_killed_run_leaves_nothing_under_the_final_name(profile: Path, tmp_path: Path) -> None:
     """SIGKILL in mid-run: no file under the final name, and what is left holds no raw frame
     (only veiled ones ever reach the encoder)."""
     out = tmp_path / "out.mp4"

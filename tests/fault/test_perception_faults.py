@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rooms import frames, shown, texture
 
 from homeveil.errors import FrameError
 from homeveil.fakes import FakePerceiver, FakeScene, fake_frames, fake_profile
@@ -16,6 +15,7 @@ from homeveil.grid import Box, Grid
 from homeveil.perceive.observation import LookRequest, Observation
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
+from rooms import frames, shown, texture
 
 AGENT = Box(140, 60, 180, 100)
 ROOM = texture(21)
@@ -74,9 +74,7 @@ def redacted(perceiver, raws, *, profile=True, policy=POLICY, delay=0.0):
     return out, redactor.tally
 
 
-@pytest.mark.parametrize(
-    "kind", [Raising, NotFinite, WrongShape, InfiniteFace, NotANumberDistance]
-)
+@pytest.mark.parametrize("kind", [Raising, NotFinite, WrongShape, InfiniteFace, NotANumberDistance])
 def test_a_failed_look_veils_the_frame_whole(kind: type[Failing]) -> None:
     """A look that raises or returns nonsense: that frame is withheld whole and recorded, the
     stream goes on, and the agent has to prove itself again."""

@@ -73,9 +73,7 @@ def test_who_sits_still_for_ten_minutes_stays_veiled(seen: bool) -> None:
 
         def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
             full = super().look(frame, grid, request)
-            faint = [
-                replace(look, probability=look.probability * 0.1) for look in full.people
-            ]
+            faint = [replace(look, probability=look.probability * 0.1) for look in full.people]
             empty = np.zeros_like(full.wide.probability)
             return replace(
                 full,
@@ -93,9 +91,7 @@ def test_who_sits_still_for_ten_minutes_stays_veiled(seen: bool) -> None:
 
     raws = list(fake_frames(picture, 40))
     last = raws[-1].time.seconds
-    raws += [
-        replace(raws[-1].copy(), time=Timestamp.from_seconds(last + n)) for n in range(1, 600)
-    ]
+    raws += [replace(raws[-1].copy(), time=Timestamp.from_seconds(last + n)) for n in range(1, 600)]
     perceiver = FakePerceiver(scene) if seen else Trace(scene)
     with Redactor(None, FILL, perceiver=perceiver, delay_seconds=0.0) as redactor:
         out = [veiled for raw in raws for veiled in redactor.process(raw)]

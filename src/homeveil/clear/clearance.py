@@ -80,6 +80,7 @@ class Clearance:
         self._outline = none
         self._agent_before = none
         self._others = none
+        self._outsiders = none
         self._memory = silhouette.Memory(grid)
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
@@ -95,7 +96,7 @@ class Clearance:
         """Take in what changed; what changed has lost its clearance by that alone."""
         self._number += 1
         near = _kernels.grow(self._outline, 2)
-        self.scene.advance(frame, seconds, near, self._others)
+        self.scene.advance(frame, seconds, near, self._outsiders)
 
     def request(self, seconds: float) -> LookRequest:
         """What to look at in the frame just begun."""
@@ -123,6 +124,9 @@ class Clearance:
         agent, foreign = self._contest(frame, seconds, body, claimed, core)
         things = self._things(agent)
         others = things | foreign
+        # What changes beside a disputed cell of the agent's own outline is not for that
+        # something that came in; what changes beside somebody outside it is.
+        self._outsiders = (things & ~body) | (claimed & body)
         self._take_in_faces(observation, candidate)
         self.scene.observe(observation, _kernels.grow(body, 2), self._moving())
         self.scene.settle(frame, seconds, agent, others, self._empty(observation, body))

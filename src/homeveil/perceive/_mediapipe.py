@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +22,27 @@ from mediapipe.tasks.python import BaseOptions, vision
 
 Rgb = NDArray[np.uint8]
 """(height, width, 3) uint8, contiguous."""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Native start-up chatter of the runtimes goes nowhere; Python's own errors are raised.
+
+    It is written to file descriptor 2 past every Python setting, and would stand between
+    the user and the progress bar.
+    """
+    try:
+        saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        yield
+        return
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 class _Task:
@@ -59,7 +82,9 @@ class Segmenter(_Task):
             output_confidence_masks=True,
             output_category_mask=False,
         )
-        super().__init__(vision.ImageSegmenter.create_from_options(options))
+        with _quiet():
+            super().__init__(vision.ImageSegmenter.create_from_options(options))
+            self.run(np.zeros((16, 16, 3), np.uint8))
 
     def run(self, rgb: Rgb) -> NDArray[np.float32]:
         """(height, width) float32, 0..1, the size of ``rgb``."""
@@ -76,7 +101,9 @@ class FaceFinder(_Task):
             min_detection_confidence=min_score,
             min_suppression_threshold=0.3,
         )
-        super().__init__(vision.FaceDetector.create_from_options(options))
+        with _quiet():
+            super().__init__(vision.FaceDetector.create_from_options(options))
+            self.run(np.zeros((16, 16, 3), np.uint8))
 
     def run(self, rgb: Rgb) -> list[tuple[float, float, float, float, float]]:
         """x0, y0, x1, y1 in pixels of ``rgb`` and the score of each face."""

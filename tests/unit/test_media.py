@@ -1,0 +1,222 @@
+"""Files in and files out: formats, times, damage, and what must not pass."""
+
+from __future__ import annotations
+
+import contextlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clips import make, make_sound_only, picture
+from homeveil import _kernels
+from homeveil.emit.files import FileSink
+from homeveil.errors import InputError, OutputError, UsageError
+from homeveil.fakes import fake_frames
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
+from homeveil.grid import Grid
+from homeveil.media.reader import VideoReader
+from homeveil.media.writer import VideoWriter
+from homeveil.policy import Policy, Style
+from homeveil.veil.painter import Veil
+from rooms import texture
+
+
+def read(path: Path) -> list[tuple[float, np.ndarray]]:
+    """Time and RGB of every frame."""
+    with VideoReader(path) as reader:
+        return [(frame.time.seconds, _kernels.to_rgb(frame)) for frame in reader]
+
+
+def veiled(raw: RawFrame) -> VeiledFrame:
+    """A frame that the veil let through whole."""
+    grid = Grid.over(raw.width, raw.height)
+    none = np.zeros(grid.shape, bool)
+    colours = np.zeros((*grid.shape, 3), np.uint8)
+    return Veil(grid, Policy(style=Style.FILL)).paint(raw.copy(), none, colours, none)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.mkv", "libx264", "yuv422p"),
+        ("a.mkv", "libx264", "yuv444p"),
+        ("a.mkv", "libx264", "yuv420p10le"),
+        ("a.avi", "mjpeg", "yuvj420p"),
+        ("a.webm", "libvpx-vp9", "yuv420p"),
+        ("a.mov", "libx264", "nv12"),
+    ],
+)
+def test_formats_are_read_alike(tmp_path: Path, name: str, codec: str, pixel_format: str) -> None:
+    """Whatever the container, codec and sampling: ten frames that look like what went in."""
+    frames = read(make(tmp_path / name, codec=codec, pixel_format=pixel_format))
+    assert len(frames) == 10
+    difference = np.abs(frames[3][1].astype(int) - picture(3).astype(int)).mean()
+    assert difference < 16
+
+
+def test_variable_frame_times_survive_reading(tmp_path: Path) -> None:
+    """Uneven times come out as they went in."""
+    times = [0, 40, 41, 200, 950, 1000]
+    frames = read(make(tmp_path / "a.mkv", times=times))
+    assert [time for time, _ in frames] == pytest.approx([t / 1000 for t in times])
+
+
+def test_a_quarter_turn_is_applied(tmp_path: Path) -> None:
+    """A display matrix turns the planes, so that people stand upright, and the size with
+    them."""
+    source = make(tmp_path / "a.mp4")
+    turned = tmp_path / "turned.mp4"
+    data = bytearray(source.read_bytes())
+    identity = (
+        b"\x00\x01\x00\x00" + bytes(12) + b"\x00\x01\x00\x00" + bytes(12) + b"\x40\x00\x00\x00"
+    )
+    quarter = (
+        bytes(4) + b"\x00\x01\x00\x00" + bytes(4) + b"\xff\xff\x00\x00" + bytes(16)
+        + b"\x40\x00\x00\x00"
+    )  # fmt: skip
+    at = data.find(identity, data.find(b"tkhd"))
+    assert at > 0
+    data[at : at + len(identity)] = quarter
+    turned.write_bytes(bytes(data))
+    with VideoReader(turned) as reader:
+        frame = next(iter(reader))
+        assert (frame.width, frame.height) == (48, 64)
+        assert (reader.width, reader.height) == (48, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "make_it"),
+    [
+        ("missing.mp4", lambda path: None),
+        ("folder", lambda path: path.mkdir()),
+        ("text.mp4", lambda path: path.write_text("words " * 500)),
+        ("sound.m4a", make_sound_only),
+        ("empty.mp4", lambda path: path.write_bytes(b"")),
+    ],
+)
+def test_what_is_no_video_is_refused_by_name(tmp_path: Path, name: str, make_it) -> None:
+    """Each kind of unusable input is an InputError of one line that names the file."""
+    path = tmp_path / name
+    make_it(path)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_mkv_gives_the_frames_before_the_cut(tmp_path: Path) -> None:
+    """A file cut in the middle is read up to there."""
+    whole = make(tmp_path / "a.mkv", times=[n * 100 for n in range(60)])
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    assert 5 < len(read(cut)) < 60
+
+
+def test_a_cut_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
+    """An mp4 whose index is gone cannot be read, and says so."""
+    whole = make(tmp_path / "a.mp4")
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"cut\.mp4"):
+        read(cut)
+
+
+def test_broken_packets_are_skipped(tmp_path: Path) -> None:
+    """Bytes destroyed in the middle cost some frames, not the file."""
+    path = make(tmp_path / "a.mkv", times=[n * 100 for n in range(60)], options={"g": "10"})
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = np.random.default_rng(1).bytes(400)
+    path.write_bytes(bytes(data))
+    assert len(read(path)) > 20
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm", ".avi"])
+def test_only_the_picture_passes(tmp_path: Path, suffix: str) -> None:
+    """Title, place and sound of the input are not in the output; one video stream is."""
+    source = make(tmp_path / "in.mp4", sound=True, title="our living room")
+    target = tmp_path / f"out{suffix}"
+    with VideoReader(source) as reader, FileSink(target, frame_rate=reader.frame_rate) as sink:
+        for raw in reader:
+            sink.write(veiled(raw))
+        sink.commit()
+    assert len(read(target)) == 10
+    with av.open(str(target)) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+        text = str({**container.metadata, **container.streams[0].metadata}).lower()
+    assert "living" not in text
+    assert "40.0" not in text
+
+
+@given(
+    data=st.data(),
+    width=st.integers(2, 67),
+    height=st.integers(2, 45),
+    pixel_format=st.sampled_from(list(PixelFormat)),
+)
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_sizes_and_times_survive_writing(
+    tmp_path: Path, data: st.DataObject, width: int, height: int, pixel_format: PixelFormat
+) -> None:
+    """Any size, odd ones too, and any increasing times come back from an mp4."""
+    steps = data.draw(st.lists(st.integers(1, 5000), min_size=1, max_size=8))
+    ticks = np.cumsum(steps)
+    target = tmp_path / "out.mp4"
+    base = Fraction(1, 90_000)
+    raws = fake_frames(lambda n: texture(n, width, height), len(ticks), pixel_format=pixel_format)
+    with VideoWriter(target, width=width, height=height, time_base=base, frame_rate=None) as writer:
+        for raw, tick in zip(raws, ticks, strict=True):
+            frame = RawFrame(raw.planes, pixel_format, width, height, Timestamp(int(tick), base))
+            writer.write(veiled(frame))
+        writer.commit()
+    frames = read(target)
+    assert [time for time, _ in frames] == pytest.approx([tick / 90_000 for tick in ticks])
+    assert all(rgb.shape[:2] == (height, width) for _, rgb in frames)
+
+
+def test_nothing_stands_under_the_name_without_commit(tmp_path: Path) -> None:
+    """Left without commit, or through an exception, a writer leaves no file at all."""
+    raw = next(fake_frames(lambda n: texture(1), 1))
+    target = tmp_path / "out.mp4"
+    with FileSink(target) as sink:
+        sink.write(veiled(raw))
+    assert list(tmp_path.iterdir()) == []
+    with contextlib.suppress(RuntimeError), FileSink(target) as sink:
+        sink.write(veiled(raw))
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_change_of_size_is_fitted(tmp_path: Path) -> None:
+    """Frames of another size in mid-stream are written in the size of the first."""
+    target = tmp_path / "out.mp4"
+    small = next(fake_frames(lambda n: texture(1, 64, 48), 1))
+    large = next(fake_frames(lambda n: texture(1, 128, 96), 1))
+    later = RawFrame(large.planes, large.pixel_format, 128, 96, Timestamp.from_seconds(1.0))
+    with FileSink(target) as sink:
+        sink.write(veiled(small))
+        sink.write(veiled(later))
+        sink.commit()
+    assert [rgb.shape[:2] for _, rgb in read(target)] == [(48, 64), (48, 64)]
+
+
+def test_impossible_targets_are_refused_early(tmp_path: Path) -> None:
+    """Unknown suffix, missing directory, unknown encoder: OutputError before any work."""
+    for path, options in (
+        (tmp_path / "out.xyz", {}),
+        (tmp_path / "none" / "out.mp4", {}),
+        (tmp_path / "out.mp4", {"encoder": "no_such_encoder"}),
+        (tmp_path, {}),
+    ):
+        with pytest.raises(OutputError):
+            FileSink(path, **options)
+    with pytest.raises(UsageError):
+        VideoWriter(tmp_path / "o.mp4", width=2, height=2, time_base=Fraction(0), frame_rate=None)
