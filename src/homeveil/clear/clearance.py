@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from homeveil import _kernels
 from homeveil.clear import silhouette
-from homeveil.clear.patches import significant, touching
+from homeveil.clear.patches import large, significant, touching
 from homeveil.clear.plan import LookPlan
 from homeveil.clear.scene import Origin, Scene
 from homeveil.clear.tracks import Track, Tracks
@@ -27,7 +27,11 @@ from homeveil.policy import Policy
 from homeveil.profile.template import Profile
 
 FOREIGN_SECONDS = 1.0
-COMPANY_CELLS = 8
+FRESH_SECONDS = 1.0
+"""How long a disputed cell stays disputed: beside somebody, and for an unexplained change
+alone."""
+
+COMPANY_CELLS = 5
 COMPANY_SECONDS = 30.0
 """How many cells of things make company, and how long it is remembered."""
 
@@ -85,6 +89,7 @@ class Clearance:
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
         self._undisputed = none
+        self._supported = none
         self._company_seconds = -np.inf
         self._moved_seconds = np.full(grid.shape, -np.inf)
         self._number = -1
@@ -179,13 +184,14 @@ class Clearance:
         scene = self.scene
         arrived = (scene.origin == Origin.ARRIVED) & ~scene.on_plate
         # Who is told apart by a face of their own is told apart anew in every frame.
-        foreign_before = (self._others | (self._foreign_until >= seconds)) & body
+        foreign_before = (self._outsiders | (self._foreign_until >= seconds)) & body
         foreign_before &= ~self._claimed_before
-        outside = significant(arrived & ~body, scene.excess) | (self._others & ~body)
+        outside = large(arrived & ~body, COMPANY_CELLS)
+        outside |= large(self._others & ~body, COMPANY_CELLS)
         theirs = claimed & body
         self._claimed_before = claimed
-        disputed = outside | foreign_before
-        contested = body & _kernels.grow(disputed, silhouette.CONTEST_CELLS)
+        disputed = outside | (self._supported & body)
+        contested = body & (_kernels.grow(disputed, silhouette.CONTEST_CELLS) | foreign_before)
         knew = bool(self._outline.any())
         if outside.sum() >= COMPANY_CELLS or theirs.any():
             self._company_seconds = seconds
@@ -197,7 +203,7 @@ class Clearance:
             changed = (scene.run_frames == 0) & near
             contested |= body & (changed | ~_kernels.grow(self._outline, 1))
         if not contested.any():
-            self._undisputed = body & ~theirs
+            self._undisputed, self._supported = body & ~theirs, theirs
             return self._undisputed, theirs
         contested &= ~theirs & ~core
         kept = self._memory.explains(
@@ -209,10 +215,11 @@ class Clearance:
         # outline or with a face of its own; then it may be the agent's again.
         supported = touching(foreign, _kernels.grow(outside | theirs, 1))
         fresh = foreign & ~foreign_before
-        self._foreign_until[supported | fresh] = seconds + FOREIGN_SECONDS
+        self._foreign_until[fresh] = seconds + FRESH_SECONDS
+        self._foreign_until[supported] = seconds + FOREIGN_SECONDS
         self._foreign_until[kept] = -np.inf
         foreign |= theirs
-        self._undisputed = body & ~foreign & ~contested
+        self._undisputed, self._supported = body & ~foreign & ~contested, supported
         return body & ~foreign, foreign
 
     def _core(self, candidate: Track | None) -> BoolGrid:

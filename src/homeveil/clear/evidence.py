@@ -19,7 +19,7 @@ SCAN_BANDS = tuple(range(1, BANDS))
 LOOKS_NEEDED = 2
 """Looks at each scanning band before a cell can be called empty."""
 
-SEEN = 0.12
+SEEN = 0.15
 """Mean probability from which a band says that somebody is there."""
 
 SURE = 0.45

@@ -31,6 +31,15 @@ def significant(cells: BoolGrid, excess: FloatGrid) -> BoolGrid:
     return chosen
 
 
+def large(cells: BoolGrid, least: int) -> BoolGrid:
+    """Cells of patches of at least ``least`` cells."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8), connectivity=8)
+    keep = stats[:, cv2.CC_STAT_AREA] >= least
+    keep[0] = False
+    chosen: BoolGrid = keep[labels]
+    return chosen
+
+
 def touching(cells: BoolGrid, seeds: BoolGrid) -> BoolGrid:
     """Patches of ``cells`` that share a cell with ``seeds``."""
     count, labels = cv2.connectedComponents(cells.astype(np.uint8), connectivity=8)
