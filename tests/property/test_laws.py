@@ -61,6 +61,20 @@ def test_who_enters_is_veiled_in_the_same_frame_though_no_detector_sees_them() -
             assert shown(raws[n].planes[0], out[n].planes[0], *inside) < 0.03, n
 
 
+def test_what_came_in_is_not_forgiven_for_holding_still() -> None:
+    """Something came in that no look takes for a person and that holds still: it has not faded
+    into view half a minute later."""
+    person = texture(6, 64, 150)
+
+    def picture(n):
+        return ROOM if n < 30 else with_patch(ROOM, person, 200, 60)
+
+    raws = frames(picture, 330)
+    out = run(raws, FakeScene())
+    for n in (30, 60, 120, 329):
+        assert shown(raws[n].planes[0], out[n].planes[0], 202, 62, 262, 208) < 0.03, n
+
+
 @pytest.mark.parametrize("seen", [True, False])
 def test_who_sits_still_for_ten_minutes_stays_veiled(seen: bool) -> None:
     """A relative walks in, sits down and does not move for ten minutes: hidden throughout,

@@ -6,9 +6,9 @@ run, and what began it decides how the run can end:
 
 ``STARTUP``   there when the stream began; cleared by looks at every scale.
 ``UNCOVERED`` left behind by the agent, with nobody else near; cleared by looks soon.
-``ARRIVED``   came in by itself: a person until it is gone. It is cleared only by the
-              plate's return, or when the whole thing, since it came, held still for a
-              minute and no look at any scale saw a trace of somebody in it.
+``ARRIVED``   came in by itself: a person until it is gone, however long it holds still. It is
+              cleared by the plate's return only; specks too small to be anybody, when they
+              held still for long and no look at any scale saw a trace of somebody there.
 """
 
 from __future__ import annotations
@@ -212,12 +212,15 @@ class Scene:
         )
         # Uncovered cells are believed soon, but only as far from anybody as can be told.
         uncovered &= ~_kernels.grow(others, 2) & ~_kernels.grow(seen, 1)
-        arrived = self._patient_things(age, enough)
+        arrived = self._patient_specks(age, enough)
         clear = (startup | uncovered | arrived) & ~blocked & ~agent & ~self.on_plate
         self._promote(frame, clear)
 
-    def _patient_things(self, age: NDArray[np.float64], enough: BoolGrid) -> BoolGrid:
-        """Things whose every cell has been still, looked at and without a trace for long.
+    def _patient_specks(self, age: NDArray[np.float64], enough: BoolGrid) -> BoolGrid:
+        """Specks whose every cell has been still, looked at and without a trace for long.
+
+        Patches large enough to be somebody are among the ``others`` that ``settle`` never
+        clears; this is for what is left of noise and codecs.
 
         Where no plate is known, nothing is known to have come in either: it may as well be
         what somebody left behind, and shorter patience does.

@@ -53,7 +53,8 @@ class _Task:
 
     def close(self) -> None:
         if self._task is not None:
-            self._task.close()
+            with _quiet():
+                self._task.close()
             self._task = None
 
     def __enter__(self) -> Self:
