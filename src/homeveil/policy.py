@@ -55,13 +55,10 @@ class Policy:
         identity model's own unit (Euclidean for the default model). The agent's own
         spread at enrollment may lower it further, never raise it.
     drop_distance: two looks beyond this end a track's identity.
-    verify_interval_seconds: an agent track not re-verified for so long loses detail looks
-        of doubt; see ``homeveil.clear.tracks``.
+    verify_interval_seconds: how often a settled face is compared again; the agent's four
+        times as often.
     lookahead_seconds: how far a file is read ahead before a frame leaves.
-    live_delay_frames: the same for frames of one's own, counted in frames.
     looks_per_second: scanning looks spent on a second of picture, where there is cause.
-    perceive_interval_seconds: shortest time between two perceived frames; frames in
-        between are cleared by change alone.
     hold_seconds: how long a cell must hold still before looks may clear it.
     grow_cells: cells added round what is withheld.
     look_timeout_seconds: a look that takes longer is a fault and veils the frame.
@@ -77,9 +74,7 @@ class Policy:
     drop_distance: float = field(default=0.50, metadata=_range(0.05, 0.7))
     verify_interval_seconds: float = field(default=1.0, metadata=_range(0.05, 5.0))
     lookahead_seconds: float = field(default=2.0, metadata=_range(0.0, 10.0))
-    live_delay_frames: int = field(default=0, metadata=_range(0, 120))
     looks_per_second: float = field(default=80.0, metadata=_range(1.0, 1000.0))
-    perceive_interval_seconds: float = field(default=0.0, metadata=_range(0.0, 0.5))
     hold_seconds: float = field(default=0.6, metadata=_range(0.2, 60.0))
     grow_cells: int = field(default=1, metadata=_range(1, 8))
     look_timeout_seconds: float = field(default=10.0, metadata=_range(0.05, 120.0))

@@ -22,7 +22,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil import _kernels
 from homeveil.clear.clearance import Clearance, Decision, Reason, withheld
 from homeveil.errors import FrameError, HomeveilError, PerceptionError
 from homeveil.frames import RawFrame, VeiledFrame
@@ -198,8 +197,3 @@ class _Stream:
             veiled = self._veil.card(frame)
         tally.add(veiled, reasons)
         return veiled
-
-
-def cpu_kernels() -> str:
-    """Name of the kernel set in use."""
-    return _kernels.cpu_name()

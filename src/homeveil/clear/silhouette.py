@@ -120,10 +120,6 @@ class Memory:
             _kernels.copy_cells(self._look, frame, self._grid.cell, agent)
         self._known |= agent
 
-    def forget(self) -> None:
-        """Forget everything, when the agent is lost."""
-        self._known[:] = False
-
     def explains(
         self,
         frame: RawFrame,

@@ -51,7 +51,6 @@ class Track:
     was_compared_seconds: float = float("-inf")
     distances: deque[float] = field(default_factory=lambda: deque(maxlen=5))
     verdicts: deque[bool | None] = field(default_factory=lambda: deque(maxlen=3))
-    good_seconds: float = float("-inf")
 
     @property
     def is_sure(self) -> bool:
@@ -158,8 +157,6 @@ class Tracks:
             return
         best.distances.append(identity.distance)
         best.verdicts.append(verdict)
-        if verdict:
-            best.good_seconds = seconds
         self._judge(best, identity.distance)
 
     def _verdict(self, identity: Identity) -> bool | None:

@@ -9,8 +9,6 @@ the one style that carries a trace, for those who choose it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -134,11 +132,6 @@ def frosted(plate_colours: Colours, has_plate: BoolGrid) -> Colours:
         colours[..., channel] = neutral + (1 - TINT) * smooth / np.maximum(blurred_weight, 0.05)
     painted: Colours = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)
     return painted
-
-
-def veiled_copy(frame: VeiledFrame) -> VeiledFrame:
-    """The same veiled frame in memory of its own."""
-    return replace(frame, planes=tuple(plane.copy() for plane in frame.planes))
 
 
 def _yuv(rgb: tuple[int, int, int]) -> tuple[int, int, int]:

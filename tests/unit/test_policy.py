@@ -1,0 +1,82 @@
+"""The policy: what it takes, and what it refuses by name."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from homeveil.errors import PolicyError
+from homeveil.policy import ModelFile, Policy, Style
+
+
+def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+    """A policy without keys is the default policy."""
+    path = tmp_path / "p.toml"
+    path.write_text("")
+    assert Policy.from_toml(path) == Policy()
+
+
+def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
+    """Keys, styles, colours and models are read; model paths are relative to the file."""
+    path = tmp_path / "p.toml"
+    path.write_text(
+        'style = "soft"\nfill_colour = [1, 2, 3]\nlookahead_seconds = 1\n'
+        '[models.face_embedding]\npath = "m.onnx"\nsha256 = "AB"\n'
+    )
+    policy = Policy.from_toml(path)
+    assert policy.style is Style.SOFT
+    assert policy.fill_colour == (1, 2, 3)
+    assert policy.models["face_embedding"] == ModelFile(tmp_path / "m.onnx", "ab")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("unknown = 1", "unknown"),
+        ('style = "none"', "none"),
+        ("accept_distance = 2.0", "accept_distance"),
+        ("accept_distance = nan", "accept_distance"),
+        ('hold_seconds = "long"', "hold_seconds"),
+        ("fill_colour = [1, 2]", "fill_colour"),
+        ("fill_colour = 7", "fill_colour"),
+        ("grow_cells = 1.5", "grow_cells"),
+        ("drop_distance = 0.1", "drop_distance"),
+        ("[models.x]\npath = 'a'", "models.x"),
+        ("style = ", "TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
+    """An unknown key or a value out of range is an error that names it."""
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    with pytest.raises(PolicyError, match=named):
+        Policy.from_toml(path)
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """A policy that cannot be read is never replaced by the default."""
+    with pytest.raises(PolicyError, match=r"none\.toml"):
+        Policy.from_toml(tmp_path / "none.toml")
+
+
+def test_every_setting_changes_the_digest() -> None:
+    """The digest in a report tells one policy from another, whatever setting differs."""
+    base = Policy()
+    other = {
+        "style": Style.FILL,
+        "fill_colour": (0, 0, 0),
+        "models": {"x": ModelFile(Path("x"), "00")},
+        "video_encoder": "mpeg4",
+        "encoder_preset": "slow",
+        "video_quality": 30,
+        "grow_cells": 2,
+        "soft_blocks": 5,
+        "drop_distance": 0.6,
+    }
+    for item in fields(Policy):
+        value = other.get(item.name)
+        if value is None:
+            value = getattr(base, item.name) * 0.9
+        assert replace(base, **{item.name: value}).digest() != base.digest(), item.name
