@@ -180,7 +180,7 @@ def _forward(network: Network, chip: NDArray[np.uint8]) -> Array:
             value = _sum(value, branch)
         else:
             value = _apply(value, step)
-    return value.astype(np.float32)
+    return np.asarray(value, np.float32)
 
 
 def _sum(first: Any, second: Any) -> Any:
