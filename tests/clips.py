@@ -8,6 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
+from homeveil.grid import Grid
+from homeveil.policy import Policy, Style
+from homeveil.veil.painter import Veil
+
 SIZE = (64, 48)
 
 
@@ -69,5 +74,107 @@ def make_sound_only(path: Path) -> Path:
             audio = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
             audio.sample_rate, audio.pts = 16000, block * 1024
             container.mux(noise.encode(audio))
+        container.mux(noise.encode(None))
+    return path
+
+
+def veiled_frame(
+    ticks: int,
+    base: Fraction,
+    size: tuple[int, int] = SIZE,
+    *,
+    pixel_format: PixelFormat = PixelFormat.I420,
+    level: int = 90,
+) -> VeiledFrame:
+    """A frame that the veil let through whole: ``level`` grey with a tint, dark above."""
+    planes = [
+        np.full(shape, value, np.uint8)
+        for shape, value in zip(plane_shapes(pixel_format, *size), (level, 100, 160), strict=False)
+    ]
+    planes[0][: size[1] // 2] = 40
+    if pixel_format is PixelFormat.NV12:
+        planes[1][:, 1::2] = 160
+    raw = RawFrame(tuple(planes), pixel_format, *size, Timestamp(ticks, base))
+    grid = Grid.over(*size)
+    nothing = np.zeros(grid.shape, bool)
+    colours = np.zeros((*grid.shape, 3), np.uint8)
+    return Veil(grid, Policy(style=Style.FILL)).paint(raw, nothing, colours, nothing)
+
+
+def copy_with(
+    source: Path,
+    path: Path,
+    *,
+    turn: tuple[float, bool, bool] | None = None,
+    broken: frozenset[int] = frozenset(),
+    options: dict[str, str] | None = None,
+) -> Path:
+    """``source`` without re-encoding: with a display matrix (degrees, mirrored across,
+    mirrored down), and with noise in place of the packets numbered in ``broken``."""
+    noise = np.random.default_rng(1)
+    with (
+        av.open(str(source)) as given,
+        av.open(str(path), "w", container_options=options or {}) as made,
+    ):
+        stream = made.add_stream_from_template(given.streams.video[0])
+        if turn is not None:
+            stream.set_display_rotation(turn[0], hflip=turn[1], vflip=turn[2])
+        for number, packet in enumerate(given.demux(video=0)):
+            if not packet.size:
+                continue
+            copy = av.Packet(noise.bytes(packet.size)) if number in broken else packet
+            copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+            copy.time_base, copy.stream = packet.time_base, stream
+            made.mux(copy)
+    return path
+
+
+def cut(source: Path, path: Path, share: float) -> Path:
+    """The first ``share`` of the bytes of ``source``."""
+    data = source.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def make_two_sizes(path: Path) -> Path:
+    """Three frames of 64x48, then three of 33x21, in one stream."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuvj420p"
+        stream.codec_context.time_base = Fraction(1, 10)
+        small = av.CodecContext.create("mjpeg", "w")
+        small.width, small.height, small.pix_fmt = 33, 21, "yuvj420p"
+        small.time_base = Fraction(1, 10)
+        for number in range(6):
+            encoder, size = (stream, SIZE) if number < 3 else (small, (33, 21))
+            frame = av.VideoFrame.from_ndarray(picture(number, size), format="rgb24")
+            frame = frame.reformat(format="yuvj420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            for packet in encoder.encode(frame):
+                packet.stream = stream
+                container.mux(packet)
+    return path
+
+
+def make_crowded(path: Path) -> Path:
+    """An mkv with picture, sound, an attachment, a chapter, a title and a place."""
+    with av.open(str(path), "w") as container:
+        container.metadata.update(title="our living room", location="+40.0-003.0/")
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        noise = container.add_stream("aac", rate=16000, layout="mono")
+        container.add_attachment("living.txt", "text/plain", b"who lives here")
+        container.set_chapters(
+            [{"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000),
+              "metadata": {"title": "living"}}]
+        )  # fmt: skip
+        for number in range(10):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+            silence = np.zeros((1, 1024), np.float32)
+            audio = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+            audio.sample_rate = 16000
+            container.mux(noise.encode(audio))
+        container.mux(stream.encode(None))
         container.mux(noise.encode(None))
     return path

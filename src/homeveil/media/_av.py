@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 av.logging.set_level(None)
+os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints past FFmpeg's log
 
 
 def _file_url(path: Path) -> str:

@@ -11,36 +11,51 @@ JUMP_SECONDS = 1
 class InputClock:
     """Makes the times of decoded frames strictly increasing, in ticks of ``time_base``.
 
-    Times that already increase pass unchanged, so a variable frame rate survives. A
-    missing time becomes the one before plus the frame's duration; a time that does not
-    increase becomes the one before plus one tick; after a jump back by more than
-    ``JUMP_SECONDS`` (spliced recordings, a camera that restarted) all later times are
-    moved so that the stream goes on where it was.
+    Times that already increase pass unchanged, so a variable frame rate survives. A time
+    that does not increase becomes the one before plus one tick; after a jump back by more
+    than ``JUMP_SECONDS`` (spliced recordings, a camera that restarted) all later times are
+    moved so that the stream goes on where it was. A missing time is guessed from the
+    decoding time, moved so that the stream starts at ``start``, or else follows the one
+    before as that followed its own.
 
-    repaired: how many times were missing or changed.
+    repaired: how many times were changed, or missing without a decoding time.
     """
 
-    def __init__(self, time_base: Fraction, frame_rate: Fraction | None) -> None:
+    def __init__(
+        self, time_base: Fraction, frame_rate: Fraction | None, start: int | None = None
+    ) -> None:
         self._jump_ticks = max(1, int(JUMP_SECONDS / time_base))
-        self._frame_ticks = max(1, round(1 / (frame_rate * time_base))) if frame_rate else 1
+        self._step = max(1, round(1 / (frame_rate * time_base))) if frame_rate else 1
+        self._start = start or 0
         self._last: int | None = None
         self._moved_ticks = 0
+        self._decoding_lead: int | None = None
         self.repaired = 0
 
-    def tick(self, pts: int | None, duration_ticks: int) -> int:
-        """Time of the next frame, given what the file says (None: nothing)."""
-        step = duration_ticks if duration_ticks > 0 else self._frame_ticks
-        if pts is None:
-            self.repaired += 1
-            time = 0 if self._last is None else self._last + step
-        else:
-            time = pts + self._moved_ticks
-            if self._last is not None and time <= self._last:
-                self.repaired += 1
-                if self._last - time > self._jump_ticks:
-                    self._moved_ticks += self._last + step - time
-                    time = self._last + step
-                else:
-                    time = self._last + 1
+    def tick(self, pts: int | None, dts: int | None = None) -> int:
+        """Time of the next frame, given when the file says it is shown and decoded."""
+        time = self._guess(dts) if pts is None else self._follow(pts + self._moved_ticks)
+        if self._last is not None:
+            self._step = time - self._last
         self._last = time
         return time
+
+    def _guess(self, dts: int | None) -> int:
+        if dts is not None:
+            if self._decoding_lead is None:
+                expected = self._start if self._last is None else self._last + self._step
+                self._decoding_lead = expected - dts
+            time = dts + self._decoding_lead
+            if self._last is None or time > self._last:
+                return time
+        self.repaired += 1
+        return self._start if self._last is None else self._last + self._step
+
+    def _follow(self, time: int) -> int:
+        if self._last is None or time > self._last:
+            return time
+        self.repaired += 1
+        if self._last - time <= self._jump_ticks:
+            return self._last + 1
+        self._moved_ticks += self._last + self._step - time
+        return self._last + self._step

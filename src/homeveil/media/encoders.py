@@ -19,9 +19,11 @@ _MUXERS = {
     ".avi": "avi",
 }
 _QUANTISER_SCALE = 118  # FF_QP2LAMBDA of FFmpeg's avutil.h
-_CONSTANT_RATE_FACTOR = frozenset({"libx264", "libx265", "libsvtav1"})
+_CONSTANT_RATE_FACTOR = frozenset({"libx264", "libx265"})
 _QUANTISER = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "flv1", "libxvid"})
 _EVEN_SIDES = ("libx264", "libx265", "h264_", "hevc_", "libopenh264")
+_NOT_IN_MOV = ("libvpx", "libsvtav1", "libaom", "librav1e", "av1_", "vp9_")
+"""FFmpeg says mov could hold these, and then refuses."""
 _SPEEDS = (
     "placebo", "veryslow", "slower", "slow", "medium",
     "fast", "faster", "veryfast", "superfast", "ultrafast",
@@ -36,6 +38,7 @@ class Encoding:
     for speed; other encoders get what comes nearest.
     """
 
+    path: Path
     muxer: str
     encoder: str
     quality: int
@@ -75,7 +78,10 @@ class Encoding:
         if self.encoder == "mjpeg":
             return {"strict": "unofficial"}
         if self.encoder in _CONSTANT_RATE_FACTOR:
-            return {"crf": str(self.quality), "preset": self.preset}
+            options = {"crf": str(self.quality), "preset": self.preset}
+            if self.encoder == "libx265":  # it prints past FFmpeg's log
+                options["x265-params"] = "log-level=none"
+            return options
         return {}
 
     def pixel_format(self, wanted: str, width: int, height: int) -> str:
@@ -95,7 +101,7 @@ class Encoding:
             if choice in takes:
                 return choice
         raise OutputError(
-            f"encoder {self.encoder} cannot write {width}x{height} pixels of 4:2:0;"
+            f"{self.path}: encoder {self.encoder} cannot write {width}x{height} of 4:2:0;"
             f" use {DEFAULT_ENCODER}"
         )
 
@@ -114,6 +120,9 @@ def choose_encoding(path: Path, encoder: str, quality: int, preset: str) -> Enco
         encoder = "libvpx-vp9"
     if _av.encoder_formats(encoder) is None:
         raise OutputError(f"{path}: no video encoder {encoder!r} here; use {DEFAULT_ENCODER}")
-    if not _av.encoder_fits(encoder, muxer):
+    if encoder in _CONSTANT_RATE_FACTOR and preset not in _SPEEDS:
+        raise OutputError(f"{path}: {encoder} has no preset {preset!r}; use {', '.join(_SPEEDS)}")
+    refused = muxer == "mov" and encoder.startswith(_NOT_IN_MOV)
+    if refused or not _av.encoder_fits(encoder, muxer):
         raise OutputError(f"{path}: a {path.suffix} file cannot hold {encoder}; use another suffix")
-    return Encoding(muxer, encoder, quality, preset)
+    return Encoding(path, muxer, encoder, quality, preset)

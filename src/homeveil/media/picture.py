@@ -24,10 +24,13 @@ _AS_THEY_ARE = {
     "yuvj420p": PixelFormat.I420,
     "nv12": PixelFormat.NV12,
 }
-_NOT_YUV = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "gray", "ya", "mono", "pal", "xyz")
+_NOT_YUV = (
+    "rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "bayer",
+    "gray", "ya", "mono", "pal", "xyz",
+)  # fmt: skip
 _LIMITED, _FULL = 1, 2
 _BT709, _BT601 = 1, 6
-_UNSPECIFIED = 2
+_RGB, _UNSPECIFIED = 0, 2
 _SWS_BT709, _SWS_BT601 = 1, 5
 
 
@@ -71,9 +74,11 @@ def turn_of(picture: _av.VideoFrame) -> Turn:
 
 
 def colour_of(picture: _av.VideoFrame) -> Colour:
-    """The picture's own colour description."""
+    """The picture's own colour description. Planes of YUV cannot be RGB, whatever a file
+    says; an encoder would believe it."""
+    matrix = int(picture.colorspace)
     return Colour(
-        matrix=int(picture.colorspace),
+        matrix=_UNSPECIFIED if matrix == _RGB else matrix,
         primaries=int(picture.color_primaries),
         transfer=int(picture.color_trc),
         full_range=int(picture.color_range) == _FULL or picture.format.name.startswith("yuvj"),
@@ -81,10 +86,15 @@ def colour_of(picture: _av.VideoFrame) -> Colour:
 
 
 class PictureReader:
-    """Turns decoded pictures into planes; keeps the converter between pictures."""
+    """Turns decoded pictures into planes; keeps the converter between pictures.
+
+    turn: what the last picture's display matrix asked for.
+    """
 
     def __init__(self) -> None:
         self._reformatter = _av.VideoReformatter()
+        self._rotation: int | None = None
+        self.turn = Turn()
 
     def read(self, picture: _av.VideoFrame, time: Timestamp) -> RawFrame:
         """``picture`` upright, as a frame shown at ``time``.
@@ -94,7 +104,7 @@ class PictureReader:
         FFmpegError when a pixel format cannot be converted, FrameError when the picture
         is larger than a frame may be.
         """
-        turn = turn_of(picture)
+        turn = self._turn_of(picture)
         colour = colour_of(picture)
         pixel_format = _AS_THEY_ARE.get(picture.format.name)
         if pixel_format is None:
@@ -112,9 +122,16 @@ class PictureReader:
                 width, height = height, width
         return RawFrame(planes, pixel_format, width, height, time, colour)
 
-    def _convert(
-        self, picture: _av.VideoFrame, colour: Colour
-    ) -> tuple[_av.VideoFrame, Colour]:
+    def _turn_of(self, picture: _av.VideoFrame) -> Turn:
+        """The picture's turn. Its matrix is fetched only when the angle changes: PyAV ties
+        a picture whose side data was looked at into a reference cycle, and then only the
+        garbage collector, which counts objects and not megabytes, would free it."""
+        if picture.rotation != self._rotation:
+            self._rotation = picture.rotation
+            self.turn = turn_of(picture)
+        return self.turn
+
+    def _convert(self, picture: _av.VideoFrame, colour: Colour) -> tuple[_av.VideoFrame, Colour]:
         """``picture`` as 8-bit 4:2:0, and the colour description that then holds."""
         if picture.format.name.startswith(_NOT_YUV):
             large = picture.height >= 720

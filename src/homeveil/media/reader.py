@@ -1,8 +1,8 @@
 """Video files in: any container and codec FFmpeg knows, as raw frames in order.
 
-    with VideoReader("talk.mp4") as reader:
-        for frame in reader:
-            ...
+with VideoReader("talk.mp4") as reader:
+    for frame in reader:
+        ...
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from homeveil.frames import RawFrame, Timestamp
 from homeveil.media import _av
 from homeveil.media.clock import InputClock
 from homeveil.media.extent import is_cut_off
-from homeveil.media.picture import PictureReader, turn_of
+from homeveil.media.picture import PictureReader
 
 _MOST_THREADS = 4
 _MOST_RATE = 1000
 _MOST_READ_ERRORS = 3
+_DECODING_TIMES_ONLY = frozenset({"avi"})
+"""Formats whose presentation times FFmpeg makes up, wrongly where frames are reordered."""
 _NOT_VIDEO = frozenset({"tty", "hls", "concat", "dash", "webm_dash_manifest", "image2"})
 
 
@@ -43,7 +45,7 @@ class VideoReader:
     sample_aspect_ratio: width to height of one upright pixel, None if square or unknown.
     damaged_packets: packets skipped so far because they could not be read or decoded.
     concealed_frames: frames so far in which the decoder had to make up parts.
-    repaired_times: times so far that were missing or did not increase.
+    repaired_times: times so far that did not increase or could not even be guessed.
     truncated: the file ends before its own headers say; known once reading has ended
     or, where the headers tell, from the start.
 
@@ -78,7 +80,8 @@ class VideoReader:
         self.damaged_packets = 0
         self.concealed_frames = 0
         self.truncated = is_cut_off(self.path)
-        self._clock = InputClock(self.time_base, self.frame_rate)
+        self._clock = InputClock(self.time_base, self.frame_rate, stream.start_time)
+        self._decoding_times_only = self._container.format.name in _DECODING_TIMES_ONLY
         self._pictures = PictureReader()
         self._frames = self._read()
         self.sample_aspect_ratio: Fraction | None = None
@@ -106,7 +109,7 @@ class VideoReader:
 
     @property
     def repaired_times(self) -> int:
-        """Times so far that were missing or did not increase."""
+        """Times so far that did not increase or could not even be guessed."""
         return self._clock.repaired
 
     def __iter__(self) -> Iterator[RawFrame]:
@@ -127,9 +130,9 @@ class VideoReader:
                     self.damaged_packets += 1
                 continue
             for picture in pictures:
-                if self.sample_aspect_ratio is None:
-                    self._note_aspect(picture)
                 frame = self._frame(picture)
+                if self.sample_aspect_ratio is None:
+                    self._note_aspect()
                 if frame is not None:
                     yield frame
 
@@ -152,16 +155,16 @@ class VideoReader:
                     break
         yield None
 
-    def _note_aspect(self, picture: _av.VideoFrame) -> None:
+    def _note_aspect(self) -> None:
         aspect = self._stream.sample_aspect_ratio
         if aspect is not None and aspect > 0 and aspect != 1:
-            self.sample_aspect_ratio = 1 / aspect if turn_of(picture).transpose else aspect
+            self.sample_aspect_ratio = 1 / aspect if self._pictures.turn.transpose else aspect
 
     def _frame(self, picture: _av.VideoFrame) -> RawFrame | None:
         if picture.is_corrupt:
             self.concealed_frames += 1
-        pts = picture.pts if picture.pts is not None else picture.dts
-        time = Timestamp(self._clock.tick(pts, picture.duration), self.time_base)
+        pts = None if self._decoding_times_only else picture.pts
+        time = Timestamp(self._clock.tick(pts, picture.dts), self.time_base)
         try:
             return self._pictures.read(picture, time)
         except FrameError as error:
@@ -208,27 +211,33 @@ def _check_file(path: Path) -> None:
 
 def _unreadable(path: Path, error: _av.FFmpegError) -> str:
     if is_cut_off(path):
-        return (
-            f"{path}: the file is cut off before its index; record it again,"
-            " or repair it with a recovery tool"
-        )
+        return _cut_off(path)
     return f"{path}: not a media file that can be read ({_av.reason(error)}); give a video file"
+
+
+def _cut_off(path: Path) -> str:
+    return (
+        f"{path}: the file is cut off and its index is gone or broken; record it again,"
+        " or repair it with a recovery tool"
+    )
 
 
 def _video_stream(container: _av.InputContainer, path: Path) -> _av.VideoStream:
     """The first stream of moving pictures; cover art does not count."""
     pictures = False
     for stream in container.streams.video:
-        if stream.disposition & (
-            _av.Disposition.attached_pic | _av.Disposition.timed_thumbnails
-        ):
+        if stream.disposition & (_av.Disposition.attached_pic | _av.Disposition.timed_thumbnails):
             pictures = True
         elif stream.codec_context is not None:
             return stream
+        elif is_cut_off(path):
+            raise InputError(_cut_off(path))
         else:
             raise InputError(f"{path}: no decoder for its video stream; convert the file first")
     if pictures:
         raise InputError(f"{path}: only a cover picture, no video stream; give a video file")
+    if is_cut_off(path):
+        raise InputError(_cut_off(path))
     raise InputError(f"{path}: no video stream; give a video file")
 
 

@@ -1,9 +1,9 @@
 """Video files out: veiled frames only, under the final name only when whole.
 
-    with VideoWriter("out.mp4", width=1280, height=720, time_base=..., ...) as writer:
-        for frame in veiled:
-            writer.write(frame)
-        writer.commit()
+with VideoWriter("out.mp4", width=1280, height=720, time_base=..., ...) as writer:
+    for frame in veiled:
+        writer.write(frame)
+    writer.commit()
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _MPEG4_FINEST = Fraction(1, 60_000)
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
 _FORMATS = {PixelFormat.I420: "yuv420p", PixelFormat.NV12: "nv12"}
 _LIMITED, _FULL = 1, 2
+_RGB, _UNSPECIFIED = 0, 2
 
 
 class VideoWriter:
@@ -77,6 +78,8 @@ class VideoWriter:
         self._encoding = choose_encoding(self.path, encoder, quality, preset)
         self._time_base = _file_time_base(time_base, self._rate, self._encoding)
         self._container: _av.OutputContainer | None = None
+        self._held: _av.Packet[_av.VideoStream] | None = None
+        self._first_tick = self._end_tick = self._first_dts = 0
         self._last_tick: int | None = None
         self._last_seconds: Fraction | None = None
         self._shift = Fraction(0)
@@ -145,9 +148,7 @@ class VideoWriter:
             self._file.working_path, encoding.muxer, _muxer_options(encoding, self._time_base)
         )
         rate = self._rate or _FALLBACK_RATE
-        stream = self._container.add_stream(
-            encoding.encoder, rate=rate, options=encoding.options()
-        )
+        stream = self._container.add_stream(encoding.encoder, rate=rate, options=encoding.options())
         if not isinstance(stream, _av.VideoStream):
             raise OutputError(f"{self.path}: {encoding.encoder} is no video encoder")
         context = stream.codec_context
@@ -168,7 +169,8 @@ class VideoWriter:
         self._stream = stream
 
     def _describe_colour(self, target: _av.VideoCodecContext | _av.VideoFrame) -> None:
-        target.colorspace = self._colour.matrix
+        matrix = self._colour.matrix
+        target.colorspace = _UNSPECIFIED if matrix == _RGB else matrix
         target.color_primaries = self._colour.primaries
         target.color_trc = self._colour.transfer
         target.color_range = _FULL if self._colour.full_range else _LIMITED
@@ -180,6 +182,9 @@ class VideoWriter:
         picture.pts = tick
         picture.time_base = self._time_base
         picture.duration = self._duration(tick)
+        if self._last_tick is None:
+            self._first_tick = tick
+        self._end_tick = tick + picture.duration
         return picture
 
     def _duration(self, tick: int) -> int:
@@ -189,8 +194,26 @@ class VideoWriter:
         return tick - self._last_tick
 
     def _encode(self, picture: _av.VideoFrame | None) -> None:
-        if self._container is not None:
-            self._container.mux(self._stream.encode(picture))
+        """Encode ``picture``, or finish for None.
+
+        mp4 and mov store no end, only how long each packet lasts, in decoding order; so
+        the last one is held back and given what is left of the time that all frames take.
+        """
+        if self._container is None:
+            return
+        for packet in self._stream.encode(picture):
+            if self._held is None:
+                self._first_dts = packet.dts or 0
+            else:
+                self._container.mux(self._held)
+            self._held = packet
+        if picture is None and self._held is not None:
+            if self._encoding.muxer in ("mp4", "mov") and self._held.dts is not None:
+                decoded = self._held.dts - self._first_dts
+                rest = self._end_tick - self._first_tick - decoded
+                self._held.duration = rest if rest > 0 else self._end_tick - (self._last_tick or 0)
+            self._container.mux(self._held)
+            self._held = None
 
     def commit(self) -> None:
         """Finish the file and give it its name. Raises OutputError if that fails or no

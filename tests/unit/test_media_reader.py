@@ -1,0 +1,225 @@
+"""Reading: turned, cut off, damaged and unusual files."""
+
+from __future__ import annotations
+
+import gc
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from clips import copy_with, cut, make, make_crowded, make_two_sizes, picture, veiled_frame
+from homeveil import _kernels
+from homeveil.errors import InputError
+from homeveil.media.picture import Turn
+from homeveil.media.reader import VideoReader
+from homeveil.media.writer import VideoWriter
+
+SIXTY = [number * 100 for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("turn", "upright"),
+    [
+        ((90, False, False), np.rot90),
+        ((180, False, False), lambda rgb: np.rot90(rgb, 2)),
+        ((270, False, False), lambda rgb: np.rot90(rgb, 3)),
+        ((0, True, False), lambda rgb: rgb[:, ::-1]),
+        ((0, False, True), lambda rgb: rgb[::-1]),
+        ((90, True, True), lambda rgb: np.rot90(rgb, 3)),
+    ],
+)
+@pytest.mark.parametrize("size", [(64, 48), (63, 47)])
+def test_turns_and_mirrors_are_applied(tmp_path: Path, turn, upright, size) -> None:
+    """Every display matrix of right angles and mirrors leaves the picture upright."""
+    source = make(tmp_path / "a.mkv", codec="ffv1", size=size)
+    with VideoReader(copy_with(source, tmp_path / "b.mp4", turn=turn)) as reader:
+        frame = next(iter(reader))
+        want = upright(picture(0, size)).astype(int)
+        got = _kernels.to_rgb(frame)
+        assert (reader.width, reader.height) == (want.shape[1], want.shape[0])
+        assert got.shape == want.shape
+        assert np.abs(got.astype(int) - want).mean() < 6
+
+
+def test_interleaved_chroma_turns_in_pairs() -> None:
+    """U and V of a pixel stay together, in their order, in every turn of an NV12 plane."""
+    u, v = np.arange(12, dtype=np.uint8).reshape(3, 4), np.arange(50, 62, dtype=np.uint8)
+    plane = np.stack([u, v.reshape(3, 4)], axis=-1).reshape(3, 8)
+    for turn in (Turn(True, False, True), Turn(False, True, False), Turn(True, True, True)):
+        got = turn.plane(plane, 2)
+        assert np.array_equal(got[:, 0::2], turn.plane(u, 1))
+        assert np.array_equal(got[:, 1::2], turn.plane(v.reshape(3, 4), 1))
+        assert got.shape == ((4, 6) if turn.transpose else (3, 8))
+
+
+def test_planes_outlive_the_reader_and_cannot_be_written(tmp_path: Path) -> None:
+    """Held frames stay as they were while reading goes on and after close()."""
+    with VideoReader(make(tmp_path / "a.mp4")) as reader:
+        frames = iter(reader)
+        first = next(frames)
+        before = first.copy()
+        for _ in frames:
+            pass
+    assert not first.planes[0].flags.writeable
+    assert all(np.array_equal(a, b) for a, b in zip(first.planes, before.planes, strict=True))
+
+
+def test_dropped_frames_are_freed_at_once(tmp_path: Path) -> None:
+    """A frame that nobody holds gives its memory back without the garbage collector."""
+    source = make(tmp_path / "a.mp4", times=SIXTY)
+    turned = copy_with(source, tmp_path / "b.mp4", turn=(90, False, False))
+    for path in (source, turned):
+        with VideoReader(path) as reader:
+            frames = iter(reader)
+            next(frames)
+            gc.collect()
+            gc.disable()
+            try:
+                before = pictures_alive()
+                for _ in frames:
+                    pass
+                assert pictures_alive() <= before + 2
+            finally:
+                gc.enable()
+
+
+def pictures_alive() -> int:
+    """Decoder pictures that have not been freed."""
+    return sum(isinstance(item, av.VideoFrame) for item in gc.get_objects())
+
+
+def test_frames_reordered_in_an_avi_come_evenly(tmp_path: Path) -> None:
+    """AVI stores no presentation times; frames still come in their order, from zero."""
+    source = make(tmp_path / "a.avi", times=list(range(30)), time_base=Fraction(1, 10))
+    with VideoReader(source) as reader:
+        assert [frame.time.pts for frame in reader] == list(range(30))
+        assert reader.repaired_times <= 2  # the last ones leave the decoder without any time
+
+
+def test_a_change_of_size_passes_through(tmp_path: Path) -> None:
+    """Frames keep the size they have; the reader's is that of the first."""
+    with VideoReader(make_two_sizes(tmp_path / "a.mkv")) as reader:
+        sizes = [(frame.width, frame.height) for frame in reader]
+        assert sizes == [(64, 48)] * 3 + [(33, 21)] * 3
+        assert (reader.width, reader.height) == (64, 48)
+
+
+def test_pixel_shape_turns_with_the_picture(tmp_path: Path) -> None:
+    """Where the picture is turned by a quarter, wide pixels become tall ones."""
+    base = Fraction(1, 25)
+    with VideoWriter(
+        tmp_path / "a.mp4", width=64, height=48, time_base=base, frame_rate=None,
+        sample_aspect_ratio=Fraction(4, 3),
+    ) as writer:  # fmt: skip
+        writer.write(veiled_frame(0, base))
+        writer.commit()
+    turned = copy_with(tmp_path / "a.mp4", tmp_path / "b.mp4", turn=(90, False, False))
+    with VideoReader(turned) as reader:
+        assert reader.sample_aspect_ratio == Fraction(3, 4)
+
+
+def test_sound_is_noticed(tmp_path: Path) -> None:
+    """has_audio says whether there is sound; everything else beside the picture is passed by."""
+    with VideoReader(make_crowded(tmp_path / "a.mkv")) as reader:
+        assert reader.has_audio
+        assert len(list(reader)) == 10
+    with VideoReader(make(tmp_path / "b.mkv")) as reader:
+        assert not reader.has_audio
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4"])
+def test_a_cut_is_noticed(tmp_path: Path, name: str) -> None:
+    """What lies before a cut is read, and ``truncated`` tells; it does not for a whole file."""
+    codec = "libvpx-vp9" if name.endswith("webm") else "libx264"
+    source = make(tmp_path / name, codec=codec, times=SIXTY, options={"g": "10"})
+    whole = copy_with(source, tmp_path / f"whole-{name}", options={"movflags": "faststart"})
+    with VideoReader(whole) as reader:
+        assert len(list(reader)) == 60
+        assert not reader.truncated
+    with VideoReader(cut(whole, tmp_path / f"cut-{name}", 0.7)) as reader:
+        assert 0 < len(list(reader)) < 60
+        assert reader.truncated
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_a_lost_index_is_named(tmp_path: Path, name: str) -> None:
+    """A recording cut off before its index was written is refused as cut off."""
+    codec = "mpeg4" if name.endswith("mov") else "libx264"
+    broken = cut(make(tmp_path / name, codec=codec), tmp_path / f"cut-{name}", 0.6)
+    with pytest.raises(InputError, match="cut off"):
+        VideoReader(broken)
+
+
+def test_broken_packets_cost_their_frames_and_are_counted(tmp_path: Path) -> None:
+    """Noise in place of three packets: the frames after them come, at their own times."""
+    source = make(tmp_path / "a.mp4", times=SIXTY, options={"g": "10"})
+    broken = copy_with(source, tmp_path / "b.mp4", broken=frozenset({12, 13, 14}))
+    with VideoReader(broken) as reader:
+        seconds = [frame.time.seconds for frame in reader]
+        assert reader.damaged_packets == 3
+    assert 45 <= len(seconds) <= 57
+    assert seconds[-1] == pytest.approx(5.9)
+    assert set(np.round(seconds, 6)) <= {tick / 1000 for tick in SIXTY}
+
+
+def test_nothing_but_noise_is_refused(tmp_path: Path) -> None:
+    """A file in which no packet can be decoded is an InputError that says so."""
+    source = make(tmp_path / "a.mp4")
+    broken = copy_with(source, tmp_path / "b.mp4", broken=frozenset(range(10)))
+    with pytest.raises(InputError, match="no frame could be decoded"):
+        VideoReader(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXTINF:1,\na.mp4\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile a.mp4\n"),
+        ("words.txt", "words\n" * 500),
+        ("lines.srt", "1\n00:00:00,000 --> 00:00:02,000\nwords\n"),
+    ],
+)
+def test_a_list_of_files_opens_no_other_file(tmp_path: Path, name: str, text: str) -> None:
+    """Playlists, text and subtitles are refused, also where what they name could be read."""
+    make(tmp_path / "a.mp4")
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InputError, match=name):
+        VideoReader(path)
+
+
+def test_a_name_is_never_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file called like a protocol or a pattern is that file."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("concat:a|b.mp4", "clip-%03d.mp4", "pipe:0.mp4"):
+        os.rename(make(tmp_path / "plain.mp4"), name)
+        with VideoReader(name) as reader:
+            assert len(list(reader)) == 10
+
+
+@pytest.mark.parametrize("pixel_format", ["gray", "gray10le"])
+def test_grey_keeps_its_brightness(tmp_path: Path, pixel_format: str) -> None:
+    """Grey of any depth comes out as bright as it was."""
+    path = make(tmp_path / "a.mkv", codec="ffv1", pixel_format=pixel_format)
+    want = picture(0) @ np.array([0.299, 0.587, 0.114])
+    with VideoReader(path) as reader:
+        got = _kernels.to_rgb(next(iter(reader))).mean(axis=2)
+    assert np.abs(got - want).mean() < 3
+
+
+def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
+    """A file that may not be read is an InputError about permission."""
+    path = make(tmp_path / "a.mp4")
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        os.seteuid(65534)
+    try:
+        with pytest.raises(InputError, match="permission"):
+            VideoReader(path)
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
