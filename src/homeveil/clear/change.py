@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +42,14 @@ SHADE_RESIDUAL = 3.0
 SHADE_RESIDUAL_PER_TEXTURE = 0.2
 """Shadow and light: largest relative change of brightness of a flat and of a textured
 cell with the same colour, and the residual that may be left once it is taken out."""
+
+SHADOW_TEXTURE = 4.0
+SHADOW_CORRELATION = 0.7
+SHADOW_UNEVEN = 0.06
+SHADOW_RESIDUAL = 1.5
+"""A shadow cast on paper or wood: least standard deviation and correlation over a cell and
+its neighbours, largest standard deviation of the gain there, and the factor on the
+residual that is left."""
 
 _MIN_LIT = 16
 _GAIN_RANGE = (0.6, 1.7)
@@ -139,9 +148,31 @@ def _reshaded(stats: _kernels.ChangeStats, moments: Moments) -> NDArray[np.float
         SHADE_RESIDUAL + SHADE_RESIDUAL_PER_TEXTURE * moments.texture
     )
     textured = (moments.texture > STRUCTURE_TEXTURE) & (moments.correlation > SHADE_CORRELATION)
-    shade = np.abs(gain - 1) / np.where(textured, SHADE_TEXTURED, SHADE_FLAT)
+    cast = _cast(moments, gain)
+    shade = np.abs(gain - 1) / np.where(textured | cast, SHADE_TEXTURED, SHADE_FLAT)
+    residual = np.where(cast, residual / SHADOW_RESIDUAL, residual)
     excess = np.maximum(np.maximum(residual, shade), _chroma(stats))
     return np.where(moments.mean_b < _MIN_LIT, np.inf, excess)
+
+
+def _cast(moments: Moments, gain: NDArray[np.float64]) -> BoolGrid:
+    """Cells on which a shadow may lie: gain smooth, faint texture still there beneath.
+
+    Judged over the cell and its eight neighbours, where the texture of paper or wood
+    stands out from the noise. Somebody in front would wipe it out.
+    """
+    a, b, both = (
+        cv2.blur(moment, (3, 3)) for moment in (moments.var_a, moments.var_b, moments.covariance)
+    )
+    correlation = both / np.sqrt(a * b + 1e-6)
+    middle = cv2.blur(gain, (3, 3))
+    uneven = np.sqrt(np.maximum(cv2.blur(gain**2, (3, 3)) - middle**2, 0))
+    cast: BoolGrid = (
+        (b > SHADOW_TEXTURE**2)
+        & (correlation > SHADOW_CORRELATION)
+        & (uneven < SHADOW_UNEVEN)
+    )
+    return cast
 
 
 def _chroma(stats: _kernels.ChangeStats) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from homeveil.clear import silhouette
 from homeveil.clear.patches import large, significant, touching
 from homeveil.clear.plan import LookPlan
 from homeveil.clear.scene import Origin, Scene
+from homeveil.clear.second import MOST_PER_FRAME, SecondLooks
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, Grid
@@ -80,6 +81,7 @@ class Clearance:
         self.scene = Scene(grid, policy.hold_seconds)
         self.tracks = Tracks(profile, policy)
         self._plan = LookPlan(grid, policy.looks_per_second)
+        self._second = SecondLooks(grid)
         none = np.zeros(grid.shape, bool)
         self._outline = none
         self._agent_before = none
@@ -101,7 +103,8 @@ class Clearance:
         """Take in what changed; what changed has lost its clearance by that alone."""
         self._number += 1
         near = _kernels.grow(self._outline, 2)
-        self.scene.advance(frame, seconds, near, self._outsiders)
+        changed = self.scene.advance(frame, seconds, near, self._outsiders)
+        self._second.forget(changed & ~self.scene.on_plate)
 
     def request(self, seconds: float) -> LookRequest:
         """What to look at in the frame just begun."""
@@ -110,14 +113,17 @@ class Clearance:
         scene = self.scene
         waiting = ~scene.on_plate & ~_kernels.grow(self._outline, 1)
         waiting &= ~self._moving()
-        regions = self._plan.choose(scene.evidence, waiting.astype(np.float32), elapsed)
+        credit = self._plan.earn(elapsed)
+        checks = self._second.ask(min(credit // 2, MOST_PER_FRAME))
+        self._plan.spend(len(checks))
+        regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
         candidate = self.tracks.candidate()
         window = None
         if candidate is not None:
             window = self.grid.window(silhouette.close_window(candidate.box, self.grid))
             if min(window.shape) < 4:
                 window = None
-        return LookRequest(regions, window, self.tracks.settled(seconds))
+        return LookRequest(regions, window, self.tracks.settled(seconds), checks)
 
     def finish(self, frame: RawFrame, seconds: float, observation: Observation) -> Decision:
         """Decide with what was seen."""
@@ -134,6 +140,7 @@ class Clearance:
         self._outsiders = (things & ~body) | (claimed & body)
         self._take_in_faces(observation, candidate)
         self.scene.observe(observation, _kernels.grow(body, 2), self._moving())
+        self._look_again(observation, seconds, body)
         self.scene.settle(frame, seconds, agent, others, self._empty(observation, body))
         agent = self._with_edge(agent, others, claimed)
         self._remember(frame, seconds, body, agent, others, candidate)
@@ -145,6 +152,7 @@ class Clearance:
             track.is_agent = False
             track.verdicts.clear()
         self._agent_before = np.zeros(self.grid.shape, bool)
+        self._second.forget(np.ones(self.grid.shape, bool))
         self.scene.remember(frame)
         decision = self._decision(seconds, self._agent_before, self._others, None)
         decision.fault = True
@@ -250,6 +258,15 @@ class Clearance:
             cells = self.grid.window(face.box).index
             if self.scene.still[cells].mean() >= 0.7:
                 self.scene.evidence.add_face(face)
+
+    def _look_again(self, observation: Observation, seconds: float, body: BoolGrid) -> None:
+        """Second looks at what held still since the start and only a mask took for somebody."""
+        scene = self.scene
+        scene.evidence.excused |= self._second.answer(observation.checks)
+        settled = (scene.origin == Origin.STARTUP) & ~scene.on_plate
+        settled &= seconds - scene.run_seconds >= scene.hold_seconds
+        settled &= scene.evidence.looked_enough() & ~_kernels.grow(body, 1)
+        self._second.suspect(scene.evidence.suspected() & ~body, settled)
 
     def _empty(self, observation: Observation, body: BoolGrid) -> BoolGrid:
         probability = silhouette.person_probability(observation)

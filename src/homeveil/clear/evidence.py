@@ -51,12 +51,14 @@ class Evidence:
         self.votes = np.zeros((BANDS, *grid.shape), np.float32)
         self.looks = np.zeros((BANDS, *grid.shape), np.float32)
         self.faces = np.zeros((BANDS, *grid.shape), np.float32)
+        self.excused = np.zeros(grid.shape, bool)
 
     def forget(self, cells: BoolGrid) -> None:
         """Start anew in ``cells``."""
         self.votes[:, cells] = 0
         self.looks[:, cells] = 0
         self.faces[:, cells] = 0
+        self.excused &= ~cells
 
     def add_look(self, look: PeopleLook, spill: BoolGrid, moving: BoolGrid) -> None:
         """Take in a people mask.
@@ -82,8 +84,10 @@ class Evidence:
         np.maximum(view, face.score * (1.0 if face.confirmed else UNCONFIRMED), out=view)
 
     def means(self) -> FloatGrid:
-        """(bands, rows, cols): mean probability per band; 0 without looks."""
-        return (self.votes / np.maximum(self.looks, 1)).astype(np.float32)
+        """(bands, rows, cols): mean probability per band; 0 without looks or if excused."""
+        means = (self.votes / np.maximum(self.looks, 1)).astype(np.float32)
+        means[:, self.excused] = 0
+        return means
 
     def looked_enough(self) -> BoolGrid:
         """Cells with enough looks at every scanning band."""
@@ -101,6 +105,11 @@ class Evidence:
         bodies = with_feet((seen.sum(0) >= 2) | (means.max(0) > SURE))
         sure = bodies | self.face_there()
         return sure, sure | seen.any(0)
+
+    def suspected(self) -> BoolGrid:
+        """Cells in which any band of the people mask saw something."""
+        suspected: BoolGrid = (self.means() > SEEN).any(0)
+        return suspected
 
     def contradicted(self) -> BoolGrid:
         """Cells in which looks see somebody so surely that a plate must have been wrong."""

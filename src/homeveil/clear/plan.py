@@ -28,15 +28,20 @@ class LookPlan:
         self._credit = float(START_LOOKS)
         self._windows = {band: _tilings(grid, band) for band in SCAN_BANDS}
 
-    def choose(
-        self, evidence: Evidence, wanted: FloatGrid, elapsed_seconds: float
-    ) -> tuple[tuple[CellWindow, int], ...]:
-        """Windows for this frame.
-
-        wanted: weight of each cell that needs looks. elapsed_seconds: since the last call.
-        """
+    def earn(self, elapsed_seconds: float) -> int:
+        """Add the looks of the time since the last frame; returns how many there are."""
         burst = max(self._credit, self._per_second * 0.5)
         self._credit = min(burst, self._credit + self._per_second * max(0.0, elapsed_seconds))
+        return int(self._credit)
+
+    def spend(self, looks: int) -> None:
+        """Take out looks that are spent on something else."""
+        self._credit -= looks
+
+    def choose(
+        self, evidence: Evidence, wanted: FloatGrid
+    ) -> tuple[tuple[CellWindow, int], ...]:
+        """Windows for this frame. wanted: weight of each cell that needs looks."""
         looks = evidence.looks.copy()
         chosen: list[tuple[CellWindow, int]] = []
         while self._credit >= 1.0:

@@ -32,6 +32,10 @@ LEFT_PATIENCE_SECONDS = 2.5
 WEAK_PATIENCE_SECONDS = 1.6
 """How long something that only one scale took for a person must hold still."""
 
+TRACED_SHARE = 0.05
+"""Share of the cells of a patch that was never known empty with traces of somebody, up to
+which the rest of it, some way off, may still be cleared."""
+
 UNCOVERED_FRAMES = 2
 RESET_SHARE = 0.6
 """Share of plated cells that change at once when the light or the camera changed."""
@@ -233,10 +237,14 @@ class Scene:
         came_in[np.unique(labels[thing & self.has_plate])] = True
         patience = np.where(came_in, THING_PATIENCE_SECONDS, LEFT_PATIENCE_SECONDS)
         young = (age < patience[labels]) | ~enough
-        spoiled = _kernels.grow(self.evidence.traces(), 1) | young
+        traces = self.evidence.traces()
+        spoiled = _kernels.grow(traces, 1) | young
         bad = np.zeros(count, bool)
         bad[np.unique(labels[thing & spoiled])] = True
-        patient: BoolGrid = thing & ~bad[labels]
+        cells = np.bincount(labels[thing], minlength=count)
+        traced = np.bincount(labels[thing & traces], minlength=count)
+        bad &= came_in | (traced > TRACED_SHARE * cells)
+        patient: BoolGrid = thing & ~bad[labels] & ~young & ~_kernels.grow(traces, 3)
         return patient
 
     def _withdraw(self, occupied: BoolGrid) -> None:

@@ -16,7 +16,11 @@ MIN_SCORE = 0.3
 CONFIRMING_SCORE = 0.42
 """Pictures of faces scored 0.44 to 0.74 on a close-up, mugs and books up to 0.39."""
 
+PLAIN_SCORE = 0.75
+"""Larger faces with less than this are confirmed too: logos, and a face's own chin."""
+
 _SMALL_SHARE = 0.06
+_SAME_PLACE = 0.4
 _CLOSE_UPS = (1.1, 1.6)
 _CLOSE_SIZE = 128
 _CONTAINED = 0.6
@@ -39,7 +43,8 @@ class FaceBoxes:
     def confirm(self, frame: RawFrame, face: Face) -> Face:
         """``face``, marked with whether a close-up confirms it."""
         side = max(face.box.width, face.box.height)
-        if side > _SMALL_SHARE * max(frame.width, frame.height):
+        small = side <= _SMALL_SHARE * max(frame.width, frame.height)
+        if not small and face.score >= PLAIN_SCORE:
             return face
         x, y = face.box.centre
         for reach in _CLOSE_UPS:
@@ -47,8 +52,12 @@ class FaceBoxes:
             region = Box(x - half, y - half, x + half, y + half)
             rgb = _kernels.thumbnail(frame, region, (_CLOSE_SIZE, _CLOSE_SIZE))
             middle = _CLOSE_SIZE / 2
+            near, far = middle * (1 - 0.5 / reach), middle * (1 + 0.5 / reach)
+            expected = Box(near, near, far, far)
             for x0, y0, x1, y1, _ in self._second.run(rgb):
-                if x0 < middle < x1 and y0 < middle < y1:
+                if not (x0 < middle < x1 and y0 < middle < y1):
+                    continue
+                if small or expected.overlap(Box(x0, y0, x1, y1)) >= _SAME_PLACE:
                     return face
         return replace(face, confirmed=False)
 

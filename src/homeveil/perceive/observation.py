@@ -34,7 +34,7 @@ class Face:
     """A face found by one look.
 
     score: the detector's, 0..1. confirmed: whether a second detector, on a close-up, saw it
-    too; small faces only, others count as confirmed.
+    too; plain large faces count as confirmed without it.
     """
 
     box: Box
@@ -68,11 +68,13 @@ class LookRequest:
         that each belongs to.
     agent: window round the agent, for a close mask of the silhouette.
     known: faces that need not be compared with the profile again in this frame.
+    checks: windows for second looks with the people mask alone.
     """
 
     regions: tuple[tuple[CellWindow, int], ...] = ()
     agent: CellWindow | None = None
     known: tuple[Box, ...] = ()
+    checks: tuple[CellWindow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +82,7 @@ class Observation:
     """All looks at one frame.
 
     wide: people mask of the whole frame. close: people mask round the agent, if asked for.
+    checks: second looks, one for each window asked for, in that order.
     """
 
     wide: PeopleLook
@@ -87,10 +90,11 @@ class Observation:
     people: tuple[PeopleLook, ...] = ()
     faces: tuple[Face, ...] = ()
     identities: tuple[Identity, ...] = ()
+    checks: tuple[PeopleLook, ...] = ()
 
     def check(self, grid: Grid) -> None:
         """Raise PerceptionError unless every number is finite and every shape fits."""
-        looks = [self.wide, *self.people]
+        looks = [self.wide, *self.people, *self.checks]
         if self.close is not None:
             looks.append(self.close)
         for look in looks:

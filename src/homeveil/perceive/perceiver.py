@@ -60,6 +60,9 @@ class ModelPerceiver:
             people=tuple(looks),
             faces=tuple(faces),
             identities=tuple(identity for identity in identities if identity is not None),
+            checks=tuple(
+                self._people.close_up(frame, grid, window, WHOLE) for window in request.checks
+            ),
         )
 
     def close(self) -> None:
