@@ -68,6 +68,7 @@ class Decision:
     agent: BoolGrid
     track: int
     others: BoolGrid
+    claimed: BoolGrid
     arrived: BoolGrid
     fault: bool = False
 
@@ -308,6 +309,7 @@ class Clearance:
             agent,
             candidate.number if candidate is not None else 0,
             others,
+            self._claimed_before & self._outline,
             (scene.origin == Origin.ARRIVED) & ~scene.on_plate,
         )
 
@@ -326,8 +328,12 @@ class Clearance:
             reasons[decision.agent] = Reason.AGENT
         reasons[decision.arrived & (reasons == Reason.UNCLEARED)] = Reason.ARRIVED
         hidden = decision.others & (reasons != Reason.SCENE)
-        edge = _kernels.grow(hidden, self.policy.grow_cells) & ~hidden
-        reasons[edge & (reasons <= Reason.AGENT)] = Reason.EDGE
+        grow = self.policy.grow_cells
+        edge = _kernels.grow(hidden, grow) & ~hidden & (reasons == Reason.SCENE)
+        # What is merely nearer to somebody else's face than to the agent's is an edge already.
+        seen = hidden & ~decision.claimed
+        edge |= _kernels.grow(seen, grow) & ~hidden & (reasons == Reason.AGENT)
+        reasons[edge] = Reason.EDGE
         reasons[hidden] = Reason.PERSON
         return reasons
 

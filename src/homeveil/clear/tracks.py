@@ -34,6 +34,7 @@ _SAME = 0.2
 _JUMP = 0.9
 _COVERED = 0.35
 _SURE_SCORE = 0.6
+_MOST_MISSES = 3
 _LIKELY_SCORE = 0.4
 
 
@@ -245,4 +246,4 @@ def _nearest(track: Track, faces: list[Face]) -> Face | None:
 
     near = min(faces, key=away)
     similar = 0.6 < near.box.area / max(track.box.area, 1.0) < 1.7
-    return near if similar and away(near) < 0.6 * size * (1 + track.misses) else None
+    return near if similar and away(near) < 0.6 * size * min(1 + track.misses, _MOST_MISSES) else None

@@ -24,6 +24,7 @@ _SAME_PLACE = 0.4
 _CLOSE_UPS = (1.1, 1.6)
 _CLOSE_SIZE = 128
 _CONTAINED = 0.6
+_CUT_SHARE = 0.2
 _WHOLE_LONG_SIDE = 512
 _WINDOW_SIZE = 192
 
@@ -66,19 +67,17 @@ class FaceBoxes:
         width, height = _look_size(region, _WHOLE_LONG_SIDE if band == 0 else _WINDOW_SIZE)
         rgb = _kernels.thumbnail(frame, region, (width, height))
         scale_x, scale_y = region.width / width, region.height / height
-        return [
-            Face(
-                Box(
-                    region.x0 + x0 * scale_x,
-                    region.y0 + y0 * scale_y,
-                    region.x0 + x1 * scale_x,
-                    region.y0 + y1 * scale_y,
-                ),
-                score,
-                band,
+        faces = []
+        for x0, y0, x1, y1, score in self._finder.run(rgb):
+            box = Box(
+                region.x0 + x0 * scale_x,
+                region.y0 + y0 * scale_y,
+                region.x0 + x1 * scale_x,
+                region.y0 + y1 * scale_y,
             )
-            for x0, y0, x1, y1, score in self._finder.run(rgb)
-        ]
+            if not _is_cut(box, region, frame):
+                faces.append(Face(box, score, band))
+        return faces
 
     def merged(self, faces: Iterable[Face]) -> list[Face]:
         """One face per place: the best score wins (greedy non-maximum suppression)."""
@@ -97,6 +96,21 @@ def _look_size(region: Box, long_side: int) -> tuple[int, int]:
     longest = max(region.width, region.height)
     scale = long_side / longest if longest > 0 else 1.0
     return max(8, round(region.width * scale)), max(8, round(region.height * scale))
+
+
+def _is_cut(face: Box, region: Box, frame: RawFrame) -> bool:
+    """Whether a large face runs out of the window, though not of the frame.
+
+    Its box is then a guess that lies beside the face; a larger window sees it whole.
+    """
+    if max(face.width, face.height) < _CUT_SHARE * max(region.width, region.height):
+        return False
+    return (
+        (face.x0 < region.x0 and region.x0 > 0)
+        or (face.y0 < region.y0 and region.y0 > 0)
+        or (face.x1 > region.x1 and region.x1 < frame.width)
+        or (face.y1 > region.y1 and region.y1 < frame.height)
+    )
 
 
 def _same(box: Box, other: Box) -> bool:
