@@ -9,6 +9,7 @@ of everything learnt since.
 from __future__ import annotations
 
 import enum
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,12 @@ MOVED_SECONDS = 1.5
 MOVED_CELLS = 6
 """How long, and how far round it, a place where somebody moved is distrusted."""
 
+STILL_SECONDS = 1.5
+"""How long a cell of the outline held still whose change must be explained."""
+
+EMERGE_SECONDS = 0.6
+"""How long before somebody comes out beside the agent a change there may be of them."""
+
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
 
@@ -69,6 +76,7 @@ class Decision:
     track: int
     others: BoolGrid
     claimed: BoolGrid
+    unexplained: BoolGrid
     arrived: BoolGrid
     fault: bool = False
 
@@ -95,6 +103,8 @@ class Clearance:
         self._supported = none
         self._company_seconds = -np.inf
         self._moved_seconds = np.full(grid.shape, -np.inf)
+        self._moves: deque[tuple[float, BoolGrid]] = deque()
+        self._unexplained = none
         self._number = -1
         self._last_seconds: float | None = None
         self._verified: dict[int, tuple[float, float]] = {}
@@ -143,7 +153,7 @@ class Clearance:
         self.scene.observe(observation, _kernels.grow(body, 2), self._moving())
         self._look_again(observation, seconds, body)
         self.scene.settle(frame, seconds, agent, others, self._empty(observation, body))
-        agent = self._with_edge(agent, others, claimed)
+        agent = self._with_edge(agent, others, claimed | self._sudden(seconds))
         self._remember(frame, seconds, body, agent, others, candidate)
         return self._decision(seconds, agent, others, candidate)
 
@@ -204,20 +214,27 @@ class Clearance:
         knew = bool(self._outline.any())
         if outside.sum() >= COMPANY_CELLS or theirs.any():
             self._company_seconds = seconds
-        self._moved_seconds[outside & (scene.run_frames == 0)] = seconds
+        moved = outside & (scene.run_frames == 0)
+        self._moved_seconds[moved] = seconds
+        self._moves.append((seconds, moved))
+        self._unexplained = np.zeros(self.grid.shape, bool)
         if knew and seconds - self._company_seconds <= COMPANY_SECONDS:
             # Somebody is about, perhaps behind the agent: what the outline gained at a
             # bound must be explained too, and what changed near where they moved.
             near = _kernels.grow(seconds - self._moved_seconds <= MOVED_SECONDS, MOVED_CELLS)
             changed = (scene.run_frames == 0) & near
-            contested |= body & (changed | ~_kernels.grow(self._outline, 1))
-        if not contested.any():
+            contested |= body & (changed | ~_kernels.grow(self._outline, 1) | self._sudden(seconds))
+        contested &= ~theirs & ~core
+        doubtful = self._doubtful(body & ~contested & ~theirs & ~foreign_before, seconds)
+        if not contested.any() and not doubtful.any():
             self._undisputed, self._supported = body & ~theirs, theirs
             return self._undisputed, theirs
-        contested &= ~theirs & ~core
+        asked = (contested & ~foreign_before) | doubtful
         kept = self._memory.explains(
-            frame, scene.previous, self._agent_before, contested & ~foreign_before, scene.texture
+            frame, scene.previous, self._agent_before, asked, scene.texture
         )
+        self._unexplained = doubtful & ~kept
+        kept &= contested
         kept |= self._memory.recalls(frame, contested & foreign_before, scene.texture)
         foreign = contested & ~kept
         # What is foreign stays so while it hangs together with somebody outside the
@@ -230,6 +247,23 @@ class Clearance:
         foreign |= theirs
         self._undisputed, self._supported = body & ~foreign & ~contested, supported
         return body & ~foreign, foreign
+
+    def _doubtful(self, body: BoolGrid, seconds: float) -> BoolGrid:
+        """While somebody is about: cells that changed, with nobody seen near them so far."""
+        if seconds - self._company_seconds > COMPANY_SECONDS:
+            return np.zeros(self.grid.shape, bool)
+        return body & (self.scene.run_frames == 0)
+
+    def _sudden(self, seconds: float) -> BoolGrid:
+        """While somebody is about: cells that changed after they held still for long.
+
+        What is seen through a gap between the agent's arm and body holds still; when it
+        changes, somebody may be passing behind.
+        """
+        if seconds - self._company_seconds > COMPANY_SECONDS:
+            return np.zeros(self.grid.shape, bool)
+        sudden: BoolGrid = self.scene.ended_seconds >= STILL_SECONDS
+        return sudden
 
     def _core(self, candidate: Track | None) -> BoolGrid:
         """The verified face itself, where it was seen in this frame."""
@@ -310,6 +344,7 @@ class Clearance:
             candidate.number if candidate is not None else 0,
             others,
             self._claimed_before & self._outline,
+            self._unexplained,
             (scene.origin == Origin.ARRIVED) & ~scene.on_plate,
         )
 
@@ -327,7 +362,8 @@ class Clearance:
         if self._was_agent(decision):
             reasons[decision.agent] = Reason.AGENT
         reasons[decision.arrived & (reasons == Reason.UNCLEARED)] = Reason.ARRIVED
-        hidden = decision.others & (reasons != Reason.SCENE)
+        others = decision.others | self._emerged(decision)
+        hidden = others & (reasons != Reason.SCENE)
         grow = self.policy.grow_cells
         edge = _kernels.grow(hidden, grow) & ~hidden & (reasons == Reason.SCENE)
         # What is merely nearer to somebody else's face than to the agent's is an edge already.
@@ -336,6 +372,17 @@ class Clearance:
         reasons[edge] = Reason.EDGE
         reasons[hidden] = Reason.PERSON
         return reasons
+
+    def _emerged(self, decision: Decision) -> BoolGrid:
+        """Unexplained cells of the outline beside which somebody came out soon after."""
+        while self._moves and self._moves[0][0] <= decision.seconds:
+            self._moves.popleft()
+        came_out = np.zeros(self.grid.shape, bool)
+        for seconds, moved in self._moves:
+            if seconds - decision.seconds > EMERGE_SECONDS:
+                break
+            came_out |= moved
+        return decision.unexplained & _kernels.grow(came_out, MOVED_CELLS)
 
     def _was_agent(self, decision: Decision) -> bool:
         span = self._verified.get(decision.track)

@@ -68,6 +68,7 @@ class Scene:
         self.origin = np.full(shape, Origin.STARTUP, np.uint8)
         self.run_seconds = np.zeros(shape, np.float64)
         self.run_frames = np.zeros(shape, np.int32)
+        self.ended_seconds = np.zeros(shape, np.float64)
         self.on_plate = np.zeros(shape, bool)
         self.excess: FloatGrid = np.zeros(shape, np.float32)
         self.texture: FloatGrid = np.zeros(shape, np.float32)
@@ -103,6 +104,7 @@ class Scene:
         if self._is_shock(plate.excess):
             self._start_anew(frame)
         broken = ~still.matches
+        self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         self._begin_runs(frame, broken, seconds, agent_near, others)
         self.run_frames[~broken] += 1
         return broken
