@@ -343,7 +343,7 @@ class Clearance:
             agent,
             candidate.number if candidate is not None else 0,
             others,
-            self._claimed_before & self._outline,
+            self._outline & (self._claimed_before | ~self._supported),
             self._unexplained,
             (scene.origin == Origin.ARRIVED) & ~scene.on_plate,
         )

@@ -134,7 +134,7 @@ class Memory:
         each cell of ``frame``, grey levels.
         """
         cell = self._grid.cell
-        best = _kernels.explain(frame, previous, cell, agent_before, cells, max(1, cell // 4))
+        best = _kernels.explain(frame, previous, cell, agent_before, cells, max(1, cell // 8))
         result: BoolGrid = cells & (best <= _limit(texture))
         return result | self.recalls(frame, cells & ~result, texture)
 
@@ -147,7 +147,7 @@ class Memory:
         if self._look is None or not cells.any():
             return np.zeros_like(cells)
         cell = self._grid.cell
-        best = _kernels.explain(frame, self._look, cell, self._known, cells, max(1, cell // 4))
+        best = _kernels.explain(frame, self._look, cell, self._known, cells, max(1, cell // 8))
         result: BoolGrid = cells & (best <= RECALL_STRICTNESS * _limit(texture))
         return result
 
