@@ -175,6 +175,30 @@ def test_an_overlap_ends_identity() -> None:
     assert tracks.agent is None
 
 
+def test_who_passes_behind_the_agent_is_veiled_in_every_gap() -> None:
+    """What is seen of somebody through a gap between the agent's arm and body is veiled,
+    also in the frames before they come out on the other side."""
+    agent = texture(4, 96, 140)
+    stranger = np.random.default_rng(5).integers(30, 220, (120, 40)).astype(np.uint8)
+    gap = (112, 120, 128, 200)
+
+    def picture(n):
+        room = ROOM
+        if 15 <= n < 25:  # somebody comes in on the right, and goes behind the agent
+            room = with_patch(room, stranger, 300 - 9 * (n - 15), 100)
+        elif n >= 40:  # and comes out on the left two frames after the gap shows them
+            room = with_patch(room, stranger, 112 - 9 * max(0, n - 41), 100)
+        body = with_patch(room, agent, 112, 100)
+        body[gap[1] : gap[3], gap[0] : gap[2]] = room[gap[1] : gap[3], gap[0] : gap[2]]
+        return body
+
+    raws = frames(picture, 56)
+    out = run(raws, FakeScene(agent=AGENT), profile=fake_profile(), delay=1.0)
+    assert shown(raws[39].planes[0], out[39].planes[0], 136, 150, 200, 230) > 0.95
+    for n in (40, 41, 42, 43):
+        assert shown(raws[n].planes[0], out[n].planes[0], *gap) < 0.02
+
+
 # ------------------------------------------------------------------ 3. cannot be felt
 grids = st.integers(0, 2**32 - 1)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from homeveil import _kernels
 from homeveil.clear import silhouette
-from homeveil.clear.patches import large, significant, touching
+from homeveil.clear.patches import large, significant, surrounded, touching
 from homeveil.clear.plan import LookPlan
 from homeveil.clear.scene import Origin, Scene
 from homeveil.clear.second import MOST_PER_FRAME, SecondLooks
@@ -46,6 +46,9 @@ STILL_SECONDS = 1.5
 
 EMERGE_SECONDS = 0.6
 """How long before somebody comes out beside the agent a change there may be of them."""
+
+SURROUNDED = 4
+"""Of a cell's eight neighbours, how many unexplained ones outweigh its own explanation."""
 
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
@@ -237,6 +240,10 @@ class Clearance:
         kept &= contested
         kept |= self._memory.recalls(frame, contested & foreign_before, scene.texture)
         foreign = contested & ~kept
+        # A cell that fits by chance amid others that do not is no more the agent's than they.
+        foreign |= contested & surrounded(foreign, SURROUNDED)
+        kept &= ~foreign
+        self._unexplained |= doubtful & surrounded(self._unexplained, SURROUNDED)
         # What is foreign stays so while it hangs together with somebody outside the
         # outline or with a face of its own; then it may be the agent's again.
         supported = touching(foreign, _kernels.grow(outside | theirs, 1))
@@ -252,7 +259,8 @@ class Clearance:
         """While somebody is about: cells that changed, with nobody seen near them so far."""
         if seconds - self._company_seconds > COMPANY_SECONDS:
             return np.zeros(self.grid.shape, bool)
-        return body & (self.scene.run_frames == 0)
+        doubtful: BoolGrid = body & (self.scene.run_frames == 0)
+        return doubtful
 
     def _sudden(self, seconds: float) -> BoolGrid:
         """While somebody is about: cells that changed after they held still for long.
@@ -382,7 +390,8 @@ class Clearance:
             if seconds - decision.seconds > EMERGE_SECONDS:
                 break
             came_out |= moved
-        return decision.unexplained & _kernels.grow(came_out, MOVED_CELLS)
+        emerged: BoolGrid = decision.unexplained & _kernels.grow(came_out, MOVED_CELLS)
+        return emerged
 
     def _was_agent(self, decision: Decision) -> bool:
         span = self._verified.get(decision.track)

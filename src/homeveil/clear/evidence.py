@@ -108,7 +108,7 @@ class Evidence:
 
     def suspected(self) -> BoolGrid:
         """Cells in which any band of the people mask saw something."""
-        suspected: BoolGrid = (self.means() > SEEN).any(0)
+        suspected: BoolGrid = np.any(self.means() > SEEN, axis=0)
         return suspected
 
     def contradicted(self) -> BoolGrid:

@@ -48,3 +48,12 @@ def touching(cells: BoolGrid, seeds: BoolGrid) -> BoolGrid:
     touched[0] = False
     chosen: BoolGrid = touched[labels]
     return chosen
+
+
+def surrounded(cells: BoolGrid, least: int) -> BoolGrid:
+    """Cells with at least ``least`` of their eight neighbours in ``cells``."""
+    count = cv2.boxFilter(
+        cells.astype(np.uint8), cv2.CV_16S, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
+    chosen: BoolGrid = count - cells >= least
+    return chosen

@@ -9,12 +9,14 @@ see anybody in any cell of it, the patch is excused. Any change there takes that
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from homeveil.grid import BoolGrid, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import PeopleLook
@@ -72,9 +74,9 @@ class _Block:
 
     def bounds(self) -> tuple[FloatGrid, FloatGrid]:
         """Least and most that the agreement, (rows, cols), can still come to."""
-        total = np.maximum(self.total, 1)
+        total = np.maximum(self.total, np.float32(1))
         most = (self.seen + self.total - self.looks) / total
-        return _agreement(self.seen / total), _agreement(most)
+        return _agreement(_narrow(self.seen / total)), _agreement(_narrow(most))
 
 
 @dataclass(slots=True, eq=False)
@@ -168,6 +170,10 @@ class SecondLooks:
         return list(steps)
 
 
+def _narrow(values: NDArray[np.floating]) -> FloatGrid:
+    return values.astype(np.float32)
+
+
 def _agreement(seen: FloatGrid) -> FloatGrid:
     """Best of all runs of sizes of what the worst size of the run saw."""
     runs = [seen[at : at + IN_A_ROW].min(0) for at in range(SIZES - IN_A_ROW + 1)]
@@ -188,8 +194,8 @@ def _blocks(cells: BoolGrid) -> list[CellWindow]:
     cols = np.linspace(left, right, across + 1).round().astype(int)
     return [
         CellWindow(int(y0), int(x0), int(y1), int(x1))
-        for y0, y1 in zip(rows, rows[1:], strict=False)
-        for x0, x1 in zip(cols, cols[1:], strict=False)
+        for y0, y1 in itertools.pairwise(rows)
+        for x0, x1 in itertools.pairwise(cols)
     ]
 
 

@@ -246,4 +246,5 @@ def _nearest(track: Track, faces: list[Face]) -> Face | None:
 
     near = min(faces, key=away)
     similar = 0.6 < near.box.area / max(track.box.area, 1.0) < 1.7
-    return near if similar and away(near) < 0.6 * size * min(1 + track.misses, _MOST_MISSES) else None
+    within = 0.6 * size * min(1 + track.misses, _MOST_MISSES)
+    return near if similar and away(near) < within else None

@@ -21,10 +21,10 @@ from homeveil.policy import Policy, Style
 NEUTRAL = (112, 128, 128)
 """Y, U, V of the tint and of places that never had a plate."""
 
-TINT = 0.35
+TINT = 0.6
 """Share of the tint in the veil."""
 
-SMOOTHING_CELLS = 3.0
+SMOOTHING_CELLS = 9.0
 """Standard deviation of the smoothing over the grid, in cells."""
 
 SOFT_HOLD_SECONDS = 0.5
