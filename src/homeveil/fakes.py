@@ -75,7 +75,9 @@ class FakePerceiver:
             ),
             faces=(*((agent,) if agent is not None else ()), *others),
             identities=tuple(identities),
-            checks=tuple(PeopleLook(window, WHOLE, near[window.index]) for window in request.checks),
+            checks=tuple(
+                PeopleLook(window, WHOLE, near[window.index]) for window in request.checks
+            ),
         )
 
     def close(self) -> None:

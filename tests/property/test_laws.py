@@ -175,6 +175,46 @@ def test_an_overlap_ends_identity() -> None:
     assert tracks.agent is None
 
 
+class Swallowing(FakePerceiver):
+    """From second 4 on, the agent's mask also covers who stands beside the agent."""
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = FakePerceiver.look(self, frame, grid, request)
+        if frame.time.seconds < 4:
+            return seen
+        near = seen.wide.probability.copy()
+        near[grid.cells_in(Box(200, 64, 280, HEIGHT))] = 1.0
+        close = seen.close
+        if close is not None:
+            close = replace(close, probability=near[close.window.index])
+        return replace(seen, wide=replace(seen.wide, probability=near), close=close)
+
+
+@pytest.mark.parametrize("has_face", [True, False])
+@pytest.mark.parametrize("sway", [0, 3])
+def test_a_mask_that_swallows_somebody_shows_nothing_of_them(has_face: bool, sway: int) -> None:
+    agent, stranger = texture(4, 96, 140), texture(5, 64, 170)
+
+    def picture(n):
+        x = max(216, 320 - 9 * (n - 20)) + sway * (n % 3)
+        room = ROOM if n < 20 else with_patch(ROOM, stranger, x, 70)
+        return with_patch(room, agent, 112, 100)
+
+    def scene(seconds):
+        face = Box(230, 74, 262, 106)
+        seen = has_face and 3.2 <= seconds < 4
+        return FakeScene(agent=AGENT, others=(face,) if seen else ())
+
+    raws = frames(picture, 60)
+    perceiver = Swallowing(scene)
+    with Redactor(fake_profile(), FILL, perceiver=perceiver, delay_seconds=1.0) as redactor:
+        out = [veiled for raw in raws for veiled in redactor.process(raw)]
+        out += list(redactor.flush())
+    assert shown(raws[15].planes[0], out[15].planes[0], 120, 120, 200, 230) > 0.95
+    for n in range(35, 60):
+        assert shown(raws[n].planes[0], out[n].planes[0], 224, 74, 278, 236) < 0.02, n
+
+
 def test_who_passes_behind_the_agent_is_veiled_in_every_gap() -> None:
     """What is seen of somebody through a gap between the agent's arm and body is veiled,
     also in the frames before they come out on the other side."""

@@ -38,7 +38,7 @@ def review(looks: SecondLooks, probability_of) -> np.ndarray:
 
 def opened(cells: np.ndarray) -> SecondLooks:
     looks = SecondLooks(GRID)
-    looks.suspect(cells, np.ones(GRID.shape, bool))
+    looks.suspect(cells, np.ones(GRID.shape, bool), 0.0)
     return looks
 
 
@@ -78,7 +78,7 @@ def test_a_patch_that_also_moved_is_not_reviewed() -> None:
     looks = SecondLooks(GRID)
     settled = np.ones(GRID.shape, bool)
     settled[22, 33] = False
-    looks.suspect(patch_cells(), settled)
+    looks.suspect(patch_cells(), settled, 0.0)
     assert looks.ask(8) == ()
 
 

@@ -50,6 +50,10 @@ EMERGE_SECONDS = 0.6
 SURROUNDED = 4
 """Of a cell's eight neighbours, how many unexplained ones outweigh its own explanation."""
 
+SWALLOWED_CELLS = 16
+"""A disputed patch of so many cells may be somebody whom the agent's mask swallowed; it
+needs nobody outside the outline to stay disputed."""
+
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
 
@@ -102,6 +106,7 @@ class Clearance:
         self._memory = silhouette.Memory(grid)
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
+        self._outsider_run = np.full(grid.shape, -1, np.int32)
         self._undisputed = none
         self._supported = none
         self._company_seconds = -np.inf
@@ -205,15 +210,22 @@ class Clearance:
         """
         scene = self.scene
         arrived = (scene.origin == Origin.ARRIVED) & ~scene.on_plate
-        # Who is told apart by a face of their own is told apart anew in every frame.
-        foreign_before = (self._outsiders | (self._foreign_until >= seconds)) & body
+        foreign_before = self._outsiders | (self._foreign_until >= seconds)
+        # What held still since it was somebody's outside the outline is still theirs.
+        self._outsider_run[self._outsiders] = scene.run[self._outsiders]
+        foreign_before = (foreign_before | (scene.run == self._outsider_run)) & body
+        # Who is told apart by a face of their own is told apart anew in every frame; what
+        # such a face no longer claims must be explained.
+        let_go = self._claimed_before & ~claimed & body
         foreign_before &= ~self._claimed_before
         outside = large(arrived & ~body, COMPANY_CELLS)
         outside |= large(self._others & ~body, COMPANY_CELLS)
         theirs = claimed & body
         self._claimed_before = claimed
         disputed = outside | (self._supported & body)
-        contested = body & (_kernels.grow(disputed, silhouette.CONTEST_CELLS) | foreign_before)
+        contested = body & (
+            _kernels.grow(disputed, silhouette.CONTEST_CELLS) | foreign_before | let_go
+        )
         knew = bool(self._outline.any())
         if outside.sum() >= COMPANY_CELLS or theirs.any():
             self._company_seconds = seconds
@@ -247,6 +259,7 @@ class Clearance:
         # What is foreign stays so while it hangs together with somebody outside the
         # outline or with a face of its own; then it may be the agent's again.
         supported = touching(foreign, _kernels.grow(outside | theirs, 1))
+        supported |= large(foreign, SWALLOWED_CELLS)
         fresh = foreign & ~foreign_before
         self._foreign_until[fresh] = seconds + FRESH_SECONDS
         self._foreign_until[supported] = seconds + FOREIGN_SECONDS
@@ -309,7 +322,7 @@ class Clearance:
         settled = (scene.origin == Origin.STARTUP) & ~scene.on_plate
         settled &= seconds - scene.run_seconds >= scene.hold_seconds
         settled &= scene.evidence.looked_enough() & ~_kernels.grow(body, 1)
-        self._second.suspect(scene.evidence.suspected() & ~body, settled)
+        self._second.suspect(scene.evidence.suspected() & ~body, settled, seconds)
 
     def _empty(self, observation: Observation, body: BoolGrid) -> BoolGrid:
         probability = silhouette.person_probability(observation)

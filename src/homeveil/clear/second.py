@@ -47,6 +47,10 @@ MOST_BLOCKS = 4
 
 MOST_PER_FRAME = 12
 
+MOST_ATTEMPTS = 3
+AGAIN_SECONDS = 2.0
+"""How often, and how soon again, one patch is reviewed."""
+
 
 @dataclass(slots=True, eq=False)
 class _Block:
@@ -91,19 +95,26 @@ class SecondLooks:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._reviewed = np.zeros(grid.shape, bool)
+        self._attempts = np.zeros(grid.shape, np.int32)
+        self._again_seconds = np.full(grid.shape, np.inf)
         self._reviews: deque[_Review] = deque()
         self._asked: list[tuple[_Block, int]] = []
 
     def forget(self, cells: BoolGrid) -> None:
         """Something changed in ``cells``: reviews of them are void."""
         self._reviewed &= ~cells
+        self._attempts[cells] = 0
         for review in list(self._reviews):
             if (review.cells & cells).any():
                 self._reviews.remove(review)
                 self._reviewed &= ~review.cells
 
-    def suspect(self, seen: BoolGrid, settled: BoolGrid) -> None:
-        """Open reviews of the patches of ``seen`` that lie wholly in ``settled``."""
+    def suspect(self, seen: BoolGrid, settled: BoolGrid, seconds: float) -> None:
+        """Open reviews of the patches of ``seen`` that lie wholly in ``settled``.
+
+        A patch that was not excused gets another chance later, but not many.
+        """
+        self._reviewed &= (self._again_seconds > seconds) | (self._attempts >= MOST_ATTEMPTS)
         count, labels = cv2.connectedComponents(seen.astype(np.uint8), connectivity=8)
         open_ = np.ones(count, bool)
         open_[np.unique(labels[seen & ~settled])] = False
@@ -113,6 +124,8 @@ class SecondLooks:
                 continue
             cells: BoolGrid = labels == number
             self._reviewed |= cells
+            self._attempts[cells] += 1
+            self._again_seconds[cells] = seconds + AGAIN_SECONDS
             windows = _blocks(cells)
             if len(windows) <= MOST_BLOCKS:
                 blocks = [_Block(window, deque(self._ladder(window))) for window in windows]
