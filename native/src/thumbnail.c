@@ -52,9 +52,9 @@ static int32_t weight(const span *s, int32_t i) {
     return i == s->first ? s->head : i == s->last ? s->tail : s->body;
 }
 
-/* One row of one plane: accumulates weight_y * sample into sums, per output column. */
-static void add_row(const uint8_t *row, int32_t step, int32_t width, const span *columns,
-                    int32_t out_width, int32_t weight_y, int64_t *sums) {
+/* One source row of one plane, resampled along x: weighted sums per output column. */
+static void across(const uint8_t *row, int32_t step, int32_t width, const span *columns,
+                   int32_t out_width, int64_t *sums) {
     for (int32_t i = 0; i < out_width; i++) {
         const span *s = &columns[i];
         int64_t sum = 0;
@@ -74,28 +74,58 @@ static void add_row(const uint8_t *row, int32_t step, int32_t width, const span 
                 sum += (int64_t)weight(s, x) *
                        row[(ptrdiff_t)hv_clamp(x, 0, width - 1) * step];
         }
-        sums[i] += sum * weight_y;
+        sums[i] = sum;
+    }
+}
+
+/* The last two source rows of a plane that were resampled along x: where a picture is
+ * enlarged, the next output row needs the same two. */
+typedef struct {
+    int32_t y[2];
+    int64_t *sums[2];
+} row_cache;
+
+static const int64_t *cached(row_cache *cache, const uint8_t *plane, ptrdiff_t stride,
+                             int32_t step, int32_t width, int32_t y, const span *columns,
+                             int32_t out_width) {
+    const int slot = y & 1;
+    if (cache->y[slot] != y) {
+        across(plane + y * stride, step, width, columns, out_width, cache->sums[slot]);
+        cache->y[slot] = y;
+    }
+    return cache->sums[slot];
+}
+
+/* sums / total, rounded. Both are whole and below 2^53, and a quotient below 256 that is
+ * not whole is further from a whole number than a double's error, so doubles are exact. */
+static void divide(const int64_t *sums, const span *columns, int64_t rows_total,
+                   int32_t out_width, uint8_t *line) {
+    for (int32_t i = 0; i < out_width; i++) {
+        const int64_t total = (int64_t)columns[i].total * rows_total;
+        const int64_t most = sums[i] + total / 2;
+        if (total == (int64_t)WEIGHT_ONE * WEIGHT_ONE)
+            line[i] = (uint8_t)(most >> (2 * WEIGHT_BITS));
+        else
+            line[i] = (uint8_t)((double)most / (double)total);
     }
 }
 
 static void plane_line(const uint8_t *plane, ptrdiff_t stride, int32_t step, int32_t width,
                        int32_t height, const span *columns, int32_t out_width, const span *rows,
-                       int64_t *sums, uint8_t *line) {
+                       row_cache *cache, int64_t *sums, uint8_t *line) {
     memset(sums, 0, sizeof(*sums) * (size_t)out_width);
     for (int32_t y = rows->first; y <= rows->last; y++) {
-        const int32_t wy = weight(rows, y);
-        if (wy)
-            add_row(plane + hv_clamp(y, 0, height - 1) * stride, step, width, columns, out_width,
-                    wy, sums);
+        const int64_t wy = weight(rows, y);
+        if (!wy) continue;
+        const int64_t *row = cached(cache, plane, stride, step, width,
+                                    hv_clamp(y, 0, height - 1), columns, out_width);
+        for (int32_t i = 0; i < out_width; i++) sums[i] += wy * row[i];
     }
-    for (int32_t i = 0; i < out_width; i++) {
-        const int64_t total = (int64_t)columns[i].total * rows->total;
-        line[i] = (uint8_t)((sums[i] + total / 2) / total);
-    }
+    divide(sums, columns, rows->total, out_width, line);
 }
 
 size_t hv_thumbnail_scratch(int32_t out_width) {
-    return (size_t)out_width * (2 * sizeof(span) + sizeof(int64_t) + 3) + 64;
+    return (size_t)out_width * (2 * sizeof(span) + 7 * sizeof(int64_t) + 3) + 64;
 }
 
 void hv_thumbnail_c(const hv_image *image, double x0, double y0, double x1, double y1,
@@ -103,7 +133,15 @@ void hv_thumbnail_c(const hv_image *image, double x0, double y0, double x1, doub
                     void *scratch) {
     assert(x1 > x0 && y1 > y0);
     int64_t *sums = scratch;
-    span *luma_columns = (span *)(sums + out_width), *chroma_columns = luma_columns + out_width;
+    row_cache caches[3];
+    for (int plane = 0; plane < 3; plane++) {
+        for (int slot = 0; slot < 2; slot++) {
+            caches[plane].y[slot] = -1;
+            caches[plane].sums[slot] = sums + (ptrdiff_t)out_width * (1 + 2 * plane + slot);
+        }
+    }
+    span *luma_columns = (span *)(sums + (ptrdiff_t)7 * out_width);
+    span *chroma_columns = luma_columns + out_width;
     uint8_t *y_line = (uint8_t *)(chroma_columns + out_width);
     uint8_t *u_line = y_line + out_width, *v_line = u_line + out_width;
     const int32_t uv_width = (image->width + 1) / 2, uv_height = (image->height + 1) / 2;
@@ -115,11 +153,11 @@ void hv_thumbnail_c(const hv_image *image, double x0, double y0, double x1, doub
         const span luma_rows = span_of(y0, y1, out_height, j);
         const span chroma_rows = span_of(y0 / 2, y1 / 2, out_height, j);
         plane_line(image->y, image->y_stride, 1, image->width, image->height, luma_columns,
-                   out_width, &luma_rows, sums, y_line);
+                   out_width, &luma_rows, &caches[0], sums, y_line);
         plane_line(image->u, image->uv_stride, image->uv_step, uv_width, uv_height, chroma_columns,
-                   out_width, &chroma_rows, sums, u_line);
+                   out_width, &chroma_rows, &caches[1], sums, u_line);
         plane_line(image->v, image->uv_stride, image->uv_step, uv_width, uv_height, chroma_columns,
-                   out_width, &chroma_rows, sums, v_line);
+                   out_width, &chroma_rows, &caches[2], sums, v_line);
         for (int32_t i = 0; i < out_width; i++)
             hv_yuv_to_rgb(image, y_line[i], u_line[i], v_line[i], rgb + j * rgb_stride + 3 * i);
     }

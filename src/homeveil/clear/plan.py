@@ -44,7 +44,10 @@ class LookPlan:
         """Windows for this frame. wanted: weight of each cell that needs looks."""
         looks = evidence.looks.copy()
         chosen: list[tuple[CellWindow, int]] = []
-        while self._credit >= 1.0:
+        # A few cells that flicker beside the agent are not worth a burst of looks.
+        wanting = np.any(looks[list(SCAN_BANDS)] < LOOKS_NEEDED, axis=0) & (wanted > 0)
+        most = int(wanting.sum())
+        while self._credit >= 1.0 and len(chosen) < most:
             best = self._best(looks, wanted)
             if best is None:
                 break

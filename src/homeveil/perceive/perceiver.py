@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.grid import Box, Grid
-from homeveil.perceive.observation import WHOLE, Face, LookRequest, Observation
+from homeveil.perceive.observation import WHOLE, Face, Identity, LookRequest, Observation
 
 if TYPE_CHECKING:
     from homeveil.perceive.faces import FaceBoxes
@@ -35,37 +35,52 @@ class Perceiver(Protocol):
 
 
 class ModelPerceiver:
-    """The default perceiver: face boxes, people masks, face identity."""
+    """The default perceiver: face boxes, people masks, face identity.
+
+    Faces and people are looked for side by side, each by its own models on a core of its
+    own; the models let go of the interpreter lock while they run.
+    """
 
     def __init__(self, faces: FaceBoxes, people: PeopleMask, identity: FaceIdentity) -> None:
         self._faces = faces
         self._people = people
         self._identity = identity
+        self._beside = concurrent.futures.ThreadPoolExecutor(1, "homeveil-faces")
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        pending = self._beside.submit(self._look_for_faces, frame, grid, request)
+        try:
+            wide = self._people.whole(frame, grid)
+            close = None
+            if request.agent is not None:
+                close = self._people.close_up(frame, grid, request.agent, WHOLE)
+            looks = tuple(
+                self._people.close_up(frame, grid, window, band)
+                for window, band in request.regions
+            )
+            checks = tuple(
+                self._people.close_up(frame, grid, window, WHOLE) for window in request.checks
+            )
+        finally:
+            # Nobody else may use the face models, or the frame, while this look does.
+            concurrent.futures.wait((pending,))
+        faces, identities = pending.result()
+        return Observation(wide, close, looks, faces, identities, checks)
+
+    def _look_for_faces(
+        self, frame: RawFrame, grid: Grid, request: LookRequest
+    ) -> tuple[tuple[Face, ...], tuple[Identity, ...]]:
         found = self._faces.look(frame, Box(0, 0, frame.width, frame.height), WHOLE)
-        looks = []
         for window, band in request.regions:
-            looks.append(self._people.close_up(frame, grid, window, band))
             found += self._faces.look(frame, grid.box(window), band)
-        close = None
         if request.agent is not None:
-            close = self._people.close_up(frame, grid, request.agent, WHOLE)
             found += self._faces.look(frame, grid.box(request.agent), WHOLE + 1)
         faces = [self._faces.confirm(frame, face) for face in self._faces.merged(found)]
         identities = [self._identity.compare(frame, face) for face in _fresh(faces, request.known)]
-        return Observation(
-            wide=self._people.whole(frame, grid),
-            close=close,
-            people=tuple(looks),
-            faces=tuple(faces),
-            identities=tuple(identity for identity in identities if identity is not None),
-            checks=tuple(
-                self._people.close_up(frame, grid, window, WHOLE) for window in request.checks
-            ),
-        )
+        return tuple(faces), tuple(identity for identity in identities if identity is not None)
 
     def close(self) -> None:
+        self._beside.shutdown(wait=True)
         self._faces.close()
         self._people.close()
         self._identity.close()
