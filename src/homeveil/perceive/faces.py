@@ -9,6 +9,7 @@ from homeveil import _kernels
 from homeveil.frames import RawFrame
 from homeveil.grid import Box
 from homeveil.perceive._mediapipe import FaceFinder
+from homeveil.perceive.exposure import exposed
 from homeveil.perceive.observation import Face
 from homeveil.perceive.perceiver import SAME_FACE
 
@@ -51,7 +52,7 @@ class FaceBoxes:
         for reach in _CLOSE_UPS:
             half = reach * side
             region = Box(x - half, y - half, x + half, y + half)
-            rgb = _kernels.thumbnail(frame, region, (_CLOSE_SIZE, _CLOSE_SIZE))
+            rgb = exposed(_kernels.thumbnail(frame, region, (_CLOSE_SIZE, _CLOSE_SIZE)), frame)
             middle = _CLOSE_SIZE / 2
             near, far = middle * (1 - 0.5 / reach), middle * (1 + 0.5 / reach)
             expected = Box(near, near, far, far)
@@ -65,7 +66,7 @@ class FaceBoxes:
     def look(self, frame: RawFrame, region: Box, band: int) -> list[Face]:
         """Faces in ``region``, boxes in frame pixels."""
         width, height = _look_size(region, _WHOLE_LONG_SIDE if band == 0 else _WINDOW_SIZE)
-        rgb = _kernels.thumbnail(frame, region, (width, height))
+        rgb = exposed(_kernels.thumbnail(frame, region, (width, height)), frame)
         scale_x, scale_y = region.width / width, region.height / height
         faces = []
         for x0, y0, x1, y1, score in self._finder.run(rgb):

@@ -9,6 +9,7 @@ from homeveil import _kernels
 from homeveil.frames import RawFrame
 from homeveil.grid import CellWindow, Grid
 from homeveil.perceive._mediapipe import Segmenter
+from homeveil.perceive.exposure import exposed
 from homeveil.perceive.observation import WHOLE, PeopleLook
 
 WIDE_SIZE = (256, 144)
@@ -49,7 +50,7 @@ class PeopleMask:
         window: CellWindow,
         band: int,
     ) -> PeopleLook:
-        rgb = _kernels.thumbnail(frame, grid.box(window), size)
+        rgb = exposed(_kernels.thumbnail(frame, grid.box(window), size), frame)
         probability = model.run(rgb)
         rows, cols = window.shape
         # INTER_AREA is the exact mean over each cell as long as it shrinks.
