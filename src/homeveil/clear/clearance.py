@@ -54,6 +54,9 @@ SWALLOWED_CELLS = 16
 """A disputed patch of so many cells may be somebody whom the agent's mask swallowed; it
 needs nobody outside the outline to stay disputed."""
 
+MIDDLE_OF_FACE = 0.15
+"""Share of the face's width on either side at which somebody behind may show."""
+
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
 
@@ -151,7 +154,8 @@ class Clearance:
         body = self._body(observation, candidate, seconds)
         claimed = self._claimed(candidate)
         core = self._core(candidate)
-        agent, foreign = self._contest(frame, seconds, body, claimed, core)
+        middle = self._core(candidate, MIDDLE_OF_FACE)
+        agent, foreign = self._contest(frame, seconds, body, claimed, core, middle)
         things = self._things(agent)
         others = things | foreign
         # What changes beside a disputed cell of the agent's own outline is not for that
@@ -203,10 +207,12 @@ class Clearance:
         body: BoolGrid,
         claimed: BoolGrid,
         core: BoolGrid,
+        middle: BoolGrid,
     ) -> tuple[BoolGrid, BoolGrid]:
         """Split the outline into the agent's cells and cells that may be somebody else's.
 
         core: cells of the agent's own face in this frame, which need no explanation.
+        middle: those of them behind whose rim nobody can come out.
         """
         scene = self.scene
         arrived = (scene.origin == Origin.ARRIVED) & ~scene.on_plate
@@ -240,7 +246,8 @@ class Clearance:
             changed = (scene.run_frames == 0) & near
             contested |= body & (changed | ~_kernels.grow(self._outline, 1) | self._sudden(seconds))
         contested &= ~theirs & ~core
-        doubtful = self._doubtful(body & ~contested & ~theirs & ~foreign_before, seconds)
+        doubtful = body & ~contested & ~theirs & ~foreign_before & ~middle
+        doubtful = self._doubtful(doubtful, seconds)
         if not contested.any() and not doubtful.any():
             self._undisputed, self._supported = body & ~theirs, theirs
             return self._undisputed, theirs
@@ -286,11 +293,11 @@ class Clearance:
         sudden: BoolGrid = self.scene.ended_seconds >= STILL_SECONDS
         return sudden
 
-    def _core(self, candidate: Track | None) -> BoolGrid:
+    def _core(self, candidate: Track | None, inward: float = 0.0) -> BoolGrid:
         """The verified face itself, where it was seen in this frame."""
         if candidate is None or not candidate.is_agent or candidate.misses:
             return np.zeros(self.grid.shape, bool)
-        return self.grid.cells_in(candidate.box.grown(0, 0.15, 0, 0.05))
+        return self.grid.cells_in(candidate.box.grown(-inward, 0.15, -inward, 0.05))
 
     def _things(self, agent: BoolGrid) -> BoolGrid:
         scene = self.scene
