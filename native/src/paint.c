@@ -1,21 +1,54 @@
 /* The veil: withheld cells are overwritten from a grid of colours. */
+#include <string.h>
+
 #include "kernels.h"
 
-/* Colour at a sample: centres of cells lie at (i + 1/2) * cell. Positions are in half
- * samples so that the bilinear weights are whole numbers over 4 * cell * cell. */
-static int32_t smooth_at(const uint8_t *colours, int32_t cols, int32_t rows, int32_t cell,
-                         int32_t x, int32_t y) {
-    const int32_t span = 2 * cell;
-    const int32_t px = 2 * x + 1 - cell, py = 2 * y + 1 - cell;
-    const int32_t qx = px < 0 ? -1 : px / span, qy = py < 0 ? -1 : py / span;
-    const int32_t fx = px - qx * span, fy = py - qy * span;
-    const int32_t c0 = hv_clamp(qx, 0, cols - 1), c1 = hv_clamp(qx + 1, 0, cols - 1);
-    const int32_t r0 = hv_clamp(qy, 0, rows - 1), r1 = hv_clamp(qy + 1, 0, rows - 1);
-    const int32_t top = colours[3 * (r0 * cols + c0)] * (span - fx) +
-                        colours[3 * (r0 * cols + c1)] * fx;
-    const int32_t bottom = colours[3 * (r1 * cols + c0)] * (span - fx) +
-                           colours[3 * (r1 * cols + c1)] * fx;
-    return (top * (span - fy) + bottom * fy + span * span / 2) / (span * span);
+/* Colours are interpolated between the centres of cells, which lie at (i + 1/2) * cell.
+ * Positions are in half samples, so that the bilinear weights are whole numbers over
+ * (2 * cell)^2. Each half of a cell lies between the same four centres. */
+static void smooth_half_line(uint8_t *line, int32_t step, int32_t n, int32_t first, int32_t span,
+                             int32_t left, int32_t right) {
+    const int32_t whole = span * span;
+    int shift = 0;
+    while (1 << shift < whole) shift++;
+    if (1 << shift == whole) {
+        for (int32_t i = 0; i < n; i++) {
+            const int32_t fx = first + 2 * i;
+            line[(ptrdiff_t)i * step] =
+                (uint8_t)((left * (span - fx) + right * fx + whole / 2) >> shift);
+        }
+    } else {
+        for (int32_t i = 0; i < n; i++) {
+            const int32_t fx = first + 2 * i;
+            line[(ptrdiff_t)i * step] =
+                (uint8_t)((left * (span - fx) + right * fx + whole / 2) / whole);
+        }
+    }
+}
+
+static void smooth_line(uint8_t *line, int32_t step, int32_t x1, int32_t y, int32_t cell,
+                        const uint8_t *colours, int32_t cols, int32_t rows, int32_t col) {
+    const int32_t span = 2 * cell, x0 = col * cell;
+    const int32_t py = 2 * y + 1 - cell, qy = py < 0 ? -1 : py / span, fy = py - qy * span;
+    const uint8_t *above = colours + 3 * (ptrdiff_t)cols * hv_clamp(qy, 0, rows - 1);
+    const uint8_t *below = colours + 3 * (ptrdiff_t)cols * hv_clamp(qy + 1, 0, rows - 1);
+    int32_t at[3];
+    for (int k = 0; k < 3; k++) {
+        const int32_t c = hv_clamp(col - 1 + k, 0, cols - 1);
+        at[k] = above[3 * c] * (span - fy) + below[3 * c] * fy;
+    }
+    const int32_t middle = hv_min(x0 + cell / 2, x1);
+    smooth_half_line(line + (ptrdiff_t)x0 * step, step, middle - x0, 1 + cell, span, at[0], at[1]);
+    smooth_half_line(line + (ptrdiff_t)middle * step, step, x1 - middle,
+                     2 * (middle - x0) + 1 - cell, span, at[1], at[2]);
+}
+
+static void fill_line(uint8_t *line, int32_t step, int32_t n, uint8_t colour) {
+    if (step == 1) {
+        memset(line, colour, (size_t)n);
+        return;
+    }
+    for (int32_t i = 0; i < n; i++) line[(ptrdiff_t)i * step] = colour;
 }
 
 static void paint_plane(uint8_t *plane, ptrdiff_t stride, int32_t step, int32_t width,
@@ -23,16 +56,16 @@ static void paint_plane(uint8_t *plane, ptrdiff_t stride, int32_t step, int32_t 
                         int32_t cols, int32_t rows, int32_t smooth) {
     for (int32_t row = 0; row < rows; row++) {
         const int32_t y1 = hv_min((row + 1) * cell, height);
-        for (int32_t col = 0; col < cols; col++) {
-            const int32_t index = row * cols + col;
-            if (!mask[index]) continue;
-            const int32_t x1 = hv_min((col + 1) * cell, width);
-            for (int32_t y = row * cell; y < y1; y++) {
-                uint8_t *line = plane + y * stride;
-                for (int32_t x = col * cell; x < x1; x++)
-                    line[(ptrdiff_t)x * step] =
-                        smooth ? (uint8_t)smooth_at(colours, cols, rows, cell, x, y)
-                               : colours[3 * index];
+        for (int32_t y = row * cell; y < y1; y++) {
+            uint8_t *line = plane + y * stride;
+            for (int32_t col = 0; col < cols; col++) {
+                const int32_t index = row * cols + col;
+                const int32_t x0 = col * cell, x1 = hv_min(x0 + cell, width);
+                if (!mask[index] || x1 <= x0) continue;
+                if (smooth)
+                    smooth_line(line, step, x1, y, cell, colours, cols, rows, col);
+                else
+                    fill_line(line + (ptrdiff_t)x0 * step, step, x1 - x0, colours[3 * index]);
             }
         }
     }
