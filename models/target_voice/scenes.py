@@ -112,7 +112,13 @@ class Voice:
 
 
 class Planner:
-    """Draws plans for scenes of `seconds` from the speakers `allowed`."""
+    """Draws plans for scenes of `seconds` from the speakers `allowed`.
+
+    `hard` scenes (for training) also hold voices made from the agent's own and much noise;
+    the others are an ordinary home.
+    """
+
+    hard = True
 
     def __init__(self, bank: Bank, allowed: np.ndarray, clips: np.ndarray, seconds: float) -> None:
         self.spans, self.sexes, self.noise_spans = bank.spans, bank.sexes, bank.noise_spans
@@ -135,7 +141,7 @@ class Planner:
             mine, learnt = Voice(cut, end, ratio), Voice(start, cut, learnt.ratio)
         nominal = NOMINAL_DB + rng.uniform(-9, 5)
         plan.level_db[:] = nominal
-        present = rng.random() < 0.87
+        present = rng.random() < 0.82
         kinds = self._kinds(rng, present)
         self._rooms(rng, plan, nominal, kinds)
         readers = [self._others(rng, agent, mine, kind) for kind in kinds]
@@ -178,7 +184,7 @@ class Planner:
         found = []
         for _ in range(int(rng.integers(2, 5)) if kind == "tv" else 1):
             draw = rng.random()
-            if draw < 0.1 and kind != "child":  # the agent's own voice, moved to another body
+            if self.hard and draw < 0.1 and kind != "child":  # the agent's own voice, moved to another body
                 by = rng.choice([rng.uniform(0.78, 0.87), rng.uniform(1.15, 1.28)])
                 found.append(Voice(mine.start, mine.end, mine.ratio * by))
                 continue
@@ -210,7 +216,7 @@ class Planner:
         behind = [k in ("tv", "child", "faint") and rng.random() < 0.7 for k in kinds]
         turning = [i for i, b in enumerate(behind) if not b]
         overlaps = rng.choice([0.0, 0.3, 0.7])
-        backs = rng.choice([0.0, 0.5])
+        backs = rng.choice([0.0, 0.4, 0.8])
         share = rng.uniform(0.3, 0.75) if turning else 1.0
         at = rng.uniform(0, 1.0)
         while at < self.seconds - 0.3:
@@ -220,7 +226,7 @@ class Planner:
                 )
                 if turning and length > 1.2 and rng.random() < backs:
                     i = int(rng.choice(turning))
-                    brief = rng.uniform(0.3, 1.1)
+                    brief = rng.uniform(0.3, 1.2)
                     inside = at + rng.uniform(0.1, max(0.2, length - brief))
                     self._piece(rng, plan, 1 + i, readers[i][0], inside, brief)
             elif turning:
@@ -249,10 +255,10 @@ class Planner:
 
     def _noise(self, rng, plan: Plan) -> None:  # type: ignore[no-untyped-def]
         low, high = ((15, 42), (5, 15), (-1, 8))[int(rng.choice(3, p=[0.6, 0.25, 0.15]))]
-        plan.snr_db = rng.uniform(low, high)
+        plan.snr_db = rng.uniform(low, high) if self.hard else rng.uniform(18, 35)
         plan.tilt = rng.uniform(0, 2)
         plan.traffic = rng.uniform(0.2, 1.0) if rng.random() < 0.3 else 0.0
-        for _ in range(int(rng.integers(1, 5)) if rng.random() < 0.5 else 0):
+        for _ in range(int(rng.integers(1, 5)) if rng.random() < 0.6 else 0):
             start, end = (int(x) for x in self.noise_spans[int(rng.choice(self.clips))])
             at = rng.uniform(-1, self.seconds - 1) * RATE
             plan.clips.append((at, start, end, rng.uniform(-6, 9)))
