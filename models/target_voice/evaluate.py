@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import features as ft
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-
-import features as ft
 
 Array = NDArray[np.float32]
 HERE = Path(__file__).parent
@@ -198,12 +197,12 @@ def decide(logits: Array, rule: Rule) -> NDArray[np.bool_]:
 
 
 MARGINS = {
-    "monitor": Rule(0.0, smooth=7, before=15, after=15, hang=15, shortest=5),
-    "call": Rule(0.0, smooth=5, before=20, after=1, hang=15, shortest=0),
+    "monitor": Rule(0.0, smooth=3, before=10, after=10, hang=15, shortest=5),
+    "call": Rule(0.0, smooth=1, before=10, after=1, hang=15, shortest=0),
 }
 DEFAULTS: dict[str, dict[str, float]] = {
-    "monitor": {"normal": 2.0, "strict": 4.0},
-    "call": {"normal": 2.0, "strict": 4.0},
+    "monitor": {"normal": -0.5, "strict": 1.0},
+    "call": {"normal": -0.5, "strict": 1.0},
 }
 
 
@@ -248,26 +247,26 @@ def infer(args: argparse.Namespace) -> None:
 
 
 def tune(args: argparse.Namespace) -> None:
-    """Sweep margins on frames of validation scenes: leaks at 85, 70 and 50 % kept."""
+    """Sweep margins on frames of validation scenes: leaks at 90, 80 and 60 % kept."""
     found = np.load(args.validation)
     label = found["label"]
     for mode, base in MARGINS.items():
         for smooth, before, after, shortest in _grid(mode):
             rule = replace(base, smooth=smooth, before=before, after=after, shortest=shortest)
             rows = []
-            for edge in np.arange(-2, 9, 1.0):
+            for edge in np.arange(-5, 7, 0.5):
                 opened = np.stack([decide(x, replace(rule, edge=edge)) for x in found[mode]])
                 rows.append(figures(opened, label))
             curve = np.array(rows)[::-1]
-            line = [np.interp(k, curve[:, 0], curve[:, 1]) for k in (85, 70, 50)]
-            mute = [np.interp(k, curve[:, 0], curve[:, 2]) for k in (85, 70, 50)]
+            line = [np.interp(k, curve[:, 0], curve[:, 1]) for k in (90, 80, 60)]
+            mute = [np.interp(k, curve[:, 0], curve[:, 2]) for k in (90, 80, 60)]
             print(mode, smooth, before, after, shortest, np.round(line), np.round(mute, 1))
 
 
 def _grid(mode: str) -> list[tuple[int, int, int, int]]:
     if mode == "monitor":
-        return [(s, m, min(m, 20), r) for s in (3, 7, 15) for m in (5, 10, 20) for r in (5, 30)]
-    return [(s, m, 1, 0) for s in (1, 5, 9, 15) for m in (5, 20, 40)]
+        return [(s, m, min(m, 20), 5) for s in (1, 3, 7) for m in (5, 10, 15, 20)]
+    return [(s, m, 1, 0) for s in (1, 3) for m in (5, 10, 15, 20)]
 
 
 def figures(opened: NDArray[np.bool_], label: NDArray[Any]) -> tuple[float, float, float]:

@@ -9,16 +9,15 @@ import argparse
 import json
 from pathlib import Path
 
+import features as ft
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from network import WIDTH, Embedding, Features, TargetVoice, lookahead, slots
 from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as fn
-
-import features as ft
-from network import WIDTH, Embedding, Features, TargetVoice, lookahead, slots
 
 OPSET = 17
 

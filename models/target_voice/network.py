@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import features as ft
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
-
-import features as ft
 
 CLASSES = 4
 WIDTH = 96

@@ -162,8 +162,20 @@ class Planner:
         plan.direct_db[AGENT], plan.direct_db[ENROLL] = rng.uniform(4, 18), rng.uniform(6, 18)
         plan.decay_s[ENROLL] = rng.uniform(0.15, 0.6)
         plan.sway_db[AGENT] = rng.uniform(0, 3)
-        below = dict(near=(-8, 3), far=(-14, -5), tv=(-16, -4), child=(-13, -2), phone=(-11, -1))
-        direct = dict(near=(2, 14), far=(-5, 4), tv=(-4, 5), child=(-4, 6), phone=(2, 12))
+        below = {
+            "near": (-8, 3),
+            "far": (-14, -5),
+            "tv": (-16, -4),
+            "child": (-13, -2),
+            "phone": (-11, -1),
+        }
+        direct = {
+            "near": (2, 14),
+            "far": (-5, 4),
+            "tv": (-4, 5),
+            "child": (-4, 6),
+            "phone": (2, 12),
+        }
         for row, kind in enumerate(kinds, start=1):
             plan.level_db[row] = nominal + rng.uniform(*below.get(kind, (-19, -11)))
             plan.direct_db[row] = rng.uniform(*direct.get(kind, (-6, 4)))
@@ -184,7 +196,8 @@ class Planner:
         found = []
         for _ in range(int(rng.integers(2, 5)) if kind == "tv" else 1):
             draw = rng.random()
-            if self.hard and draw < 0.1 and kind != "child":  # the agent's own voice, moved to another body
+            if self.hard and draw < 0.1 and kind != "child":
+                # the agent's own voice, moved to another body
                 by = rng.choice([rng.uniform(0.78, 0.87), rng.uniform(1.15, 1.28)])
                 found.append(Voice(mine.start, mine.end, mine.ratio * by))
                 continue
@@ -307,14 +320,14 @@ def frame_power(wave: Tensor) -> Tensor:
     return fn.avg_pool1d(flat**2, WINDOW, HOP).reshape(*wave.shape[:-1], -1)
 
 
-def render(bank: Bank, plans: list[Plan], seconds: float, seed: int) -> dict[str, Tensor]:
-    """-> mix (B, N), enroll (B, LONGEST), label (B, T) of the four classes, enroll_on (B, T')."""
-    device = str(bank.speech.device)
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
+def _dry(bank: Bank, plans: list[Plan], seconds: float) -> Tensor:
+    """The voices before any room, with their slow changes of level. -> (B, ROWS, N)."""
+    device = bank.speech.device
     count, samples = len(plans), int(seconds * RATE)
     dry = torch.zeros(count * ROWS * (samples + LONGEST), device=device)
-    rows = np.array([(i * ROWS + p[0], *p[1:]) for i, plan in enumerate(plans) for p in plan.pieces])
+    rows = np.array(
+        [(i * ROWS + p[0], *p[1:]) for i, plan in enumerate(plans) for p in plan.pieces]
+    )
     cells = torch.tensor(rows, device=device, dtype=torch.float64)
     wave = _gather(bank.speech, cells[:, 3], cells[:, 4], cells[:, 5], LONGEST)
     steps = torch.arange(LONGEST, device=device)
@@ -333,7 +346,12 @@ def render(bank: Bank, plans: list[Plan], seconds: float, seed: int) -> dict[str
         loud = dry[squeezed]
         power = fn.avg_pool1d(loud[:, None] ** 2, 801, 1, 400)[:, 0].clamp(min=1e-8) ** 0.5
         dry[squeezed] = loud * (power / power.amax(1, keepdim=True)) ** -0.5
+    return dry
 
+
+def _rooms_of(dry: Tensor, plans: list[Plan], rng: np.random.Generator) -> Tensor:
+    """(B, ROWS, N) through synthetic rooms, microphones and loudspeakers; levels left open."""
+    device, count, samples = str(dry.device), len(plans), dry.shape[-1]
     size = 1 << int(np.ceil(np.log2(samples + RIR)))
     time = torch.arange(RIR, device=device) / RATE
     decay = torch.tensor(np.stack([p.decay_s for p in plans]), device=device, dtype=torch.float32)
@@ -347,9 +365,18 @@ def render(bank: Bank, plans: list[Plan], seconds: float, seed: int) -> dict[str
     tail = tail / energy * 10 ** (-direct[..., None].float() / 20)
     tail[..., 0] = 1.0
     colour = _shapes(plans, size // 2 + 1, device, rng)
-    wet = torch.fft.irfft(
-        torch.fft.rfft(dry, size) * torch.fft.rfft(tail, size) * colour, size
-    )[..., :samples]
+    return torch.fft.irfft(torch.fft.rfft(dry, size) * torch.fft.rfft(tail, size) * colour, size)[
+        ..., :samples
+    ]
+
+
+def render(bank: Bank, plans: list[Plan], seconds: float, seed: int) -> dict[str, Tensor]:
+    """-> mix (B, N), enroll (B, LONGEST), label (B, T) of the four classes, stem powers (B, T)."""
+    device = str(bank.speech.device)
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    samples = int(seconds * RATE)
+    wet = _rooms_of(_dry(bank, plans, seconds), plans, rng)
 
     wanted = torch.tensor(np.stack([p.level_db for p in plans]), device=device)
     power = frame_power(wet)
@@ -381,7 +408,7 @@ def render(bank: Bank, plans: list[Plan], seconds: float, seed: int) -> dict[str
 
 
 def _active(stem: Tensor, nominal: Tensor) -> Tensor:
-    """(B, N) -> (B, T) frames in which a stem is heard: near enough to its own and the scene's level."""
+    """(B, N) -> (B, T): a stem is heard where it is near its own and the scene's level."""
     db = 10 * torch.log10(frame_power(stem) + 1e-12)
     on = db > nominal[:, None] - 21.5
     own = (10 ** (db / 10) * on).sum(-1) / on.sum(-1).clamp(min=1)

@@ -8,15 +8,14 @@ import json
 import time
 from pathlib import Path
 
+import features as ft
 import numpy as np
 import torch
+from network import Embedding, Features, TargetVoice, slots, template
+from scenes import ALONE, OTHER, OVERLAP, Bank, Plan, Planner, load_bank, render
 from torch import Tensor
 from torch.nn import functional as fn
 from torch.utils.data import DataLoader, IterableDataset
-
-import features as ft
-from network import Embedding, Features, TargetVoice, slots, template
-from scenes import ALONE, OTHER, OVERLAP, Bank, Plan, Planner, load_bank, render
 
 SEED = 20261124
 HELD_OUT = 24  # speakers kept for validation
@@ -117,7 +116,7 @@ def odds_of(logits: np.ndarray) -> np.ndarray:
     return x[..., 1] - rest
 
 
-def main() -> None:
+def main() -> None:  # noqa: PLR0915 - one linear recipe
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -151,7 +150,8 @@ def main() -> None:
     average = {m: {k: v.clone() for k, v in n.state_dict().items()} for m, n in models.items()}
     print({m: sum(p.numel() for p in n.parameters()) for m, n in models.items()}, flush=True)
     plans = Plans(planner, args.batch, SEED + int(args.rate * 1e6))
-    loader = iter(DataLoader(plans, None, num_workers=args.workers, prefetch_factor=6 if args.workers else None))
+    ahead = 6 if args.workers else None
+    loader = iter(DataLoader(plans, None, num_workers=args.workers, prefetch_factor=ahead))
     limit = args.minutes * 60 - (time.time() - began)
     step, started, log = 0, time.time(), []
     while True:
@@ -177,7 +177,7 @@ def main() -> None:
                 average[mode][key].lerp_(value, 1 - keep)
         if step % 50 == 0:
             log.append((step, float(total.detach())))
-            print(f"{step} {time.time() - started:.0f}s loss {float(total.detach()):.4f}", flush=True)
+            print(f"{step} {time.time() - started:.0f}s loss {log[-1][1]:.4f}", flush=True)
         if step % 1000 == 0:
             save(args.out, average)
     for mode, net in models.items():
