@@ -78,6 +78,14 @@ def make_sound_only(path: Path) -> Path:
     return path
 
 
+def veiled(raw: RawFrame) -> VeiledFrame:
+    """``raw`` as a frame that the veil let through whole."""
+    grid = Grid.over(raw.width, raw.height)
+    nothing = np.zeros(grid.shape, bool)
+    colours = np.zeros((*grid.shape, 3), np.uint8)
+    return Veil(grid, Policy(style=Style.FILL)).paint(raw.copy(), nothing, colours, nothing)
+
+
 def veiled_frame(
     ticks: int,
     base: Fraction,
@@ -94,11 +102,7 @@ def veiled_frame(
     planes[0][: size[1] // 2] = 40
     if pixel_format is PixelFormat.NV12:
         planes[1][:, 1::2] = 160
-    raw = RawFrame(tuple(planes), pixel_format, *size, Timestamp(ticks, base))
-    grid = Grid.over(*size)
-    nothing = np.zeros(grid.shape, bool)
-    colours = np.zeros((*grid.shape, 3), np.uint8)
-    return Veil(grid, Policy(style=Style.FILL)).paint(raw, nothing, colours, nothing)
+    return veiled(RawFrame(tuple(planes), pixel_format, *size, Timestamp(ticks, base)))
 
 
 def copy_with(

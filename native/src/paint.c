@@ -8,21 +8,12 @@
  * (2 * cell)^2. Each half of a cell lies between the same four centres. */
 static void smooth_half_line(uint8_t *line, int32_t step, int32_t n, int32_t first, int32_t span,
                              int32_t left, int32_t right) {
-    const int32_t whole = span * span;
-    int shift = 0;
-    while (1 << shift < whole) shift++;
-    if (1 << shift == whole) {
-        for (int32_t i = 0; i < n; i++) {
-            const int32_t fx = first + 2 * i;
-            line[(ptrdiff_t)i * step] =
-                (uint8_t)((left * (span - fx) + right * fx + whole / 2) >> shift);
-        }
-    } else {
-        for (int32_t i = 0; i < n; i++) {
-            const int32_t fx = first + 2 * i;
-            line[(ptrdiff_t)i * step] =
-                (uint8_t)((left * (span - fx) + right * fx + whole / 2) / whole);
-        }
+    int shift = 0; /* cells are powers of two, see bad_cell in api.c */
+    while (1 << shift < span * span) shift++;
+    const int32_t half = 1 << (shift - 1);
+    for (int32_t i = 0; i < n; i++) {
+        const int32_t fx = first + 2 * i;
+        line[(ptrdiff_t)i * step] = (uint8_t)((left * (span - fx) + right * fx + half) >> shift);
     }
 }
 

@@ -34,17 +34,26 @@ class PixelFormat(enum.Enum):
     NV12 = "nv12"
 
 
+_RGB_MATRIX, _UNSPECIFIED = 0, 2
+
+
 @dataclass(frozen=True, slots=True)
 class Colour:
     """How the samples are meant to be shown (ITU-T H.273 code points; 2 = unspecified).
 
-    Carried from input to output unchanged. ``full_range`` is True for 0..255 luma.
+    Carried from input to output unchanged, but for a matrix of RGB: planes of YUV cannot
+    be RGB, whatever a file says, and an encoder would believe it. ``full_range`` is True
+    for 0..255 luma.
     """
 
     matrix: int = 2
     primaries: int = 2
     transfer: int = 2
     full_range: bool = False
+
+    def __post_init__(self) -> None:
+        if self.matrix == _RGB_MATRIX:
+            object.__setattr__(self, "matrix", _UNSPECIFIED)
 
 
 @dataclass(frozen=True, slots=True)

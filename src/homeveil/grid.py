@@ -83,6 +83,19 @@ class CellWindow:
     def index(self) -> tuple[slice, slice]:
         return slice(self.row0, self.row1), slice(self.col0, self.col1)
 
+    def common(self, other: CellWindow) -> CellWindow:
+        """The cells of both; empty if there are none."""
+        top, left = max(self.row0, other.row0), max(self.col0, other.col0)
+        bottom, right = min(self.row1, other.row1), min(self.col1, other.col1)
+        return CellWindow(top, left, max(top, bottom), max(left, right))
+
+    def inside(self, whole: CellWindow) -> tuple[slice, slice]:
+        """Where this window lies in an array over ``whole``, which holds it."""
+        return (
+            slice(self.row0 - whole.row0, self.row1 - whole.row0),
+            slice(self.col0 - whole.col0, self.col1 - whole.col0),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:

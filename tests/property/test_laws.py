@@ -27,9 +27,9 @@ FILL = Policy(style=Style.FILL, looks_per_second=1000.0)
 AGENT = Box(140, 60, 180, 100)
 
 
-def run(raws, scene, *, profile=None, policy=FILL, delay=0.0):
-    """Redacted frames of ``raws``."""
-    perceiver = FakePerceiver(scene)
+def run(raws, scene, *, profile=None, policy=FILL, delay=0.0, see=FakePerceiver):
+    """Redacted frames of ``raws``; ``see`` makes the perceiver of the scene."""
+    perceiver = see(scene)
     with Redactor(profile, policy, perceiver=perceiver, delay_seconds=delay) as redactor:
         out = [veiled for raw in raws for veiled in redactor.process(raw)]
         return out + list(redactor.flush())
@@ -206,10 +206,7 @@ def test_a_mask_that_swallows_somebody_shows_nothing_of_them(has_face: bool, swa
         return FakeScene(agent=AGENT, others=(face,) if seen else ())
 
     raws = frames(picture, 60)
-    perceiver = Swallowing(scene)
-    with Redactor(fake_profile(), FILL, perceiver=perceiver, delay_seconds=1.0) as redactor:
-        out = [veiled for raw in raws for veiled in redactor.process(raw)]
-        out += list(redactor.flush())
+    out = run(raws, scene, profile=fake_profile(), delay=1.0, see=Swallowing)
     assert shown(raws[15].planes[0], out[15].planes[0], 120, 120, 200, 230) > 0.95
     for n in range(35, 60):
         assert shown(raws[n].planes[0], out[n].planes[0], 224, 74, 278, 236) < 0.02, n

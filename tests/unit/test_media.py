@@ -12,17 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clips import make, make_sound_only, picture
+from clips import make, make_sound_only, picture, veiled
 from homeveil import _kernels
 from homeveil.emit.files import FileSink
 from homeveil.errors import InputError, OutputError, UsageError
 from homeveil.fakes import fake_frames
-from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
-from homeveil.grid import Grid
+from homeveil.frames import PixelFormat, RawFrame, Timestamp
 from homeveil.media.reader import VideoReader
 from homeveil.media.writer import VideoWriter
-from homeveil.policy import Policy, Style
-from homeveil.veil.painter import Veil
 from rooms import texture
 
 
@@ -30,14 +27,6 @@ def read(path: Path) -> list[tuple[float, np.ndarray]]:
     """Time and RGB of every frame."""
     with VideoReader(path) as reader:
         return [(frame.time.seconds, _kernels.to_rgb(frame)) for frame in reader]
-
-
-def veiled(raw: RawFrame) -> VeiledFrame:
-    """A frame that the veil let through whole."""
-    grid = Grid.over(raw.width, raw.height)
-    none = np.zeros(grid.shape, bool)
-    colours = np.zeros((*grid.shape, 3), np.uint8)
-    return Veil(grid, Policy(style=Style.FILL)).paint(raw.copy(), none, colours, none)
 
 
 @pytest.mark.parametrize(

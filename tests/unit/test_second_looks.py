@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,7 +98,7 @@ class Suspicious(FakePerceiver):
             for (w, band), look in zip(request.regions, seen.people, strict=True)
         )
         checks = tuple(PeopleLook(w, WHOLE, self.again * place[w.index]) for w in request.checks)
-        return Observation(seen.wide, seen.close, people, seen.faces, seen.identities, checks)
+        return replace(seen, people=people, checks=checks)
 
 
 @pytest.mark.parametrize(("again", "is_shown"), [(0.0, True), (0.6, False)])

@@ -20,7 +20,7 @@ from homeveil.clear import silhouette
 from homeveil.clear.patches import large, significant, surrounded, touching
 from homeveil.clear.plan import LookPlan
 from homeveil.clear.scene import Origin, Scene
-from homeveil.clear.second import MOST_PER_FRAME, SecondLooks
+from homeveil.clear.second import SecondLooks
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, Grid
@@ -75,7 +75,11 @@ class Reason(enum.IntEnum):
 
 @dataclass(slots=True, eq=False)
 class Decision:
-    """What is known about one frame when it was read. Grids are (rows, cols)."""
+    """What is known about one frame when it was read. Grids are (rows, cols).
+
+    rimless: cells round which no edge of the agent is withheld. unexplained: cells of the
+    agent that changed for no known reason; they are withdrawn if somebody comes out there.
+    """
 
     number: int
     seconds: float
@@ -85,7 +89,7 @@ class Decision:
     agent: BoolGrid
     track: int
     others: BoolGrid
-    claimed: BoolGrid
+    rimless: BoolGrid
     unexplained: BoolGrid
     arrived: BoolGrid
     fault: bool = False
@@ -136,7 +140,7 @@ class Clearance:
         waiting = ~scene.on_plate & ~_kernels.grow(self._outline, 1)
         waiting &= ~self._moving()
         credit = self._plan.earn(elapsed)
-        checks = self._second.ask(min(credit // 2, MOST_PER_FRAME))
+        checks = self._second.ask(credit // 2)
         self._plan.spend(len(checks))
         regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
         candidate = self.tracks.candidate()
@@ -239,7 +243,7 @@ class Clearance:
         self._moved_seconds[moved] = seconds
         self._moves.append((seconds, moved))
         self._unexplained = np.zeros(self.grid.shape, bool)
-        if knew and seconds - self._company_seconds <= COMPANY_SECONDS:
+        if knew and self._in_company(seconds):
             # Somebody is about, perhaps behind the agent: what the outline gained at a
             # bound must be explained too, and what changed near where they moved.
             near = _kernels.grow(seconds - self._moved_seconds <= MOVED_SECONDS, MOVED_CELLS)
@@ -275,9 +279,13 @@ class Clearance:
         self._undisputed, self._supported = body & ~foreign & ~contested, supported
         return body & ~foreign, foreign
 
+    def _in_company(self, seconds: float) -> bool:
+        """Whether somebody else was seen about not long ago."""
+        return seconds - self._company_seconds <= COMPANY_SECONDS
+
     def _doubtful(self, body: BoolGrid, seconds: float) -> BoolGrid:
         """While somebody is about: cells that changed, with nobody seen near them so far."""
-        if seconds - self._company_seconds > COMPANY_SECONDS:
+        if not self._in_company(seconds):
             return np.zeros(self.grid.shape, bool)
         doubtful: BoolGrid = body & (self.scene.run_frames == 0)
         return doubtful
@@ -288,7 +296,7 @@ class Clearance:
         What is seen through a gap between the agent's arm and body holds still; when it
         changes, somebody may be passing behind.
         """
-        if seconds - self._company_seconds > COMPANY_SECONDS:
+        if not self._in_company(seconds):
             return np.zeros(self.grid.shape, bool)
         sudden: BoolGrid = self.scene.ended_seconds >= STILL_SECONDS
         return sudden
@@ -394,8 +402,9 @@ class Clearance:
         hidden = others & (reasons != Reason.SCENE)
         grow = self.policy.grow_cells
         edge = _kernels.grow(hidden, grow) & ~hidden & (reasons == Reason.SCENE)
-        # What is merely nearer to somebody else's face than to the agent's is an edge already.
-        seen = hidden & ~decision.claimed
+        # What is merely nearer to somebody else's face than to the agent's is an edge
+        # already, and what nobody supports is likely the agent's own.
+        seen = hidden & ~decision.rimless
         edge |= _kernels.grow(seen, grow) & ~hidden & (reasons == Reason.AGENT)
         reasons[edge] = Reason.EDGE
         reasons[hidden] = Reason.PERSON

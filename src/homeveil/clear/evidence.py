@@ -67,10 +67,7 @@ class Evidence:
         vote. moving: cells beside others; they are not even looked at.
         """
         inner = trusted(look.window, self._grid)
-        inside = (
-            slice(inner.row0 - look.window.row0, inner.row1 - look.window.row0),
-            slice(inner.col0 - look.window.col0, inner.col1 - look.window.col0),
-        )
+        inside = inner.inside(look.window)
         index = (look.band, *inner.index)
         counted: BoolGrid = ~moving[inner.index]
         voting = counted & ~spill[inner.index]
@@ -81,7 +78,7 @@ class Evidence:
         """Take in a face that is not the agent's; its body hangs below it."""
         cells = self._grid.window(face_and_body(face)).index
         view = self.faces[(face.band, *cells)]
-        np.maximum(view, face.score * (1.0 if face.confirmed else UNCONFIRMED), out=view)
+        np.maximum(view, worth(face), out=view)
 
     def means(self) -> FloatGrid:
         """(bands, rows, cols): mean probability per band; 0 without looks or if excused."""
@@ -128,6 +125,11 @@ class Evidence:
         """Cells with the least sign of somebody at any scale."""
         trace: BoolGrid = (self.means().max(0) > _TRACE) | (self.faces.max(0) >= FACE_SEEN)
         return trace
+
+
+def worth(face: Face) -> float:
+    """The score of ``face``, less if a second detector did not see it."""
+    return face.score if face.confirmed else UNCONFIRMED * face.score
 
 
 def with_feet(cells: BoolGrid) -> BoolGrid:

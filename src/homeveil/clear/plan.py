@@ -45,8 +45,7 @@ class LookPlan:
         looks = evidence.looks.copy()
         chosen: list[tuple[CellWindow, int]] = []
         # A few cells that flicker beside the agent are not worth a burst of looks.
-        wanting = np.any(looks[list(SCAN_BANDS)] < LOOKS_NEEDED, axis=0) & (wanted > 0)
-        most = int(wanting.sum())
+        most = int(((wanted > 0) & ~evidence.looked_enough()).sum())
         while self._credit >= 1.0 and len(chosen) < most:
             best = self._best(looks, wanted)
             if best is None:

@@ -229,7 +229,8 @@ class Scene:
         clears; this is for what is left of noise and codecs.
 
         Where no plate is known, nothing is known to have come in either: it may as well be
-        what somebody left behind, and shorter patience does.
+        what somebody left behind, or a shadow. Shorter patience does, cell by cell, and
+        a few traces spoil only what is near them.
         """
         thing: BoolGrid = (self.origin == Origin.ARRIVED) & ~self.on_plate
         if not thing.any():

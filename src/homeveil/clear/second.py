@@ -68,12 +68,12 @@ class _Block:
         self.seen, self.looks = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.total = np.zeros(shape, np.float32)
         for size, window in self.left:
-            self.total[size][_inside(_common(self.window, window), self.window)] += 1
+            self.total[size][self.window.common(window).inside(self.window)] += 1
 
     def add(self, size: int, look: PeopleLook) -> None:
-        part = _common(self.window, look.window)
-        inside = _inside(part, self.window)
-        self.seen[size][inside] += look.probability[_inside(part, look.window)]
+        part = self.window.common(look.window)
+        inside = part.inside(self.window)
+        self.seen[size][inside] += look.probability[part.inside(look.window)]
         self.looks[size][inside] += 1
 
     def bounds(self) -> tuple[FloatGrid, FloatGrid]:
@@ -210,16 +210,3 @@ def _blocks(cells: BoolGrid) -> list[CellWindow]:
         for y0, y1 in itertools.pairwise(rows)
         for x0, x1 in itertools.pairwise(cols)
     ]
-
-
-def _common(first: CellWindow, second: CellWindow) -> CellWindow:
-    top, left = max(first.row0, second.row0), max(first.col0, second.col0)
-    bottom, right = min(first.row1, second.row1), min(first.col1, second.col1)
-    return CellWindow(top, left, max(top, bottom), max(left, right))
-
-
-def _inside(part: CellWindow, whole: CellWindow) -> tuple[slice, slice]:
-    return (
-        slice(part.row0 - whole.row0, part.row1 - whole.row0),
-        slice(part.col0 - whole.col0, part.col1 - whole.col0),
-    )

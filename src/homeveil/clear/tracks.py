@@ -12,7 +12,7 @@ import statistics
 from collections import deque
 from dataclasses import dataclass, field
 
-from homeveil.clear.evidence import UNCONFIRMED
+from homeveil.clear.evidence import worth
 from homeveil.grid import Box
 from homeveil.perceive.observation import Face, Identity
 from homeveil.policy import Policy
@@ -128,7 +128,7 @@ class Tracks:
             free.remove(face)
             self._follow(track, face, seconds)
         for face in free:
-            self.tracks.append(Track(self._next, face.box, _worth(face), seconds, seconds))
+            self.tracks.append(Track(self._next, face.box, worth(face), seconds, seconds))
             self._next += 1
         for identity in identities:
             self._take_in(identity, seconds)
@@ -142,7 +142,7 @@ class Tracks:
         if track.is_agent and max(abs(x1 - x0), abs(y1 - y0)) > _JUMP * size:
             self._lose(track)
         track.box = face.box
-        track.score = max(_worth(face), 0.9 * track.score)
+        track.score = max(worth(face), 0.9 * track.score)
         track.seen_seconds = seconds
         track.sightings += 1
         track.misses = 0
@@ -218,10 +218,6 @@ class Tracks:
     def _lives(self, track: Track, seconds: float) -> bool:
         unseen = seconds - track.seen_seconds
         return unseen <= (3.0 if track.is_sure or track.is_agent else 0.5)
-
-
-def _worth(face: Face) -> float:
-    return face.score if face.confirmed else UNCONFIRMED * face.score
 
 
 def _jumped(before: Box, now: Box) -> bool:

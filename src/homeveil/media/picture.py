@@ -30,7 +30,6 @@ _NOT_YUV = (
 )  # fmt: skip
 _LIMITED, _FULL = 1, 2
 _BT709, _BT601 = 1, 6
-_RGB, _UNSPECIFIED = 0, 2
 _SWS_BT709, _SWS_BT601 = 1, 5
 
 
@@ -74,11 +73,9 @@ def turn_of(picture: _av.VideoFrame) -> Turn:
 
 
 def colour_of(picture: _av.VideoFrame) -> Colour:
-    """The picture's own colour description. Planes of YUV cannot be RGB, whatever a file
-    says; an encoder would believe it."""
-    matrix = int(picture.colorspace)
+    """The picture's own colour description."""
     return Colour(
-        matrix=_UNSPECIFIED if matrix == _RGB else matrix,
+        matrix=int(picture.colorspace),
         primaries=int(picture.color_primaries),
         transfer=int(picture.color_trc),
         full_range=int(picture.color_range) == _FULL or picture.format.name.startswith("yuvj"),

@@ -32,7 +32,6 @@ _MPEG4_FINEST = Fraction(1, 60_000)
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
 _FORMATS = {PixelFormat.I420: "yuv420p", PixelFormat.NV12: "nv12"}
 _LIMITED, _FULL = 1, 2
-_RGB, _UNSPECIFIED = 0, 2
 
 
 class VideoWriter:
@@ -169,8 +168,7 @@ class VideoWriter:
         self._stream = stream
 
     def _describe_colour(self, target: _av.VideoCodecContext | _av.VideoFrame) -> None:
-        matrix = self._colour.matrix
-        target.colorspace = _UNSPECIFIED if matrix == _RGB else matrix
+        target.colorspace = self._colour.matrix
         target.color_primaries = self._colour.primaries
         target.color_trc = self._colour.transfer
         target.color_range = _FULL if self._colour.full_range else _LIMITED
