@@ -3,8 +3,9 @@
  * Planes are 8-bit YUV 4:2:0 as the decoder gave them. Strides are in bytes and signed.
  * The caller owns every buffer; nothing here allocates, locks, prints or keeps state.
  * A grid has ceil(width / cell) x ceil(height / cell) cells, row-major; the last row and
- * column may be cut by the frame. Every kernel is integer and bit-exact: the scalar
- * version is the specification, and faster ones must equal it.
+ * column may be cut by the frame. Every kernel on pixels is integer and bit-exact: the
+ * scalar version is the specification, and faster ones must equal it. The voice gate works
+ * on float32 samples, full scale 1.
  */
 #ifndef HOMEVEIL_H
 #define HOMEVEIL_H
@@ -80,6 +81,65 @@ int hv_to_rgb(const hv_image *image, uint8_t *rgb, ptrdiff_t stride);
 int hv_warp(const uint8_t *rgb, int32_t width, int32_t height, ptrdiff_t stride,
             const double affine[6], uint8_t *out, int32_t out_width, int32_t out_height,
             ptrdiff_t out_stride);
+
+/* What became of 10 ms of sound. Only HV_GATE_OPEN lets samples through. */
+enum {
+    HV_GATE_CLOSED = 0,    /* nothing speaks for the agent */
+    HV_GATE_CANDIDATE = 1, /* something does, not enough yet, or not for long enough */
+    HV_GATE_OPEN = 2,      /* the agent alone, verified */
+    HV_GATE_DOUBT = 3,     /* was open a moment ago, no longer sure: closed at once */
+    HV_GATE_FAULT = 4      /* something failed */
+};
+
+enum { HV_CLOSED_BY_NOTHING = 0, HV_CLOSED_BY_KEY = 1, HV_CLOSED_BY_FAULT = 2 };
+
+enum { HV_GATE_MOST = 128 };
+
+/* Numbers of frames but for the first three, which are natural logarithms of odds. */
+typedef struct {
+    float over_other;   /* the agent alone against somebody else, at least this */
+    float over_overlap; /* the agent alone against the agent and somebody else */
+    float peak;         /* against either, mean over `span` frames, once in a run */
+    int32_t smooth;     /* log-odds are averaged over this many frames to each side, 0..8 */
+    int32_t before;     /* kept closed at the start of a run, 0..32 */
+    int32_t after;      /* and at its end */
+    int32_t shortest;   /* a run that would open for less does not open, 1..32 */
+    int32_t span;       /* 1..64 */
+    int32_t hang;       /* the agent must have been likelier than silence this recently, 1..64 */
+    int32_t wait;       /* from a frame to its verdict, smooth + after .. 48 */
+} hv_gate_rule;
+
+typedef struct {
+    float over_other, over_overlap, clear;
+    int32_t position; /* in its run, from 1; 0: in none */
+    uint8_t closed_by, granted, spoke;
+} hv_gate_frame;
+
+/* State of one gate; to be made with hv_gate_reset, not to be looked into. */
+typedef struct {
+    hv_gate_rule rule;
+    hv_gate_frame frames[HV_GATE_MOST];
+    float clears[HV_GATE_MOST];
+    int64_t count, next;
+    int32_t since_open;
+    uint8_t opened, finished;
+} hv_gate;
+
+int hv_gate_reset(hv_gate *gate, const hv_gate_rule *rule);
+
+/* One frame of log-probabilities (nobody, agent alone, somebody else, both at once), up to
+ * a constant. A number that is not finite is a fault. closed_by: HV_CLOSED_BY_*.
+ * Returns 1 when *verdict (HV_GATE_*) was set for the frame `wait` before, else 0. */
+int hv_gate_step(hv_gate *gate, const float logits[4], int32_t closed_by, uint8_t *verdict);
+
+/* After the last frame: the verdicts that still wait, one a call, until it returns 0. */
+int hv_gate_finish(hv_gate *gate, uint8_t *verdict);
+
+/* n samples of one channel that share a verdict, in place. before, now, after: whether the
+ * gate is open in the block before, in this and in the next. Closed: `fill` (n samples, or
+ * NULL for zero) takes their place, unread. Open: linear ramps of `ramp` samples inside. */
+int hv_gate_block(float *samples, size_t n, int32_t before, int32_t now, int32_t after,
+                  size_t ramp, const float *fill);
 
 /* Name of the kernel set in use: "c" or "avx2". HOMEVEIL_CPU=c lowers it. */
 const char *hv_cpu_name(void);

@@ -118,3 +118,37 @@ int hv_warp(const uint8_t *rgb, int32_t width, int32_t height, ptrdiff_t stride,
     hv_warp_c(rgb, width, height, stride, affine, out, out_width, out_height, out_stride);
     return HV_OK;
 }
+
+static int outside(int32_t v, int32_t low, int32_t high) { return v < low || v > high; }
+
+int hv_gate_reset(hv_gate *gate, const hv_gate_rule *rule) {
+    if (!gate || !rule || !isfinite(rule->over_other) || !isfinite(rule->over_overlap) ||
+        !isfinite(rule->peak))
+        return HV_BAD_ARGUMENT;
+    if (outside(rule->smooth, 0, 8) || outside(rule->before, 0, 32) ||
+        outside(rule->after, 0, 32) || outside(rule->shortest, 1, 32) ||
+        outside(rule->span, 1, 64) || outside(rule->hang, 1, 64) ||
+        outside(rule->wait, rule->smooth + rule->after, 48))
+        return HV_BAD_ARGUMENT;
+    hv_gate_reset_c(gate, rule);
+    return HV_OK;
+}
+
+int hv_gate_step(hv_gate *gate, const float logits[4], int32_t closed_by, uint8_t *verdict) {
+    if (!gate || !logits || !verdict || outside(closed_by, 0, HV_CLOSED_BY_FAULT) ||
+        gate->finished)
+        return HV_BAD_ARGUMENT;
+    return hv_gate_step_c(gate, logits, closed_by, verdict);
+}
+
+int hv_gate_finish(hv_gate *gate, uint8_t *verdict) {
+    if (!gate || !verdict) return HV_BAD_ARGUMENT;
+    return hv_gate_finish_c(gate, verdict);
+}
+
+int hv_gate_block(float *samples, size_t n, int32_t before, int32_t now, int32_t after,
+                  size_t ramp, const float *fill) {
+    if (!samples || n > ((size_t)1 << 24)) return HV_BAD_ARGUMENT;
+    hv_gate_block_c(samples, n, before, now, after, ramp, fill);
+    return HV_OK;
+}

@@ -33,6 +33,11 @@ void hv_to_rgb_c(const hv_image *, uint8_t *, ptrdiff_t);
 void hv_warp_c(const uint8_t *, int32_t, int32_t, ptrdiff_t, const double *, uint8_t *, int32_t,
                int32_t, ptrdiff_t);
 
+void hv_gate_reset_c(hv_gate *, const hv_gate_rule *);
+int hv_gate_step_c(hv_gate *, const float[4], int32_t, uint8_t *);
+int hv_gate_finish_c(hv_gate *, uint8_t *);
+void hv_gate_block_c(float *, size_t, int32_t, int32_t, int32_t, size_t, const float *);
+
 /* One YUV sample to RGB, 1/65536 fixed point (ITU-R BT.601-7, BT.709-6). */
 void hv_yuv_to_rgb(const hv_image *image, int32_t y, int32_t u, int32_t v, uint8_t rgb[3]);
 

@@ -182,6 +182,66 @@ static void test_writers(void) {
     }
 }
 
+/* Verdicts come in number and order; none is open without a run of evidence, none at all
+ * near a fault; a closed block is written without being read. */
+static void test_gate(void) {
+    for (int round = 0; round < 400; round++) {
+        hv_gate_rule rule = {0, -1, 1, (int32_t)(rnd() % 3), (int32_t)(rnd() % 12),
+                             (int32_t)(rnd() % 12), 1 + (int32_t)(rnd() % 6),
+                             1 + (int32_t)(rnd() % 64), 1 + (int32_t)(rnd() % 64), 0};
+        rule.wait = hv_min(48, rule.smooth + rule.after + (int32_t)(rnd() % 30));
+        hv_gate gate;
+        expect(hv_gate_reset(&gate, &rule) == HV_OK, "gate reset", round, 0);
+        const int n = 1 + (int)(rnd() % 500);
+        uint8_t verdicts[512], one = 99;
+        uint8_t good[512] = {0}, faults[512] = {0};
+        int out = 0, mood = 0;
+        for (int t = 0; t < n; t++) {
+            if (rnd() % 40 == 0) mood = !mood;
+            float logits[4] = {-3, mood ? 4.0f : -4.0f, (float)(rnd() % 100) / 50, -1};
+            faults[t] = rnd() % 90 == 0;
+            if (faults[t] && rnd() % 2) logits[rnd() % 4] = strtof("nan", NULL);
+            else if (faults[t]) logits[1] = strtof("inf", NULL);
+            good[t] = mood && !faults[t];
+            const int got = hv_gate_step(&gate, logits, HV_CLOSED_BY_NOTHING, &one);
+            expect(got == (t >= rule.wait), "gate waits", t, got);
+            if (got) verdicts[out++] = one;
+        }
+        while (hv_gate_finish(&gate, &one) == 1) verdicts[out++] = one;
+        expect(out == n, "a verdict a frame", out, n);
+        for (int t = 0; t < out; t++) {
+            expect((verdicts[t] == HV_GATE_FAULT) == faults[t], "gate fault", t, round);
+            if (verdicts[t] != HV_GATE_OPEN) continue;
+            int evidence = t >= rule.before && t + rule.after < n;
+            for (int k = t - rule.before; evidence && k <= t + rule.after; k++)
+                evidence = rule.smooth ? !faults[k] : good[k];
+            expect(evidence, "open without evidence", t, round);
+        }
+    }
+    for (size_t n = 0; n < 70; n++) {
+        for (int k = 0; k < 8; k++) {
+            float memory[80], fill[80];
+            for (int i = 0; i < 80; i++) memory[i] = 1, fill[i] = 0.25f;
+            if (!(k & 2))
+                for (size_t i = 0; i < n; i++) memory[4 + i] = strtof("nan", NULL);
+            const float *with = rnd() % 2 ? fill : NULL;
+            expect(hv_gate_block(memory + 4, n, k & 1, k & 2, k & 4, 8, with) == HV_OK, "block", 0,
+                   0);
+            int clean = 1;
+            for (size_t i = 0; i < n; i++) {
+                const float v = memory[4 + i], closed = with ? 0.25f : 0;
+                if (!(k & 2)) clean &= v == closed;
+                else clean &= v >= closed && v <= 1;
+            }
+            if ((k & 7) == 7)
+                for (size_t i = 0; i < n; i++) clean &= memory[4 + i] == 1;
+            for (int i = 0; i < 4; i++) clean &= memory[i] == 1;
+            for (size_t i = 4 + n; i < 80; i++) clean &= memory[i] == 1;
+            expect(clean, "gate block", (int)n, k);
+        }
+    }
+}
+
 static void test_refusals(void) {
     canvas a = make(16, 16, 1, 0), b = make(17, 16, 1, 0);
     uint8_t grid[64] = {0}, rgb[48] = {0};
@@ -203,12 +263,27 @@ static void test_refusals(void) {
     bad[2] = nan;
     expect(hv_warp(rgb, 4, 4, 12, bad, rgb, 4, 4, 12) == HV_BAD_ARGUMENT, "warp nan", 0, 0);
     free(a.memory), free(b.memory);
+    hv_gate gate;
+    hv_gate_rule rule = {0, 0, 0, 1, 3, 3, 1, 20, 15, 3};
+    uint8_t verdict;
+    expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "wait too short", 0, 0);
+    rule.wait = 4, rule.peak = (float)nan;
+    expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "peak nan", 0, 0);
+    rule.peak = 0, rule.before = 33;
+    expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "before", 0, 0);
+    rule.before = 3;
+    expect(hv_gate_reset(&gate, &rule) == HV_OK, "a good rule", 0, 0);
+    expect(hv_gate_finish(&gate, &verdict) == 0, "nothing to finish", 0, 0);
+    const float logits[4] = {0, 9, 0, 0};
+    expect(hv_gate_step(&gate, logits, 0, &verdict) == HV_BAD_ARGUMENT, "after the end", 0, 0);
+    expect(hv_gate_block(NULL, 4, 0, 0, 0, 2, NULL) == HV_BAD_ARGUMENT, "no samples", 0, 0);
 }
 
 int main(void) {
     test_change("c");
     test_change("avx2");
     test_writers();
+    test_gate();
     test_refusals();
     printf("parity: %d checks, %d failed\n", checks, failures);
     return failures ? 1 : 0;

@@ -17,5 +17,5 @@ for source in src/*.c; do
     "$cc" "${flags[@]}" ${extra[@]+"${extra[@]}"} -c "$source" -o "$object"
     objects+=("$object")
 done
-"$cc" "${flags[@]}" tests/parity.c "${objects[@]}" -o "$build/parity"
+"$cc" "${flags[@]}" tests/parity.c "${objects[@]}" -lm -o "$build/parity"
 "$build/parity"

@@ -14,6 +14,12 @@ or, for frames of one's own:
         for veiled in redactor.flush():
             show(homeveil.array_from_frame(veiled, "bgr"))
 
+and the same for sound:
+
+    with homeveil.VoiceGate(profile) as gate:
+        for veiled in gate.process(homeveil.audio_from_array(samples, rate, seconds)):
+            play(veiled.samples)
+
 Importing this package loads no model, opens no device and imports no codec.
 """
 
@@ -38,29 +44,38 @@ from homeveil.errors import (
 )
 
 if TYPE_CHECKING:
+    from homeveil.audio import RawAudio, VeiledAudio, audio_from_array
     from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
     from homeveil.pictures import array_from_frame, frame_from_array
-    from homeveil.policy import ModelFile, Policy, Style
+    from homeveil.policy import ModelFile, Muted, Policy, Sound, Style
     from homeveil.profile.store import erase_profile, load_profile, save_profile
     from homeveil.profile.template import Profile
     from homeveil.redaction import Progress, redact
     from homeveil.redactor import Redactor
-    from homeveil.report import Report, Span
+    from homeveil.report import Report, SoundReport, Span
+    from homeveil.voice_gate import VoiceGate
 
 _HOMES = {
     "ModelFile": "homeveil.policy",
+    "Muted": "homeveil.policy",
     "PixelFormat": "homeveil.frames",
     "Policy": "homeveil.policy",
     "Profile": "homeveil.profile.template",
     "Progress": "homeveil.redaction",
+    "RawAudio": "homeveil.audio",
     "RawFrame": "homeveil.frames",
     "Redactor": "homeveil.redactor",
     "Report": "homeveil.report",
+    "Sound": "homeveil.policy",
+    "SoundReport": "homeveil.report",
     "Span": "homeveil.report",
     "Style": "homeveil.policy",
     "Timestamp": "homeveil.frames",
+    "VeiledAudio": "homeveil.audio",
     "VeiledFrame": "homeveil.frames",
+    "VoiceGate": "homeveil.voice_gate",
     "array_from_frame": "homeveil.pictures",
+    "audio_from_array": "homeveil.audio",
     "erase_profile": "homeveil.profile.store",
     "frame_from_array": "homeveil.pictures",
     "load_profile": "homeveil.profile.store",
@@ -76,6 +91,7 @@ __all__ = [
     "MediaError",
     "ModelError",
     "ModelFile",
+    "Muted",
     "OutputError",
     "PassphraseError",
     "PerceptionError",
@@ -85,15 +101,21 @@ __all__ = [
     "Profile",
     "ProfileError",
     "Progress",
+    "RawAudio",
     "RawFrame",
     "Redactor",
     "Report",
+    "Sound",
+    "SoundReport",
     "Span",
     "Style",
     "Timestamp",
     "UsageError",
+    "VeiledAudio",
     "VeiledFrame",
+    "VoiceGate",
     "array_from_frame",
+    "audio_from_array",
     "erase_profile",
     "frame_from_array",
     "load_profile",

@@ -6,6 +6,7 @@ cells of a frame. Wrong shapes raise FrameError before C is reached.
 
 from __future__ import annotations
 
+import enum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -244,3 +245,96 @@ def _u8(array: NDArray[np.uint8]) -> Any:
 def _check(status: int) -> None:
     if status != 0:
         raise FrameError(_STATUS.get(status, f"kernel status {status}"))
+
+
+class Verdict(enum.IntEnum):
+    """What became of 10 ms of sound; only ``OPEN`` lets samples through."""
+
+    CLOSED = 0
+    CANDIDATE = 1
+    OPEN = 2
+    DOUBT = 3
+    FAULT = 4
+
+
+class ClosedBy(enum.IntEnum):
+    """What closes a frame whatever its log-odds say."""
+
+    NOTHING = 0
+    KEY = 1
+    FAULT = 2
+
+
+class GateMachine:
+    """The gate's state machine; see ``hv_gate_step`` in ``native/include/homeveil.h``.
+
+    over_other, over_overlap, peak: natural logarithms of odds. The rest counts frames of
+    10 ms.
+    """
+
+    def __init__(
+        self,
+        *,
+        over_other: float,
+        over_overlap: float,
+        peak: float,
+        smooth: int,
+        before: int,
+        after: int,
+        shortest: int,
+        span: int,
+        hang: int,
+        wait: int,
+    ) -> None:
+        rule = ffi.new("hv_gate_rule *")
+        rule.over_other, rule.over_overlap, rule.peak = over_other, over_overlap, peak
+        rule.smooth, rule.before, rule.after, rule.shortest = smooth, before, after, shortest
+        rule.span, rule.hang, rule.wait = span, hang, wait
+        self._gate = ffi.new("hv_gate *")
+        self._verdict = ffi.new("uint8_t *")
+        _check(lib.hv_gate_reset(self._gate, rule))
+
+    def step(self, logits: NDArray[np.float32], closed_by: ClosedBy) -> Verdict | None:
+        """Take one frame (4,); give the verdict on the frame ``wait`` before, if any."""
+        row = np.ascontiguousarray(logits, dtype=np.float32)
+        if row.shape != (4,):
+            raise FrameError(f"log-odds are {row.shape}, expected (4,)")
+        return self._given(
+            lib.hv_gate_step(
+                self._gate, ffi.from_buffer("float[]", row), int(closed_by), self._verdict
+            )
+        )
+
+    def finish(self) -> Verdict | None:
+        """After the last frame: the next verdict that still waits, or None."""
+        return self._given(lib.hv_gate_finish(self._gate, self._verdict))
+
+    def _given(self, status: int) -> Verdict | None:
+        if status < 0:
+            _check(status)
+        return Verdict(self._verdict[0]) if status else None
+
+
+def gate_block(
+    samples: NDArray[np.float32],
+    *,
+    before: bool,
+    now: bool,
+    after: bool,
+    ramp: int,
+    fill: NDArray[np.float32] | None,
+) -> None:
+    """Open or close samples (n,) of one channel in place; see ``hv_gate_block``."""
+    if samples.dtype != np.float32 or samples.ndim != 1 or not samples.flags.c_contiguous:
+        raise FrameError(f"samples are {samples.shape} {samples.dtype}, expected (n,) float32")
+    if fill is not None and (fill.dtype != np.float32 or fill.shape != samples.shape):
+        raise FrameError(f"fill is {fill.shape} {fill.dtype}, expected {samples.shape} float32")
+    if not samples.size:
+        return
+    _check(
+        lib.hv_gate_block(
+            ffi.from_buffer("float[]", samples, require_writable=True), samples.size,
+            before, now, after, ramp,
+            ffi.NULL if fill is None else ffi.from_buffer("float[]", np.ascontiguousarray(fill)),
+        )
+    )

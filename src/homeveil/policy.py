@@ -33,6 +33,27 @@ class Style(enum.Enum):
     SOFT = "soft"
 
 
+class Sound(enum.Enum):
+    """What becomes of the sound.
+
+    ``MONITOR``: the agent's own speech is let through, 1.5 s late where it is live; a file
+    keeps its times. ``CALL``: the same with at most 0.12 s, which keeps less and leaks
+    more. ``WITHHELD``: no sound leaves at all.
+    """
+
+    MONITOR = "monitor"
+    CALL = "call"
+    WITHHELD = "withheld"
+
+
+class Muted(enum.Enum):
+    """How withheld sound sounds: ``SILENCE``, or ``COMFORT`` noise of a fixed, low level
+    that knows nothing of what it replaces."""
+
+    SILENCE = "silence"
+    COMFORT = "comfort"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFile:
     """A model file of the user's own, trusted by hash."""
@@ -63,6 +84,8 @@ class Policy:
     grow_cells: cells added round what is withheld.
     look_timeout_seconds: a look that takes longer is a fault and veils the frame.
     soft_blocks: blocks across a person in ``Style.SOFT``, 1..6.
+    sound: what becomes of the sound. strict_voice: doubt closes the voice gate sooner:
+        fewer leaks, less of the agent kept. muted: how withheld sound sounds.
     models: purpose -> file of the user's own, see ``homeveil models list``.
     video_encoder, video_quality, encoder_preset: what writes the output and how well
         (constant rate factor: lower is better).
@@ -79,6 +102,9 @@ class Policy:
     grow_cells: int = field(default=1, metadata=_range(1, 8))
     look_timeout_seconds: float = field(default=10.0, metadata=_range(0.05, 120.0))
     soft_blocks: int = field(default=4, metadata=_range(1, 6))
+    sound: Sound = Sound.MONITOR
+    strict_voice: bool = False
+    muted: Muted = Muted.SILENCE
     models: Mapping[str, ModelFile] = field(default_factory=dict)
     video_encoder: str = "libx264"
     video_quality: int = field(default=20, metadata=_range(0, 51))
@@ -94,6 +120,8 @@ class Policy:
             raise PolicyError(
                 f"policy: fill_colour is {self.fill_colour!r}; give three integers 0..255"
             )
+        if not isinstance(self.strict_voice, bool):
+            raise PolicyError(f"policy: strict_voice is {self.strict_voice!r}; give true or false")
         if self.drop_distance < self.accept_distance:
             raise PolicyError("policy: drop_distance must not be below accept_distance")
         object.__setattr__(self, "fill_colour", tuple(self.fill_colour))
@@ -131,12 +159,9 @@ class Policy:
                     f"{path}: unknown policy key {key!r}; known keys: {', '.join(sorted(known))}"
                 )
         values = dict(document)
-        if "style" in values:
-            try:
-                values["style"] = Style(values["style"])
-            except ValueError as error:
-                names = ", ".join(style.value for style in Style)
-                raise PolicyError(f"{path}: style is {values['style']!r}; give {names}") from error
+        for name, kind in _CHOICES.items():
+            if name in values:
+                values[name] = _choice(values[name], name, kind, path)
         if "fill_colour" in values:
             if not isinstance(values["fill_colour"], list):
                 raise PolicyError(f"{path}: fill_colour must be a list of three integers")
@@ -148,16 +173,23 @@ class Policy:
                 raise PolicyError(f"{path}: {name} must be text")
         return cls(**values)
 
-    def with_style(self, style: Style) -> Policy:
-        """The same policy in another style."""
-        return dataclasses.replace(self, style=style)
-
     def digest(self) -> str:
         """SHA-256 over all settings, for reports."""
         document = {
             item.name: _plain(getattr(self, item.name)) for item in dataclasses.fields(self)
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+_CHOICES: Mapping[str, type[enum.Enum]] = {"style": Style, "sound": Sound, "muted": Muted}
+
+
+def _choice(value: object, name: str, kind: type[enum.Enum], path: Path) -> enum.Enum:
+    try:
+        return kind(value)
+    except ValueError as error:
+        names = ", ".join(member.value for member in kind)
+        raise PolicyError(f"{path}: {name} is {value!r}; give {names}") from error
 
 
 def _model_files(tables: object, path: Path) -> dict[str, ModelFile]:

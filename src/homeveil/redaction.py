@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from homeveil.errors import UsageError
+from homeveil.errors import InputError, UsageError
 from homeveil.frames import RawFrame, VeiledFrame
-from homeveil.perceive.loading import LoadedModels, load_models, load_perceiver
-from homeveil.policy import Policy
+from homeveil.perceive.loading import load_models, load_perceiver
+from homeveil.policy import Policy, Sound
 from homeveil.profile.template import Profile
 from homeveil.redactor import Redactor
-from homeveil.report import Report
+from homeveil.report import Report, Tally
+from homeveil.voice_gate import VoiceGate
+
+if TYPE_CHECKING:
+    from homeveil.emit.files import FileSink
+    from homeveil.media.reader import VideoReader
+    from homeveil.media.sound_reader import SoundReader
+
+_log = logging.getLogger("homeveil")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a redaction is. ``frames_expected`` is a guess, or None."""
+    """How far a redaction is. What is expected is a guess, or None."""
 
     frames: int
     frames_expected: int | None
     seconds: float
+    seconds_expected: float | None = None
 
 
 def redact(
@@ -31,27 +43,35 @@ def redact(
     *,
     profile: Profile | None,
     policy: Policy | None = None,
+    sound_track: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
-    """Redact a video file.
+    """Redact a recorded file.
 
-    src: any file with a video stream that FFmpeg reads. dst: where the result goes; its
-    suffix chooses the container. profile: whom to show, or None to show nobody. progress:
-    called after every frame written.
+    src: any file with a video or sound stream that FFmpeg reads. dst: where the result
+    goes; its suffix chooses the container, and one of sound alone (``.wav``, ``.flac``,
+    ``.mp3``, ``.m4a``, ``.ogg``, ``.opus``, ``.mka``) leaves the picture out. profile:
+    whom to show and hear, or None for nobody. sound_track: which one to keep, counted
+    from 0; the file's default if None; the others are dropped. progress: called after
+    every frame written, or every second of sound where there is no picture.
 
-    The sound, and everything else beside the picture, is left out. ``dst`` appears whole
-    or not at all. Raises InputError, OutputError, ModelError, ProfileError, PolicyError.
+    Everything beside picture and sound is left out. ``dst`` appears whole or not at all.
+    Raises InputError, OutputError, ModelError, ProfileError, PolicyError.
     """
     policy = policy or Policy()
     source, target = Path(src), Path(dst)
+    if profile is not None and not isinstance(profile, Profile):
+        raise UsageError(f"profile is {type(profile).__name__}; give a Profile or None")
+    if is_sound_file(target):
+        return _redact_sound(source, target, profile, policy, sound_track, progress)
     # The codec library is loaded late: `import homeveil` must stay light.
     from homeveil.emit.files import FileSink
     from homeveil.media.reader import VideoReader
 
-    if profile is not None and not isinstance(profile, Profile):
-        raise UsageError(f"profile is {type(profile).__name__}; give a Profile or None")
     models = load_models(policy.models)
-    with VideoReader(source) as reader:
+    with VideoReader(source) as reader, ExitStack() as stack:
+        sound = _open_sound(reader, policy, sound_track, stack)
+        gate = stack.enter_context(VoiceGate(profile, policy)) if sound is not None else None
         sink = FileSink(
             target,
             frame_rate=reader.frame_rate,
@@ -60,21 +80,110 @@ def redact(
             preset=policy.encoder_preset,
             sample_aspect_ratio=reader.sample_aspect_ratio,
             source=source,
+            sound=sound.form if sound is not None else None,
         )
         perceiver = load_perceiver(profile, policy, models)
         try:
             with Redactor(profile, policy, perceiver=perceiver) as redactor:
+                pump = _SoundPump(sound, gate, sink) if sound is not None and gate else None
                 for veiled in _veiled(reader, redactor):
                     sink.write(veiled)
+                    if pump is not None:
+                        pump.run_to(veiled.time.seconds)
                     if progress is not None:
                         tally = redactor.tally
                         progress(Progress(tally.frames, reader.frame_count_hint, tally.seconds))
-                report = _report(redactor, policy, models, reader.damaged_packets)
+                if pump is not None:
+                    pump.run_out()
+                damaged = reader.damaged_packets + (sound.damaged_packets if sound else 0)
+                report = _report(policy, models.sha256, redactor.tally, gate, damaged)
             sink.commit()
         except BaseException:
             sink.abort()
             raise
     return report
+
+
+def is_sound_file(path: Path) -> bool:
+    """Whether a file of this name holds sound alone."""
+    from homeveil.media.sound_track import SOUND_MUXERS
+
+    return path.suffix.lower() in SOUND_MUXERS
+
+
+def _redact_sound(
+    source: Path,
+    target: Path,
+    profile: Profile | None,
+    policy: Policy,
+    track: int | None,
+    progress: Callable[[Progress], None] | None,
+) -> Report:
+    from homeveil.media.sound_reader import SoundReader
+    from homeveil.media.writer import SoundWriter
+
+    if policy.sound is Sound.WITHHELD:
+        raise UsageError(f"{target}: the policy withholds all sound, so nothing would be in it")
+    with (
+        SoundReader(source, track) as reader,
+        VoiceGate(profile, policy) as gate,
+        SoundWriter(target, reader.form, source) as writer,
+    ):
+        told = 0.0
+        for block in reader:
+            for veiled in gate.process(block):
+                writer.write(veiled)
+            seconds = block.time.seconds + block.seconds
+            if progress is not None and seconds >= told + 1:
+                told = seconds
+                progress(Progress(0, None, seconds, reader.duration_seconds))
+        for veiled in gate.flush():
+            writer.write(veiled)
+        report = _report(policy, {}, Tally(), gate, reader.damaged_packets)
+        if not report.sound or not report.sound.seconds:
+            raise InputError(f"{source}: no sound could be decoded; check that it is whole")
+        writer.commit()
+    return report
+
+
+def _open_sound(
+    reader: VideoReader, policy: Policy, track: int | None, stack: ExitStack
+) -> SoundReader | None:
+    """The sound of the file whose picture is being read, opened a second time."""
+    if policy.sound is Sound.WITHHELD or not reader.has_audio:
+        return None
+    from homeveil.media.sound_reader import SoundReader
+
+    if not reader.path.is_file():
+        _log.warning("%s: is no plain file, so its sound is left out", reader.path)
+        return None
+    return stack.enter_context(SoundReader(reader.path, track))
+
+
+class _SoundPump:
+    """Keeps the sound that is written in step with the picture."""
+
+    def __init__(self, reader: SoundReader, gate: VoiceGate, sink: FileSink) -> None:
+        self._blocks = iter(reader)
+        self._gate, self._sink = gate, sink
+        self._read_to = float("-inf")
+
+    def run_to(self, seconds: float) -> None:
+        """Read on until the gate has given the sound up to ``seconds``."""
+        while self._read_to < seconds + self._gate.delay_seconds:
+            block = next(self._blocks, None)
+            if block is None:
+                self._read_to = float("inf")
+                return
+            self._read_to = block.time.seconds + block.seconds
+            for veiled in self._gate.process(block):
+                self._sink.write_sound(veiled)
+
+    def run_out(self) -> None:
+        """Read all that is left."""
+        self.run_to(float("inf"))
+        for veiled in self._gate.flush():
+            self._sink.write_sound(veiled)
 
 
 def _veiled(frames: Iterable[RawFrame], redactor: Redactor) -> Iterator[VeiledFrame]:
@@ -84,19 +193,23 @@ def _veiled(frames: Iterable[RawFrame], redactor: Redactor) -> Iterator[VeiledFr
 
 
 def _report(
-    redactor: Redactor, policy: Policy, models: LoadedModels, damaged_packets: int
+    policy: Policy,
+    models: Mapping[str, str],
+    tally: Tally,
+    gate: VoiceGate | None,
+    damaged_packets: int,
 ) -> Report:
-    tally = redactor.tally
+    voices = gate.models.sha256 if gate is not None and gate.models is not None else {}
     return Report(
         frames=tally.frames,
         seconds=round(tally.seconds, 3),
         veiled_share=round(tally.veiled_share, 4),
         spans=tally.spans,
         damaged_packets=damaged_packets,
-        sound="withheld",
+        sound=gate.tally.report() if gate is not None else None,
         style=policy.style.value,
         policy_sha256=policy.digest(),
-        models=dict(models.sha256),
+        models={**models, **voices},
         version=package_version(),
     )
 

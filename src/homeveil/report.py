@@ -13,7 +13,10 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from homeveil._kernels import Verdict
 from homeveil.frames import VeiledFrame
+
+_CLEARED, _FAULT = "cleared", "fault"
 
 WHOLE_SHARE = 0.98
 """A frame of which this share is veiled counts as withheld whole."""
@@ -30,15 +33,31 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundReport:
+    """What became of the sound, in seconds.
+
+    seconds: all that came. cleared: let through as the agent's speech. withheld: by
+    reason, ``not cleared``, ``no voice enrolled`` or ``fault``. spans: what was let
+    through, start and end in presentation time. fault_spans: what was muted for a fault.
+    """
+
+    seconds: float
+    cleared: float
+    withheld: dict[str, float]
+    spans: tuple[tuple[float, float], ...]
+    fault_spans: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Result of one redaction."""
+    """Result of one redaction. ``sound`` is None when none was written."""
 
     frames: int
     seconds: float
     veiled_share: float
     spans: tuple[Span, ...]
     damaged_packets: int
-    sound: str
+    sound: SoundReport | None
     style: str
     policy_sha256: str
     models: dict[str, str] = field(default_factory=dict)
@@ -47,6 +66,44 @@ class Report:
     def to_json(self) -> str:
         """The report as a JSON object."""
         return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+
+class SoundTally:
+    """Counts while sound leaves. ``closed_reason``: why closed stretches are closed."""
+
+    def __init__(self, closed_reason: str) -> None:
+        self._closed_reason = closed_reason
+        self._seconds: dict[str, float] = {}
+        self._spans: dict[str, list[list[float]]] = {_CLEARED: [], _FAULT: []}
+
+    def add(self, verdict: Verdict, start: float, end: float) -> None:
+        """Take in one stretch that left, in seconds of presentation time."""
+        reason = {Verdict.OPEN: _CLEARED, Verdict.FAULT: _FAULT}.get(verdict, self._closed_reason)
+        self._seconds[reason] = self._seconds.get(reason, 0.0) + end - start
+        spans = self._spans.get(reason)
+        if spans is None:
+            return
+        if spans and abs(spans[-1][1] - start) < 1e-6:
+            spans[-1][1] = end
+        else:
+            spans.append([start, end])
+
+    def report(self) -> SoundReport:
+        """All that was counted."""
+
+        def spans(reason: str) -> tuple[tuple[float, float], ...]:
+            return tuple((round(a, 3), round(b, 3)) for a, b in self._spans[reason])
+
+        withheld = {
+            reason: round(value, 3) for reason, value in self._seconds.items() if reason != _CLEARED
+        }
+        return SoundReport(
+            seconds=round(sum(self._seconds.values()), 3),
+            cleared=round(self._seconds.get(_CLEARED, 0.0), 3),
+            withheld=withheld,
+            spans=spans(_CLEARED),
+            fault_spans=spans(_FAULT),
+        )
 
 
 class Tally:

@@ -21,10 +21,11 @@ SOURCE = Path(homeveil.__file__).parent
 
 EXPORTED = {
     "EnrollmentError", "FrameError", "HomeveilError", "InputError", "MediaError", "ModelError",
-    "ModelFile", "OutputError", "PassphraseError", "PerceptionError", "PixelFormat", "Policy",
-    "PolicyError", "Profile", "ProfileError", "Progress", "RawFrame", "Redactor", "Report", "Span",
-    "Style", "Timestamp", "UsageError", "VeiledFrame", "array_from_frame", "erase_profile",
-    "frame_from_array", "load_profile", "redact", "save_profile",
+    "ModelFile", "Muted", "OutputError", "PassphraseError", "PerceptionError", "PixelFormat",
+    "Policy", "PolicyError", "Profile", "ProfileError", "Progress", "RawAudio", "RawFrame",
+    "Redactor", "Report", "Sound", "SoundReport", "Span", "Style", "Timestamp", "UsageError",
+    "VeiledAudio", "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array",
+    "erase_profile", "frame_from_array", "load_profile", "redact", "save_profile",
 }  # fmt: skip
 
 
@@ -49,11 +50,9 @@ def test_import_is_light() -> None:
 
 
 def test_both_doors_take_the_same_settings() -> None:
-    """redact() and Redactor() name profile and policy alike."""
-    file, stream = (
-        inspect.signature(one).parameters for one in (homeveil.redact, homeveil.Redactor)
-    )
-    assert {"profile", "policy"} <= set(file) & set(stream)
+    """redact(), Redactor() and VoiceGate() name profile and policy alike."""
+    for door in (homeveil.redact, homeveil.Redactor, homeveil.VoiceGate):
+        assert {"profile", "policy"} <= set(inspect.signature(door).parameters)
 
 
 def test_every_error_has_a_root_and_an_exit_code() -> None:
@@ -66,13 +65,13 @@ def test_every_error_has_a_root_and_an_exit_code() -> None:
 
 
 def test_the_seal_is_held_by_the_veil_alone() -> None:
-    """No module but frames (which makes it) and the veil names the seal."""
+    """No module but those of the types and the veil names the seal."""
     holders = {
         path.relative_to(SOURCE).as_posix()
         for path in SOURCE.rglob("*.py")
         if re.search(r"\b_SEAL\b", path.read_text("utf-8"))
     }
-    assert holders == {"frames.py", "veil/painter.py"}
+    assert holders == {"frames.py", "audio.py", "veil/painter.py", "veil/muting.py"}
 
 
 def test_sinks_and_arrays_refuse_raw_frames(tmp_path: Path) -> None:

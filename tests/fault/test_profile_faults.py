@@ -151,7 +151,9 @@ def _changed(saved: bytes, keys: tuple[str, ...], value: Any) -> bytes:
         (("face", "picture"), "iVBORw0KGgo="),
         (("ratios",), [1.0]),
         (("ratios",), {"head": 1.0}),
-        (("voice",), "not base64!"),
+        (("voice",), "text"),
+        (("voice",), {"template": 1}),
+        (("face",), None),
         (("extra",), {}),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from homeveil.errors import PolicyError
-from homeveil.policy import ModelFile, Policy, Style
+from homeveil.policy import ModelFile, Muted, Policy, Sound, Style
 
 
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
@@ -68,6 +68,9 @@ def test_every_setting_changes_the_digest() -> None:
         "style": Style.FILL,
         "fill_colour": (0, 0, 0),
         "models": {"x": ModelFile(Path("x"), "00")},
+        "sound": Sound.CALL,
+        "strict_voice": True,
+        "muted": Muted.COMFORT,
         "video_encoder": "mpeg4",
         "encoder_preset": "slow",
         "video_quality": 30,

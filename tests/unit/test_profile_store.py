@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from homeveil.profile import (
     PASSPHRASE_VARIABLE,
     FaceTemplate,
     Profile,
+    VoiceTemplate,
     erase_profile,
     load_profile,
     read_passphrase,
@@ -37,8 +39,15 @@ def profile() -> Profile:
         {"head_to_shoulder": 0.42, "eye_to_chin": 1.1},
         {"head_to_shoulder": 0.02, "eye_to_chin": 0.03},
         created_utc=datetime.date(2026, 2, 3),
-        voice=b"\0\1\2",
+        voice=voice_template(),
     )
+
+
+def voice_template(seed: int = 5) -> VoiceTemplate:
+    """A voice that could have been enrolled."""
+    rows = np.random.default_rng(seed).normal(size=(3, 256)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return VoiceTemplate(rows, np.array([0.9, 0.8, 0.85], np.float32), 31.5, 2, "cd" * 32)
 
 
 def test_round_trip(tmp_path: Path, profile: Profile) -> None:
@@ -49,8 +58,21 @@ def test_round_trip(tmp_path: Path, profile: Profile) -> None:
     assert loaded.face.templates.tobytes() == profile.face.templates.tobytes()
     for name in ("spread", "embeddings_used", "model_sha256"):
         assert getattr(loaded.face, name) == getattr(profile.face, name)
-    for name in ("ratios", "ratio_spread", "created_utc", "voice", "version"):
+    for name in ("ratios", "ratio_spread", "created_utc", "version"):
         assert getattr(loaded, name) == getattr(profile, name)
+    for name in ("template", "own"):
+        assert getattr(loaded.voice, name).tobytes() == getattr(profile.voice, name).tobytes()
+    for name in ("seconds", "recordings", "model_sha256"):
+        assert getattr(loaded.voice, name) == getattr(profile.voice, name)
+
+
+def test_a_voice_or_a_face_alone_comes_back(tmp_path: Path, profile: Profile) -> None:
+    """A profile may hold only one of the two; the other is then nobody."""
+    for index, one in enumerate((replace(profile, voice=None), Profile(None, voice=profile.voice))):
+        path = tmp_path / str(index)
+        save_profile(path, one, "secret")
+        loaded = load_profile(path, "secret")
+        assert (loaded.face is None, loaded.voice is None) == (one.face is None, one.voice is None)
 
 
 def test_content_is_not_readable(tmp_path: Path, profile: Profile) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from homeveil.errors import ProfileError
-from homeveil.profile import EMBEDDING_SIZE, FaceTemplate, Profile
+from homeveil.profile import EMBEDDING_SIZE, FaceTemplate, Profile, VoiceTemplate
 
 HASH = "0123456789ab" + "c" * 52
 
@@ -90,14 +90,40 @@ def test_impossible_template_is_refused(changes: dict[str, Any]) -> None:
         },
         {"created_utc": datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)},
         {"voice": "text"},
-        {"voice": bytes((1 << 20) + 1)},
+        {"face": None},
+        {"face": "text"},
         {"version": 2},
     ],
 )
 def test_impossible_profile_is_refused(changes: dict[str, Any]) -> None:
     """A profile with odd names, broken numbers or a time of day is never made."""
     with pytest.raises(ProfileError):
-        Profile(_template(), **changes)
+        Profile(**{"face": _template(), **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"template": np.zeros((3, 255), np.float32)},
+        {"template": np.zeros((3, 256), np.float32)},
+        {"template": np.full((3, 256), np.nan, np.float32)},
+        {"own": np.full(3, 1.5, np.float32)},
+        {"own": np.zeros(2, np.float32)},
+        {"seconds": 0.0},
+        {"seconds": float("inf")},
+        {"recordings": 0},
+        {"recordings": True},
+        {"model_sha256": "none"},
+    ],
+)
+def test_impossible_voice_is_refused(changes: dict[str, Any]) -> None:
+    """A voice template with other shapes, lengths or broken numbers is never made."""
+    rows = np.eye(3, 256, dtype=np.float32)
+    good = {"template": rows, "own": np.full(3, 0.8, np.float32), "seconds": 30.0}
+    good |= {"recordings": 1, "model_sha256": HASH}
+    VoiceTemplate(**good)
+    with pytest.raises(ProfileError):
+        VoiceTemplate(**{**good, **changes})
 
 
 def test_values_cannot_be_changed() -> None:

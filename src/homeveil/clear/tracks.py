@@ -70,7 +70,7 @@ class Tracks:
         self._profile = profile
         self._next = 1
         self.tracks: list[Track] = []
-        spread = profile.face.spread if profile is not None else 0.0
+        spread = profile.face.spread if profile is not None and profile.face is not None else 0.0
         self.accept_distance = min(
             policy.accept_distance, max(SPREAD_FLOOR, spread + SPREAD_MARGIN)
         )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeveil.cli import options
-from homeveil.errors import InputError, ProfileError
+from homeveil.errors import InputError, ProfileError, UsageError
+from homeveil.profile.template import Profile
 
 if TYPE_CHECKING:
     from homeveil.frames import RawFrame
+    from homeveil.policy import Policy
+    from homeveil.profile.voice import VoiceTemplate
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -23,14 +27,30 @@ def add(commands: Any) -> None:
         "enroll",
         help="make the agent's profile",
         description="Make an encrypted profile from pictures that show the agent alone, from "
-        "several angles. It holds numbers, no image.",
+        "several angles, and from recordings of the agent's voice alone, half a minute or "
+        "more. It holds numbers, no image and no sound. Without pictures nobody is shown, "
+        "without a voice nothing is heard.",
     )
     parser.add_argument("profile", type=Path, metavar="PROFILE", help="file to write")
-    source = parser.add_mutually_exclusive_group(required=True)
+    source = parser.add_mutually_exclusive_group()
     source.add_argument("--video", type=Path, metavar="F", action="append", help="may be repeated")
     source.add_argument("--images", type=Path, metavar="DIR")
     source.add_argument("--camera", type=int, metavar="N")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing profile")
+    parser.add_argument(
+        "--voice",
+        type=Path,
+        metavar="F",
+        action="append",
+        help="recording of the agent speaking alone; may be repeated, best from several days; "
+        "with --video F its own sound can be given here too",
+    )
+    written = parser.add_mutually_exclusive_group()
+    written.add_argument("--overwrite", action="store_true", help="replace an existing profile")
+    written.add_argument(
+        "--update",
+        action="store_true",
+        help="keep what an existing profile holds and replace only what is enrolled now",
+    )
     parser.add_argument("--policy", type=Path, metavar="F", help="policy file (TOML)")
     options.add_passphrase(parser)
     parser.set_defaults(run=run, style=None)
@@ -39,32 +59,84 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Enroll."""
     policy = options.policy_from(arguments)
-    if arguments.profile.exists() and not arguments.overwrite:
-        raise ProfileError(f"{arguments.profile}: exists; give --overwrite to replace it")
-    frames = _frames(arguments)
+    faces = (arguments.video, arguments.images, arguments.camera) != (None, None, None)
+    if not faces and not arguments.voice:
+        raise UsageError("nothing to enroll from; give --images, --video or --camera, and --voice")
+    exists = arguments.profile.exists()
+    if exists and not (arguments.overwrite or arguments.update):
+        raise ProfileError(
+            f"{arguments.profile}: exists; give --overwrite to replace it, or --update to add to it"
+        )
+    if arguments.update and not exists:
+        raise ProfileError(f"{arguments.profile}: no such profile to update")
+    frames = _frames(arguments) if faces else None
+    for file in arguments.voice or ():
+        _check_sound(file)
+    from homeveil.profile.store import load_profile, read_passphrase, save_profile
+
+    passphrase = read_passphrase(file=arguments.passphrase_file, confirm=not arguments.update)
+    old = load_profile(arguments.profile, passphrase) if arguments.update else None
+    shown = _enroll_face(frames, policy, bool(arguments.images)) if frames is not None else old
+    voice = old.voice if old is not None else None
+    if arguments.voice:
+        voice = _enroll_voice(arguments.voice, policy)
+    if shown is not None:
+        profile = dataclasses.replace(shown, voice=voice)
+    else:
+        profile = Profile(None, voice=voice)
+    save_profile(arguments.profile, profile, passphrase, overwrite=exists)
+    print(f"{arguments.profile}: enrolled from {_sources(profile)}", file=sys.stderr)
+    return 0
+
+
+def _sources(profile: Profile) -> str:
+    parts = []
+    if profile.face is not None:
+        parts.append(f"{profile.face.embeddings_used} faces")
+    if profile.voice is not None:
+        parts.append(f"{profile.voice.seconds:.0f} s of speech")
+    missing = "nobody will be shown" if profile.face is None else "nothing will be heard"
+    return " and ".join(parts) + (f"; {missing}" if len(parts) == 1 else "")
+
+
+def _enroll_face(
+    frames: Iterator[tuple[str, RawFrame]], policy: Policy, stills: bool
+) -> Profile:
     from homeveil.enrollment import Enrollment
     from homeveil.perceive.loading import load_models, load_perceiver
-    from homeveil.profile.store import read_passphrase, save_profile
 
     models = load_models(policy.models)
-    passphrase = read_passphrase(file=arguments.passphrase_file, confirm=True)
     perceiver = load_perceiver(None, policy, models)
     try:
         enrollment = Enrollment(perceiver, models.sha256["face_embedding"])
         for label, frame in frames:
-            reason = enrollment.take(frame, spaced=not arguments.images)
-            if reason is not None and arguments.images:
+            reason = enrollment.take(frame, spaced=not stills)
+            if reason is not None and stills:
                 print(f"{label}: refused, {reason}", file=sys.stderr)
-        profile = enrollment.finish()
+        return enrollment.finish()
     finally:
         perceiver.close()
-    save_profile(arguments.profile, profile, passphrase, overwrite=arguments.overwrite)
-    print(
-        f"{arguments.profile}: enrolled from {profile.face.embeddings_used} faces "
-        f"({sum(enrollment.refused.values())} refused)",
-        file=sys.stderr,
-    )
-    return 0
+
+
+def _enroll_voice(files: list[Path], policy: Policy) -> VoiceTemplate:
+    from homeveil.media.sound_reader import SoundReader
+    from homeveil.perceive.hearing import load_voice_models
+    from homeveil.voice_enrollment import VoiceEnrollment
+
+    enrollment = VoiceEnrollment(load_voice_models(policy))
+    for file in files:
+        with SoundReader(file) as reader:
+            reason = enrollment.take(reader, str(file))
+        if reason is not None:
+            print(f"{file}: refused, {reason}", file=sys.stderr)
+    return enrollment.finish()
+
+
+def _check_sound(file: Path) -> None:
+    """A bad recording is told before a passphrase is asked for."""
+    from homeveil.media.sound_reader import SoundReader
+
+    SoundReader(file).close()
 
 
 def _frames(arguments: argparse.Namespace) -> Iterator[tuple[str, RawFrame]]:

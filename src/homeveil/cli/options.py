@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from homeveil.policy import Policy, Style
+from homeveil.policy import Muted, Policy, Sound, Style
 
 if TYPE_CHECKING:
     from homeveil.profile.template import Profile
@@ -31,6 +32,21 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_sound(parser: argparse.ArgumentParser) -> None:
+    """``--sound``, ``--strict-voice`` and ``--muted``."""
+    parser.add_argument(
+        "--sound",
+        choices=[sound.value for sound in Sound],
+        help="monitor (default) waits 1.5 s to be sure, call 0.12 s; withheld drops all sound",
+    )
+    parser.add_argument(
+        "--strict-voice", action="store_true", help="mute the agent rather than anybody else"
+    )
+    parser.add_argument(
+        "--muted", choices=[muted.value for muted in Muted], help="how withheld sound sounds"
+    )
+
+
 def add_profile(parser: argparse.ArgumentParser) -> None:
     """``--profile`` or ``--nobody``, and the passphrase."""
     who = parser.add_mutually_exclusive_group(required=True)
@@ -42,7 +58,13 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
 def policy_from(arguments: argparse.Namespace) -> Policy:
     """The policy that the options ask for."""
     policy = Policy.from_toml(arguments.policy) if arguments.policy else Policy()
-    return policy.with_style(Style(arguments.style)) if arguments.style else policy
+    changes: dict[str, Any] = {}
+    for name, kind in (("style", Style), ("sound", Sound), ("muted", Muted)):
+        if getattr(arguments, name, None):
+            changes[name] = kind(getattr(arguments, name))
+    if getattr(arguments, "strict_voice", False):
+        changes["strict_voice"] = True
+    return dataclasses.replace(policy, **changes)
 
 
 def profile_from(arguments: argparse.Namespace) -> Profile | None:

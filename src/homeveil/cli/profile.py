@@ -28,9 +28,14 @@ def _show(arguments: argparse.Namespace) -> int:
     profile = load_profile(arguments.profile, read_passphrase(file=arguments.passphrase_file))
     print(f"version          {profile.version}")
     print(f"created          {profile.created_utc}")
-    print(f"faces used       {profile.face.embeddings_used}")
-    print(f"own spread       {profile.face.spread:.3f}")
-    print(f"identity model   {profile.face.model_sha256}")
+    if profile.face is not None:
+        print(f"faces used       {profile.face.embeddings_used}")
+        print(f"own spread       {profile.face.spread:.3f}")
+        print(f"identity model   {profile.face.model_sha256}")
+    if profile.voice is not None:
+        print(f"speech used      {profile.voice.seconds:.0f} s, {profile.voice.recordings} files")
+        print(f"own likeness     {', '.join(f'{value:.2f}' for value in profile.voice.own)}")
+        print(f"voice model      {profile.voice.model_sha256}")
     return 0
 
 

@@ -6,23 +6,32 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homeveil.cli import options
+
+if TYPE_CHECKING:
+    from homeveil.report import Report
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "redact",
-        help="redact a recorded video",
-        description="Redact a video file. Everybody but the profile's agent is veiled, the "
-        "sound is withheld. The output appears whole or not at all.",
+        help="redact a recording",
+        description="Redact a recorded file. Everybody but the profile's agent is veiled, and "
+        "every voice but the agent's is muted. The output appears whole or not at all.",
     )
     parser.add_argument("input", type=Path, metavar="IN")
-    parser.add_argument("output", type=Path, metavar="OUT", help="suffix chooses the container")
+    parser.add_argument("output", type=Path, metavar="OUT", help="suffix chooses the container; "
+        "one of sound alone, such as .wav, leaves the picture out")
     options.add_profile(parser)
     options.add_policy(parser)
+    options.add_sound(parser)
+    parser.add_argument(
+        "--sound-track", type=int, metavar="N", help="sound track to keep, counted from 0"
+    )
+    parser.add_argument("--plot", type=Path, metavar="F", help="write a timeline as SVG")
     parser.add_argument("--report", type=Path, metavar="F", help="write the report as JSON")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -35,31 +44,66 @@ def run(arguments: argparse.Namespace) -> int:
     policy = options.policy_from(arguments)
     from homeveil.cli.outputs import remember_output, write_text
     from homeveil.emit.progress import progress_bar
-    from homeveil.media.reader import VideoReader
-    from homeveil.redaction import Progress, redact
+    from homeveil.redaction import Progress, is_sound_file, redact
 
-    VideoReader(arguments.input).close()  # a bad input is told before a passphrase is asked for
+    _check_input(arguments.input, sound_alone=is_sound_file(arguments.output))
     profile = options.profile_from(arguments)
     quiet = arguments.quiet or arguments.json
     with progress_bar(f"redacting {arguments.input.name}", quiet=quiet) as bar:
 
         def show(progress: Progress) -> None:
-            bar(progress.frames, progress.frames_expected)
+            if progress.frames:
+                bar(progress.frames, progress.frames_expected)
+            else:
+                expected = progress.seconds_expected
+                bar(round(progress.seconds), round(expected) if expected else None)
 
         report = redact(
-            arguments.input, arguments.output, profile=profile, policy=policy, progress=show
+            arguments.input,
+            arguments.output,
+            profile=profile,
+            policy=policy,
+            sound_track=arguments.sound_track,
+            progress=show,
         )
     remember_output(arguments.output)
     if arguments.report:
         write_text(arguments.report, report.to_json() + "\n")
+    if arguments.plot:
+        from homeveil.cli.timeline import timeline
+
+        write_text(arguments.plot, timeline(report))
     if arguments.json:
         print(json.dumps(json.loads(report.to_json())))
     elif not arguments.quiet:
-        faults = sum(span.reason == "fault" for span in report.spans)
-        print(
-            f"{arguments.output}: {report.frames} frames, {report.seconds:.1f} s, "
-            f"{report.veiled_share:.0%} of the picture veiled, sound withheld"
-            + (f", {faults} spans withheld for faults" if faults else ""),
-            file=sys.stderr,
-        )
+        print(f"{arguments.output}: {_summary(report)}", file=sys.stderr)
     return 0
+
+
+def _check_input(path: Path, *, sound_alone: bool) -> None:
+    """A bad input is told before a passphrase is asked for."""
+    from homeveil.media.reader import VideoReader
+    from homeveil.media.sound_reader import SoundReader
+
+    (SoundReader(path) if sound_alone else VideoReader(path)).close()
+
+
+def _summary(report: Report) -> str:
+    parts = []
+    if report.frames:
+        parts.append(
+            f"{report.frames} frames, {report.seconds:.1f} s, "
+            f"{report.veiled_share:.0%} of the picture veiled"
+        )
+    sound = report.sound
+    if sound is None:
+        parts.append("no sound")
+    else:
+        parts.append(f"{sound.cleared:.1f} of {sound.seconds:.1f} s of sound let through")
+        if "no voice enrolled" in sound.withheld:
+            parts.append("no voice is enrolled")
+    faults = sum(span.reason == "fault" for span in report.spans)
+    faults += len(sound.fault_spans) if sound else 0
+    if faults:
+        parts.append(f"{faults} spans withheld for faults")
+    return ", ".join(parts)

@@ -11,9 +11,11 @@ from typing import Self
 
 import numpy as np
 
+from homeveil.audio import VeiledAudio
 from homeveil.errors import OutputError, UsageError
 from homeveil.frames import PixelFormat, Plane, VeiledFrame, plane_shapes
 from homeveil.media.encoders import DEFAULT_ENCODER, choose_encoding
+from homeveil.media.sound_track import SoundFormat
 from homeveil.media.staging import check_target
 from homeveil.media.writer import VideoWriter
 
@@ -40,6 +42,7 @@ class FileSink:
         preset: str = "veryfast",
         sample_aspect_ratio: Fraction | None = None,
         source: str | os.PathLike[str] | None = None,
+        sound: SoundFormat | None = None,
     ) -> None:
         self.path = Path(path)
         self._source = Path(source) if source is not None else None
@@ -47,6 +50,7 @@ class FileSink:
         self._aspect = sample_aspect_ratio
         self._settings = (encoder, quality, preset)
         self._writer: VideoWriter | None = None
+        self._sound = sound
         choose_encoding(self.path, encoder, quality, preset)
         check_target(self.path, self._source)
 
@@ -73,8 +77,15 @@ class FileSink:
                 preset=preset,
                 sample_aspect_ratio=self._aspect,
                 source=self._source,
+                sound=self._sound,
             )
         self._writer.write(fitted(frame, self._writer.width, self._writer.height))
+
+    def write_sound(self, sound: VeiledAudio) -> None:
+        """Encode sound; a first frame must have come. Raises UsageError, OutputError."""
+        if self._writer is None:
+            raise UsageError("sound cannot be written before the first frame")
+        self._writer.write_sound(sound)
 
     def commit(self) -> None:
         """Finish the file and give it its name. Raises OutputError, also when no frame

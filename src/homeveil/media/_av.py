@@ -14,6 +14,9 @@ from typing import cast
 
 import av
 import av.logging
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
 from av.codec.context import Flags as CodecFlags
 from av.container import InputContainer, OutputContainer
 from av.container.core import Flags as ContainerFlags
@@ -26,6 +29,9 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 __all__ = [
+    "AudioFrame",
+    "AudioResampler",
+    "AudioStream",
     "CodecFlags",
     "Disposition",
     "FFmpegError",
@@ -41,6 +47,7 @@ __all__ = [
     "open_input",
     "open_output",
     "reason",
+    "sound_rate",
 ]
 
 av.logging.set_level(None)
@@ -80,6 +87,14 @@ def encoder_formats(encoder: str) -> tuple[str, ...] | None:
     if codec.type != "video":
         return None
     return tuple(form.name for form in codec.video_formats or ())
+
+
+def sound_rate(encoder: str, wanted: int) -> int:
+    """The rate ``encoder`` takes that loses least of ``wanted`` samples per second."""
+    rates = sorted(av.Codec(encoder, "w").audio_rates or ())
+    if not rates:
+        return wanted
+    return next((rate for rate in rates if rate >= wanted), rates[-1])
 
 
 def encoder_fits(encoder: str, muxer: str) -> bool:

@@ -4,6 +4,8 @@ with VideoWriter("out.mp4", width=1280, height=720, time_base=..., ...) as write
     for frame in veiled:
         writer.write(frame)
     writer.commit()
+
+SoundWriter does the same for a file of sound alone.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from homeveil.audio import VeiledAudio
 from homeveil.errors import OutputError, UsageError
 from homeveil.frames import Colour, PixelFormat, VeiledFrame
 from homeveil.media import _av
 from homeveil.media.encoders import DEFAULT_ENCODER, Encoding, choose_encoding
 from homeveil.media.picture import fill
+from homeveil.media.sound_track import SOUND_MUXERS, SoundFormat, SoundTrack
 from homeveil.media.staging import StagedFile
 
 _FALLBACK_RATE = Fraction(25)
@@ -43,10 +47,11 @@ class VideoWriter:
     moved to start at zero (``shift_seconds``). frame_rate: frames per second, for rate
     control and the last frame's duration; None if unknown. encoder, quality, preset: see
     :class:`homeveil.media.encoders.Encoding`. sample_aspect_ratio: of a pixel, None for
-    square. source: the file being read, which must not be ``path``.
+    square. source: the file being read, which must not be ``path``. sound: the form of a
+    sound track, or None for a file without one.
 
-    The file holds one video stream and nothing else: no metadata, chapters, subtitles,
-    attachments, thumbnails or rotation. Odd sides are kept.
+    The file holds one video stream, one of sound if asked for, and nothing else: no
+    metadata, chapters, subtitles, attachments, thumbnails or rotation. Odd sides are kept.
 
     Raises OutputError for whatever the file system, container or encoder refuses; then
     and without ``commit()`` nothing stands under ``path`` that was not there before.
@@ -66,6 +71,7 @@ class VideoWriter:
         preset: str = "veryfast",
         sample_aspect_ratio: Fraction | None = None,
         source: str | os.PathLike[str] | None = None,
+        sound: SoundFormat | None = None,
     ) -> None:
         if time_base <= 0:
             raise UsageError(f"time_base is {time_base}; give a positive number of seconds")
@@ -77,6 +83,8 @@ class VideoWriter:
         self._encoding = choose_encoding(self.path, encoder, quality, preset)
         self._time_base = _file_time_base(time_base, self._rate, self._encoding)
         self._container: _av.OutputContainer | None = None
+        self._sound_format = sound
+        self._sound: SoundTrack | None = None
         self._held: _av.Packet[_av.VideoStream] | None = None
         self._first_tick = self._end_tick = self._first_dts = 0
         self._last_tick: int | None = None
@@ -124,6 +132,25 @@ class VideoWriter:
         self._last_tick = tick
         self.frames_written += 1
 
+    def write_sound(self, sound: VeiledAudio) -> None:
+        """Encode sound. The first frame must have been written.
+
+        Raises UsageError for anything but VeiledAudio, or when the file was to hold none;
+        OutputError for a failure to write, after which nothing is left of the file.
+        """
+        if self._sound is None or self._done:
+            raise UsageError(f"{self.path}: takes no sound, or none yet or any more")
+        try:
+            self._sound.write(sound)
+        except (_av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            if isinstance(error, UsageError):
+                raise
+            raise OutputError(self._failure(error)) from error
+        except BaseException:
+            self.abort()
+            raise
+
     def _tick(self, frame: VeiledFrame) -> int:
         """The frame's time in ticks of the file; two frames never share one."""
         seconds = frame.time.pts * frame.time.time_base
@@ -166,6 +193,10 @@ class VideoWriter:
             context.sample_aspect_ratio = self._aspect
         self._describe_colour(context)
         self._stream = stream
+        if self._sound_format is not None:
+            self._sound = SoundTrack(
+                self._container, encoding.muxer, self._sound_format, self.path, self._shift
+            )
 
     def _describe_colour(self, target: _av.VideoCodecContext | _av.VideoFrame) -> None:
         target.colorspace = self._colour.matrix
@@ -223,6 +254,8 @@ class VideoWriter:
             raise OutputError(f"{self.path}: no frame to write; nothing was made")
         try:
             self._encode(None)
+            if self._sound is not None:
+                self._sound.finish()
             self._container.close()
         except (_av.FFmpegError, OSError, ValueError) as error:
             self.abort()
@@ -253,6 +286,91 @@ class VideoWriter:
                 f" not take {self.width}x{self.height} video ({_av.reason(error)});"
                 " choose another encoder or preset"
             )
+        return f"{self.path}: cannot be written ({_av.reason(error)}); nothing was left there"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.abort()
+
+
+class SoundWriter:
+    """Encodes veiled sound into ``path``, whose suffix chooses container and encoder.
+
+    form: of the first samples. source: the file being read, which must not be ``path``.
+    Raises OutputError; then and without ``commit()`` nothing stands under ``path`` that
+    was not there before.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        form: SoundFormat,
+        source: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        muxer = SOUND_MUXERS.get(self.path.suffix.lower())
+        if muxer is None:
+            raise OutputError(
+                f"{path}: unknown kind of sound file {self.path.suffix!r}; end its name in"
+                f" {', '.join(sorted(SOUND_MUXERS))}"
+            )
+        self._done = False
+        self._file = StagedFile(self.path, Path(source) if source is not None else None)
+        try:
+            self._container = _av.open_output(self._file.working_path, muxer, {})
+            self._track = SoundTrack(self._container, muxer, form, self.path)
+        except BaseException:
+            self._file.discard()
+            raise
+
+    def write(self, sound: VeiledAudio) -> None:
+        """Encode sound. Raises UsageError for anything but VeiledAudio, OutputError."""
+        if self._done:
+            raise UsageError(f"{self.path}: already closed; make a new writer")
+        try:
+            self._track.write(sound)
+        except (_av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            if isinstance(error, UsageError):
+                raise
+            raise OutputError(self._failure(error)) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def commit(self) -> None:
+        """Finish the file and give it its name. Raises OutputError; nothing is left then."""
+        if self._done:
+            raise UsageError(f"{self.path}: already closed; make a new writer")
+        try:
+            self._track.finish()
+            self._container.close()
+        except (_av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            raise OutputError(self._failure(error)) from error
+        except BaseException:
+            self.abort()
+            raise
+        self._done = True
+        self._file.publish()
+
+    def abort(self) -> None:
+        """Give up: nothing of this writer is left on disk. Harmless when repeated."""
+        if self._done:
+            return
+        self._done = True
+        with contextlib.suppress(_av.FFmpegError, OSError, ValueError):
+            self._container.close()
+        self._file.discard()
+
+    def _failure(self, error: BaseException) -> str:
         return f"{self.path}: cannot be written ({_av.reason(error)}); nothing was left there"
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ import numpy as np
 
 from homeveil.errors import ModelError
 from homeveil.models.dlib_network import Floats, Layer, Network, parse_network
+from homeveil.models.ge2e import ge2e_to_onnx
 from homeveil.models.onnx_file import Graph, Port
 
 
@@ -44,9 +45,15 @@ def _dlib_to_onnx(members: Sequence[bytes]) -> bytes:
     return _Builder(network).build()
 
 
+def _ge2e_to_onnx(members: Sequence[bytes]) -> bytes:
+    (member,) = members
+    return ge2e_to_onnx(member)
+
+
 _CONVERSIONS: Mapping[str, Callable[[Sequence[bytes]], bytes]] = {
     "none": _as_it_is,
     "dlib_to_onnx": _dlib_to_onnx,
+    "ge2e_to_onnx": _ge2e_to_onnx,
 }
 
 
@@ -97,8 +104,8 @@ class _Builder:
             raise ModelError("dlib network: the result is not a vector")
         self.graph.node("Identity", [value.name], "embeddings")
         return self.graph.encode(
-            Port("chips", "uint8", ("N", network.rows, network.columns, 3)),
-            Port("embeddings", "float32", ("N", outputs)),
+            [Port("chips", "uint8", ("N", network.rows, network.columns, 3))],
+            [Port("embeddings", "float32", ("N", outputs))],
             {"input": "RGB, aligned face, 0..255", "distance": "Euclidean"},
         )
 

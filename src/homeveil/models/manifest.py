@@ -10,7 +10,7 @@ import enum
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,33 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundled:
+    """A model that comes with the package. ``file`` is its path beside the manifest."""
+
+    id: str
+    purpose: str
+    licence: str
+    source: str
+    input: str
+    file: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """All carriers and models, in the order of the file."""
+    """All carriers and models, in the order of the file. ``folder`` is where it lies."""
 
     carriers: tuple[Carrier, ...]
     models: tuple[Model, ...]
+    bundled: tuple[Bundled, ...] = ()
+    folder: Path = field(default_factory=lambda: manifest_path().parent)
+
+    @property
+    def all(self) -> tuple[Model | Bundled, ...]:
+        """Every model, those that come with the package last."""
+        everything: list[Model | Bundled] = [*self.models, *self.bundled]
+        return tuple(everything)
 
     def model(self, purpose: str) -> Model:
         """The model for a purpose; UsageError if there is none."""
@@ -88,6 +110,10 @@ class Manifest:
                 return model
         known = ", ".join(model.purpose for model in self.models)
         raise UsageError(f"no model has the purpose {purpose!r}; known purposes: {known}")
+
+    def find_bundled(self, purpose: str) -> Bundled | None:
+        """The model for a purpose if it comes with the package."""
+        return next((one for one in self.bundled if one.purpose == purpose), None)
 
     def select(self, purposes: Iterable[str] | None) -> tuple[Model, ...]:
         """The models for these purposes, or all."""
@@ -118,22 +144,24 @@ def load_manifest(path: Path | None = None) -> Manifest:
             f"{path}: model manifest cannot be read ({error}); reinstall homeveil"
         ) from error
     try:
-        return _manifest(document)
+        return _manifest(document, path.parent)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: model manifest is malformed ({error})") from error
 
 
-def _manifest(document: dict[str, Any]) -> Manifest:
-    if set(document) != {"version", "carrier", "model"}:
-        raise ValueError("expected the keys version, carrier and model")
+def _manifest(document: dict[str, Any], folder: Path) -> Manifest:
+    if set(document) - {"bundled"} != {"version", "carrier", "model"}:
+        raise ValueError("expected the keys version, carrier, model and perhaps bundled")
     if document["version"] != FORMAT_VERSION:
         raise ValueError(f"version {document['version']!r}, expected {FORMAT_VERSION}")
     carriers = tuple(_carrier(table) for table in document["carrier"])
     models = tuple(_model(table) for table in document["model"])
+    bundled = tuple(_bundled(table) for table in document.get("bundled", ()))
+    manifest = Manifest(carriers, models, bundled, folder)
     for what, names in (
         ("carrier", [carrier.id for carrier in carriers]),
-        ("model", [model.id for model in models]),
-        ("purpose", [model.purpose for model in models]),
+        ("model", [model.id for model in manifest.all]),
+        ("purpose", [model.purpose for model in manifest.all]),
     ):
         if len(set(names)) != len(names):
             raise ValueError(f"the same {what} twice")
@@ -141,7 +169,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     for model in models:
         if model.carrier not in known:
             raise ValueError(f"model {model.id}: no carrier {model.carrier!r}")
-    return Manifest(carriers, models)
+    return manifest
 
 
 def _carrier(table: Mapping[str, Any]) -> Carrier:
@@ -169,6 +197,14 @@ def _model(table: Mapping[str, Any]) -> Model:
     model = Model(**values)
     _check_name(model.file_name)
     return model
+
+
+def _bundled(table: Mapping[str, Any]) -> Bundled:
+    _check_keys(table, Bundled)
+    for part in _text(table["file"], "file").split("/"):
+        _check_name(part)
+    _check_digest(table)
+    return Bundled(**table)
 
 
 def _check_keys(table: Mapping[str, Any], kind: type) -> None:

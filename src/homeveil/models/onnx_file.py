@@ -89,31 +89,39 @@ class Graph:
         return name
 
     def node(
-        self, operator: str, inputs: Sequence[str], output: str, **attributes: int | Sequence[int]
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        output: str | Sequence[str],
+        **attributes: int | Sequence[int],
     ) -> str:
-        """Add one operator; gives the name of its output."""
+        """Add one operator, named as its first output; gives that name. An empty text among
+        ``inputs`` leaves an optional one out."""
+        outputs = (output,) if isinstance(output, str) else output
         self.nodes.append(
             b"".join(
                 (
                     *(_chunk(1, name) for name in inputs),
-                    _chunk(2, output),
-                    _chunk(3, output),
+                    *(_chunk(2, name) for name in outputs),
+                    _chunk(3, outputs[0]),
                     _chunk(4, operator),
                     *(_chunk(5, _attribute(*item)) for item in sorted(attributes.items())),
                 )
             )
         )
-        return output
+        return outputs[0]
 
-    def encode(self, source: Port, result: Port, metadata: Mapping[str, str]) -> bytes:
+    def encode(
+        self, sources: Sequence[Port], results: Sequence[Port], metadata: Mapping[str, str]
+    ) -> bytes:
         """The whole file (ModelProto)."""
         graph = b"".join(
             (
                 *(_chunk(1, node) for node in self.nodes),
                 _chunk(2, self.name),
                 *(_chunk(5, constant) for constant in self.constants),
-                _chunk(11, source.encode()),
-                _chunk(12, result.encode()),
+                *(_chunk(11, source.encode()) for source in sources),
+                *(_chunk(12, result.encode()) for result in results),
             )
         )
         return b"".join(

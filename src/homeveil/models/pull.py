@@ -140,9 +140,8 @@ def _write_record(store: ModelStore) -> None:
     Nothing reads this file to decide anything: hashes are compared with the manifest.
     """
     entries = {}
-    for status in store.status():
-        if status.state is State.READY:
-            model = status.model
+    for model in store.manifest.models:
+        if store.state(model) is State.READY:
             carrier = store.manifest.carrier(model.carrier)
             entries[model.purpose] = {
                 "id": model.id,

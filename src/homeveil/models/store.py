@@ -17,16 +17,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from homeveil.errors import ModelError
-from homeveil.models.manifest import Manifest, Model, load_manifest
+from homeveil.models.manifest import Bundled, Manifest, Model, load_manifest
 from homeveil.policy import ModelFile
 
 _PULL = "run `homeveil models pull`"
 
 
 class Origin(enum.Enum):
-    """Who supplied a model: ``homeveil models pull``, or the user by path and hash."""
+    """Who supplied a model: ``homeveil models pull``, this package, or the user by path and
+    hash."""
 
     PULLED = "pulled"
+    BUNDLED = "bundled"
     USER = "user"
 
 
@@ -68,7 +70,7 @@ class ResolvedModel:
 class ModelStatus:
     """One line of ``homeveil models list``."""
 
-    model: Model
+    model: Model | Bundled
     path: Path
     state: State
 
@@ -97,11 +99,13 @@ class ModelStore:
     directory: Path = field(default_factory=cache_directory)
     manifest: Manifest = field(default_factory=load_manifest)
 
-    def path(self, model: Model) -> Path:
+    def path(self, model: Model | Bundled) -> Path:
         """Where the model's file stands or will stand."""
+        if isinstance(model, Bundled):
+            return self.manifest.folder.joinpath(*model.file.split("/"))
         return self.directory / model.file_name
 
-    def state(self, model: Model) -> State:
+    def state(self, model: Model | Bundled) -> State:
         """Whether the file is there and is the right one (hashes the file)."""
         path = self.path(model)
         try:
@@ -116,14 +120,20 @@ class ModelStore:
         """The state of every model of the manifest; each file is hashed."""
         return [
             ModelStatus(model, self.path(model), self.state(model))
-            for model in self.manifest.models
+            for model in self.manifest.all
         ]
 
     def verify(self, purposes: Iterable[str] | None = None) -> None:
         """Hash every model again; ModelError names all that are missing or corrupt."""
+        wanted = list(self.manifest.all)
+        if purposes is not None:
+            wanted = [
+                self.manifest.find_bundled(purpose) or self.manifest.model(purpose)
+                for purpose in dict.fromkeys(purposes)
+            ]
         bad = [
             f"{model.purpose} is {state.value} ({self.path(model)})"
-            for model in self.manifest.select(purposes)
+            for model in wanted
             if (state := self.state(model)) is not State.READY
         ]
         if bad:
@@ -140,6 +150,8 @@ class ModelStore:
         own = (policy_models or {}).get(purpose)
         if own is not None:
             found = ResolvedModel(own.path, own.sha256.lower(), purpose, Origin.USER)
+        elif (bundled := self.manifest.find_bundled(purpose)) is not None:
+            found = ResolvedModel(self.path(bundled), bundled.sha256, purpose, Origin.BUNDLED)
         else:
             model = self.manifest.model(purpose)
             found = ResolvedModel(self.path(model), model.sha256, purpose, Origin.PULLED)
@@ -223,4 +235,6 @@ def _compare(digest: str, found: ResolvedModel) -> None:
 def _remedy(origin: Origin) -> str:
     if origin is Origin.PULLED:
         return _PULL
+    if origin is Origin.BUNDLED:
+        return "reinstall homeveil"
     return "correct path and sha256 in the policy"

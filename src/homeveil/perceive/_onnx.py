@@ -24,3 +24,25 @@ class Network:
         """Output for one input batch."""
         (result,) = self._session.run(None, {self._input: batch})
         return np.asarray(result, dtype=np.float32)
+
+
+class StreamNetwork:
+    """A model with state: several named inputs and outputs, on one thread of the CPU."""
+
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            model, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self._shapes = {port.name: tuple(port.shape) for port in self._session.get_inputs()}
+
+    def input_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of an input without free dimensions."""
+        return self._shapes[name]
+
+    def run(self, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """All outputs, in the model's order."""
+        return list(self._session.run(None, inputs))

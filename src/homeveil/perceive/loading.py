@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from homeveil.errors import ModelError
 from homeveil.models import store
+from homeveil.perceive.hearing import VOICE_PURPOSES
 from homeveil.perceive.perceiver import ModelPerceiver
 from homeveil.policy import ModelFile, Policy
 from homeveil.profile.template import Profile
@@ -38,10 +39,11 @@ class LoadedModels:
 
 def load_models(models: Mapping[str, ModelFile]) -> LoadedModels:
     """Read every model and compare its hash; ModelError for the first that is amiss."""
+    known = (*PURPOSES, *VOICE_PURPOSES)
     for purpose in models:
-        if purpose not in PURPOSES:
+        if purpose not in known:
             raise ModelError(
-                f"policy: no model has the purpose {purpose!r}; purposes: {', '.join(PURPOSES)}"
+                f"policy: no model has the purpose {purpose!r}; purposes: {', '.join(known)}"
             )
     found = {purpose: store.locate(purpose, models) for purpose in PURPOSES}
     return LoadedModels(
@@ -63,7 +65,7 @@ def load_perceiver(
         profile.require_model(loaded.sha256["face_embedding"])
 
     def distance(embedding: NDArray[np.float32]) -> float:
-        if profile is None:
+        if profile is None or profile.face is None:
             return FAR
         return float(profile.face.distance(embedding[None])[0])
 

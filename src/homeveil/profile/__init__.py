@@ -1,6 +1,7 @@
-"""The agent's profile: what the agent looks like in numbers, in an encrypted file.
+"""The agent's profile: what the agent looks and sounds like in numbers, in an encrypted file.
 
 template    FaceTemplate, Profile: frozen values, checked when made
+voice       VoiceTemplate, likewise
 store       save, load and erase the file; read a passphrase
 """
 
@@ -12,12 +13,14 @@ from homeveil.profile.store import (
     save_profile,
 )
 from homeveil.profile.template import EMBEDDING_SIZE, FaceTemplate, Profile
+from homeveil.profile.voice import VoiceTemplate
 
 __all__ = [
     "EMBEDDING_SIZE",
     "PASSPHRASE_VARIABLE",
     "FaceTemplate",
     "Profile",
+    "VoiceTemplate",
     "erase_profile",
     "load_profile",
     "read_passphrase",

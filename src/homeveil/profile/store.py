@@ -32,6 +32,7 @@ import numpy as np
 
 from homeveil.errors import PassphraseError, ProfileError
 from homeveil.profile.template import FaceTemplate, Profile
+from homeveil.profile.voice import VoiceTemplate
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -222,26 +223,43 @@ def _decode_header(path: Path, data: bytes) -> _Header:
 
 
 def _encode_payload(profile: Profile) -> bytes:
-    face = profile.face
     document = {
         "version": profile.version,
         "created_utc": profile.created_utc.isoformat(),
-        "face": {
-            "templates": {
-                "shape": list(face.templates.shape),
-                "float32": base64.b64encode(face.templates.astype("<f4").tobytes()).decode(),
-            },
-            "spread": face.spread,
-            "embeddings_used": face.embeddings_used,
-            "model_sha256": face.model_sha256,
-        },
+        "face": None if profile.face is None else _encode_face(profile.face),
         "ratios": dict(profile.ratios),
         "ratio_spread": dict(profile.ratio_spread),
-        "voice": None if profile.voice is None else base64.b64encode(profile.voice).decode(),
+        "voice": None if profile.voice is None else _encode_voice(profile.voice),
     }
     return json.dumps(
         document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     ).encode()
+
+
+def _encode_face(face: FaceTemplate) -> dict[str, object]:
+    return {
+        "templates": _encode_array(face.templates),
+        "spread": face.spread,
+        "embeddings_used": face.embeddings_used,
+        "model_sha256": face.model_sha256,
+    }
+
+
+def _encode_voice(voice: VoiceTemplate) -> dict[str, object]:
+    return {
+        "template": _encode_array(voice.template),
+        "own": _encode_array(voice.own),
+        "seconds": voice.seconds,
+        "recordings": voice.recordings,
+        "model_sha256": voice.model_sha256,
+    }
+
+
+def _encode_array(values: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, object]:
+    return {
+        "shape": list(values.shape),
+        "float32": base64.b64encode(values.astype("<f4").tobytes()).decode(),
+    }
 
 
 def _decode_payload(payload: bytes) -> Profile:
@@ -249,24 +267,29 @@ def _decode_payload(payload: bytes) -> Profile:
         payload.decode("ascii"), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
     )
     _expect_keys(document, "version", "created_utc", "face", "ratios", "ratio_spread", "voice")
-    face = _expect_keys(document["face"], "templates", "spread", "embeddings_used", "model_sha256")
     for name in ("ratios", "ratio_spread"):
         if not isinstance(document[name], dict):
             raise ValueError(name)
-    voice = document["voice"]
+    face, voice = document["face"], document["voice"]
     return Profile(
-        face=FaceTemplate(
-            templates=_decode_array(face["templates"]),
-            spread=face["spread"],
-            embeddings_used=face["embeddings_used"],
-            model_sha256=face["model_sha256"],
-        ),
+        face=None if face is None else _decode_face(face),
         ratios=document["ratios"],
         ratio_spread=document["ratio_spread"],
         created_utc=datetime.date.fromisoformat(document["created_utc"]),
-        voice=None if voice is None else base64.b64decode(voice, validate=True),
+        voice=None if voice is None else _decode_voice(voice),
         version=document["version"],
     )
+
+
+def _decode_face(value: object) -> FaceTemplate:
+    table = _expect_keys(value, "templates", "spread", "embeddings_used", "model_sha256")
+    return FaceTemplate(**{**table, "templates": _decode_array(table["templates"])})
+
+
+def _decode_voice(value: object) -> VoiceTemplate:
+    table = _expect_keys(value, "template", "own", "seconds", "recordings", "model_sha256")
+    arrays = {name: _decode_array(table[name]) for name in ("template", "own")}
+    return VoiceTemplate(**{**table, **arrays})
 
 
 def _decode_array(value: object) -> np.ndarray[Any, np.dtype[np.float32]]:

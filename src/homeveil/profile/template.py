@@ -1,4 +1,4 @@
-"""What is known of the agent: face templates and body ratios, never a picture."""
+"""What is known of the agent: face templates, body ratios, a voice; never a picture."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homeveil.errors import ProfileError
+from homeveil.profile._checks import check_hash
+from homeveil.profile.voice import VoiceTemplate
 
 PROFILE_VERSION = 1
 EMBEDDING_SIZE = 128
 MAX_TEMPLATES = 64
 MAX_RATIOS = 64
-MAX_VOICE_BYTES = 1 << 20
 
-_HASH = re.compile(r"[0-9a-f]{64}")
 _RATIO_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -81,19 +81,19 @@ class Profile:
     """All that is kept of the agent.
 
     version: of the meaning of these fields.
+    face: without one nobody is shown. voice: without one nothing is heard.
     created_utc: the day, without a time.
     ratios: name -> mean of a body or face ratio over the enrollment.
     ratio_spread: the same names -> spread of that ratio.
-    voice: kept for the voice template of a later version; opaque here.
     """
 
-    face: FaceTemplate
+    face: FaceTemplate | None
     ratios: Mapping[str, float] = field(default_factory=dict)
     ratio_spread: Mapping[str, float] = field(default_factory=dict)
     created_utc: datetime.date = field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC).date()
     )
-    voice: bytes | None = None
+    voice: VoiceTemplate | None = None
     version: int = PROFILE_VERSION
 
     def __post_init__(self) -> None:
@@ -111,25 +111,22 @@ class Profile:
             raise ProfileError(f"profile: {len(self.ratios)} ratios, at most {MAX_RATIOS}")
         for name in ("ratios", "ratio_spread"):
             object.__setattr__(self, name, _measures(getattr(self, name)))
-        if self.voice is not None and (
-            not isinstance(self.voice, bytes) or len(self.voice) > MAX_VOICE_BYTES
-        ):
-            raise ProfileError(f"profile: voice must be at most {MAX_VOICE_BYTES} bytes")
+        if self.face is None and self.voice is None:
+            raise ProfileError("profile: neither a face nor a voice")
+        for name, kind in (("face", FaceTemplate), ("voice", VoiceTemplate)):
+            if not isinstance(getattr(self, name), (kind, type(None))):
+                raise ProfileError(f"profile: {name} must be a {kind.__name__} or None")
 
     def require_model(self, sha256: str) -> None:
         """ProfileError unless the templates were made with this identity model."""
+        if self.face is None:
+            return
         if sha256.lower() != self.face.model_sha256:
             raise ProfileError(
                 f"profile was made with identity model {self.face.model_sha256[:12]}, this run "
                 f"uses {sha256.lower()[:12]}: their distances cannot be compared; enroll again, "
                 "or give the policy the model the profile was made with"
             )
-
-
-def check_hash(value: object) -> None:
-    """ProfileError unless ``value`` is a SHA-256 in lower-case hex."""
-    if not isinstance(value, str) or not _HASH.fullmatch(value):
-        raise ProfileError("profile: model_sha256 must be 64 lower-case hex digits")
 
 
 def _measures(values: Mapping[str, float]) -> Mapping[str, float]:

@@ -1,0 +1,96 @@
+"""Sound before and after the gate, as two types that do not mix.
+
+A :class:`RawAudio` comes from a microphone or a decoder and may hold anybody's voice. A
+:class:`VeiledAudio` can be made only by the voice gate; every encoder and sink accepts
+nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.errors import FrameError
+from homeveil.frames import _SEAL, Timestamp, _Seal
+
+Samples = NDArray[np.float32]
+"""(channels, n), full scale 1."""
+
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 384_000
+MAX_CHANNELS = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Audio:
+    """A stretch of samples with a rate and the time of its first one.
+
+    samples: float32 (channels, n), full scale 1. rate: samples per second.
+    """
+
+    samples: Samples
+    rate: int
+    time: Timestamp
+
+    def __post_init__(self) -> None:
+        if not MIN_RATE_HZ <= self.rate <= MAX_RATE_HZ:
+            raise FrameError(
+                f"sound at {self.rate} Hz: the rate must be {MIN_RATE_HZ}..{MAX_RATE_HZ}"
+            )
+        if self.samples.ndim != 2 or not 1 <= self.samples.shape[0] <= MAX_CHANNELS:
+            raise FrameError(
+                f"samples are {self.samples.shape}, expected (1..{MAX_CHANNELS} channels, n)"
+            )
+        if self.samples.dtype != np.float32:
+            raise FrameError(f"samples hold {self.samples.dtype}, expected float32")
+
+    @property
+    def channels(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return int(self.samples.shape[1]) / self.rate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawAudio(_Audio):
+    """Sound that nobody has cleared. Never write, send or log it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VeiledAudio(_Audio):
+    """Sound of which only the verified agent's speech is left.
+
+    open_share: share of these samples that the gate let through, 0..1.
+    """
+
+    open_share: float = 0.0
+    seal: _Seal | None = None
+
+    def __post_init__(self) -> None:
+        _Audio.__post_init__(self)
+        if self.seal is not _SEAL:
+            raise FrameError(
+                "only the voice gate makes VeiledAudio; pass raw sound through homeveil.VoiceGate"
+            )
+
+
+def audio_from_array(
+    array: NDArray[np.float32] | NDArray[np.int16], rate: int, seconds: float
+) -> RawAudio:
+    """Raw sound from an array of one's own; the array is copied.
+
+    array: (n,) or (channels, n); float32 with full scale 1, or int16. seconds: time of the
+    first sample; each block starts where the one before ended.
+    """
+    if not np.isfinite(seconds):
+        raise FrameError(f"seconds is {seconds}; give a finite time")
+    samples = np.atleast_2d(np.array(array, dtype=np.float32))
+    if array.dtype == np.int16:
+        samples /= 32768
+    elif array.dtype != np.float32:
+        raise FrameError(f"samples hold {array.dtype}, expected float32 or int16")
+    return RawAudio(samples, rate, Timestamp.from_seconds(seconds))

@@ -1,0 +1,119 @@
+"""Listens to one channel: samples in, log-odds of who speaks for each 10 ms out.
+
+Frame ``t`` begins at ``t * 10 ms``; its answer speaks for the middle of its window, the
+samples from ``t * 10 + 7.5`` to ``t * 10 + 17.5 ms``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from homeveil.errors import ModelError
+from homeveil.models import store
+from homeveil.perceive.sound_features import HOP, WINDOW, Array, FrameStream, Resampler
+from homeveil.perceive.voices import TargetVoice, VoiceEmbeddings
+from homeveil.policy import Policy, Sound
+from homeveil.profile.voice import VoiceTemplate
+
+if TYPE_CHECKING:
+    from homeveil.perceive._onnx import StreamNetwork
+
+EMBEDDING_PURPOSE = "voice_embedding"
+TARGET_PURPOSES: Mapping[Sound, str] = {
+    Sound.MONITOR: "target_voice_monitor",
+    Sound.CALL: "target_voice_call",
+}
+VOICE_PURPOSES = (EMBEDDING_PURPOSE, *TARGET_PURPOSES.values())
+"""Models that the voice gate needs: the first and that of its mode."""
+
+FRAMES_AHEAD: Mapping[Sound, int] = {Sound.MONITOR: 125, Sound.CALL: 6}
+"""How many frames the network of each mode looks ahead."""
+
+CHUNK_FRAMES: Mapping[Sound, int] = {Sound.MONITOR: 4, Sound.CALL: 2}
+"""Frames that go through the networks at once; a divisor of ``voices.BLOCK``."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceModels:
+    """The networks of one mode, loaded, and the hashes they had."""
+
+    embedding: StreamNetwork
+    target: StreamNetwork
+    mode: Sound
+    sha256: Mapping[str, str]
+
+
+def load_voice_models(policy: Policy) -> VoiceModels:
+    """Read and check the voice networks. Raises ModelError for the first that is amiss."""
+    purposes = (EMBEDDING_PURPOSE, TARGET_PURPOSES[policy.sound])
+    found = {purpose: store.locate(purpose, policy.models) for purpose in purposes}
+    data = {purpose: model.read() for purpose, model in found.items()}
+    # Imported here: ONNX Runtime takes a while to load.
+    from homeveil.perceive._onnx import StreamNetwork
+
+    try:
+        embedding, target = (StreamNetwork(data[purpose]) for purpose in purposes)
+    except Exception as error:
+        raise ModelError(
+            f"a voice model cannot be run ({type(error).__name__}: {error}); "
+            "run `homeveil models verify`"
+        ) from error
+    hashes = {purpose: model.sha256 for purpose, model in found.items()}
+    return VoiceModels(embedding, target, policy.sound, hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one push gave. level_db: (n,) of the frames that came. logits: (m, 4) of the
+    frames that were answered, ``ahead`` frames before those."""
+
+    level_db: Array
+    logits: Array
+
+
+class Listener:
+    """One channel of one stretch of unbroken sound. All arithmetic is done in chunks of a
+    fixed number of frames, so that block sizes cannot change a result."""
+
+    def __init__(self, rate: int, voice: VoiceTemplate, models: VoiceModels) -> None:
+        self._resampler = Resampler(rate)
+        self._features = FrameStream()
+        self._embeddings = VoiceEmbeddings(models.embedding)
+        self.ahead = FRAMES_AHEAD[models.mode]
+        self._target = TargetVoice(models.target, voice, self.ahead)
+        self._chunk = CHUNK_FRAMES[models.mode]
+        self._waiting = np.zeros(0, np.float32)
+        self._wanted = WINDOW + (self._chunk - 1) * HOP
+
+    def push(self, samples: Array) -> Heard:
+        """Take (n,) samples at the channel's own rate."""
+        return self._take(self._resampler.push(samples))
+
+    def finish(self) -> Heard:
+        """The end of the stretch: the frames that are whole, and all answers still due."""
+        heard = self._take(self._resampler.finish())
+        rest = self._features.push(self._waiting)
+        parts = [heard.logits]
+        if len(rest):
+            parts.append(self._target.push(rest.sound, self._embeddings.push(rest.mel)))
+        parts.append(self._target.finish(self._chunk))
+        return Heard(
+            np.concatenate([heard.level_db, rest.level_db]).astype(np.float32),
+            np.concatenate(parts),
+        )
+
+    def _take(self, samples: Array) -> Heard:
+        self._waiting = np.concatenate([self._waiting, samples])
+        levels, logits = [np.zeros(0, np.float32)], [np.zeros((0, 4), np.float32)]
+        while len(self._waiting) >= self._wanted:
+            piece, self._waiting = self._waiting[: self._wanted], self._waiting[self._wanted :]
+            self._wanted = self._chunk * HOP
+            frames = self._features.push(piece)
+            slots = self._embeddings.push(frames.mel)
+            levels.append(frames.level_db)
+            logits.append(self._target.push(frames.sound, slots))
+        return Heard(np.concatenate(levels), np.concatenate(logits))

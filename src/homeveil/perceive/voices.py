@@ -1,0 +1,110 @@
+"""Whose voice: the embedding of what was heard, and the target-voice network over it.
+
+The networks and the numbers are described in ``models/target_voice/README.md``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.perceive._onnx import StreamNetwork
+from homeveil.perceive.sound_features import BANDS, Array
+from homeveil.profile.voice import SLOTS, VOICE_SIZE, VoiceTemplate
+
+BLOCK = 40
+"""Frames between two starts of an embedding window; slot j holds one that is 40 j to
+40 j + 39 frames old."""
+
+CLASSES = 4
+"""Log-odds of: nobody, the agent alone, somebody else, the agent and somebody else."""
+
+_LAYERS = 3
+
+
+class VoiceEmbeddings:
+    """Embeddings of the three windows open at each frame, begun one after another."""
+
+    def __init__(self, network: StreamNetwork) -> None:
+        self._network = network
+        self._h = np.zeros((_LAYERS, SLOTS, VOICE_SIZE), np.float32)
+        self._c = np.zeros_like(self._h)
+        self._frame = 0
+
+    def push(self, mel: Array) -> Array:
+        """(n, 40) -> (n, SLOTS, 256)."""
+        parts: list[Array] = []
+        at = 0
+        while at < len(mel):
+            phase = self._frame % BLOCK
+            if phase == 0:  # the oldest window ends, each moves one slot up, a new one begins
+                for state in (self._h, self._c):
+                    state[:, 1:] = state[:, :-1].copy()
+                    state[:, 0] = 0
+            piece = mel[at : at + BLOCK - phase]
+            wide = np.repeat(piece[:, None], SLOTS, 1)
+            slots, h, c = self._network.run({"mel": wide, "h": self._h, "c": self._c})
+            self._h, self._c = np.array(h), np.array(c)
+            parts.append(slots)
+            at += len(piece)
+            self._frame += len(piece)
+        return np.concatenate(parts) if parts else np.zeros((0, SLOTS, VOICE_SIZE), np.float32)
+
+
+class TargetVoice:
+    """The target-voice network with its state; an answer comes ``ahead`` frames late."""
+
+    def __init__(self, network: StreamNetwork, voice: VoiceTemplate, ahead: int) -> None:
+        self._network = network
+        self._template = np.ascontiguousarray(voice.template[None])
+        self._own = np.ascontiguousarray(voice.own[None])
+        self._past = np.zeros(network.input_shape("past"), np.float32)
+        self._memory = np.zeros(network.input_shape("memory"), np.float32)
+        self._frame = 0
+        self._ahead = ahead
+
+    def push(self, sound: Array, slots: Array) -> Array:
+        """(n, 41), (n, SLOTS, 256) -> (m, CLASSES): log-odds of the frames now answered."""
+        first = self._frame
+        self._frame += len(sound)
+        phase = (np.arange(first, self._frame) % BLOCK).astype(np.float32)
+        logits, self._past, self._memory = self._network.run(
+            {
+                "sound": sound[None],
+                "slots": slots[None],
+                "phase": phase,
+                "template": self._template,
+                "own": self._own,
+                "past": self._past,
+                "memory": self._memory,
+            }
+        )
+        # The first answers are for frames before the first one.
+        return logits[0, max(0, self._ahead - first) :]
+
+    def finish(self, chunk: int) -> Array:
+        """The answers still due, as if silence without a voice followed."""
+        parts = []
+        left = self._ahead
+        while left:
+            n = min(chunk, left)
+            parts.append(
+                self.push(
+                    np.zeros((n, BANDS + 1), np.float32),
+                    np.zeros((n, SLOTS, VOICE_SIZE), np.float32),
+                )
+            )
+            left -= n
+        return np.concatenate(parts) if parts else np.zeros((0, CLASSES), np.float32)
+
+
+def template_from(embeddings: list[Array]) -> tuple[Array, Array]:
+    """Template (SLOTS, 256) of unit rows and own likeness (SLOTS,) from heard frames.
+
+    embeddings: (n, SLOTS, 256) of each recording, only frames in which the agent speaks.
+    """
+    every: NDArray[np.float32] = np.concatenate(embeddings)
+    mean = every.mean(0)
+    mean /= np.linalg.norm(mean, axis=-1, keepdims=True) + 1e-6
+    own = (every * mean).sum(-1).mean(0)
+    return mean.astype(np.float32), own.astype(np.float32)

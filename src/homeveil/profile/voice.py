@@ -1,0 +1,63 @@
+"""What is known of the agent's voice: numbers, never a recording."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.errors import ProfileError
+from homeveil.profile._checks import check_hash
+
+SLOTS = 3
+VOICE_SIZE = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiceTemplate:
+    """The agent's voice as the embedding network gives it.
+
+    template: float32 (3, 256), read-only; the mean embedding of a window that was open
+        for up to 0.4, 0.8 and 1.2 s, each row of unit length.
+    own: float32 (3,), mean likeness (cosine) of the enrollment itself to each row.
+    seconds: net speech it was made from. recordings: how many.
+    model_sha256: hash of the embedding network; templates of another mean nothing.
+    """
+
+    template: NDArray[np.float32]
+    own: NDArray[np.float32]
+    seconds: float
+    recordings: int
+    model_sha256: str
+
+    def __post_init__(self) -> None:
+        for name, shape in (("template", (SLOTS, VOICE_SIZE)), ("own", (SLOTS,))):
+            value = np.array(getattr(self, name), dtype=np.float32, order="C")
+            if value.shape != shape:
+                raise ProfileError(f"profile: voice {name} is {value.shape}, expected {shape}")
+            if not np.isfinite(value).all() or np.abs(value).max() > 1.001:
+                raise ProfileError(f"profile: voice {name} holds a number out of range")
+            value.flags.writeable = False
+            object.__setattr__(self, name, value)
+        lengths = np.linalg.norm(self.template, axis=1)
+        if np.abs(lengths - 1).max() > 0.01:
+            raise ProfileError("profile: the rows of a voice template must have unit length")
+        seconds = self.seconds
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise ProfileError("profile: voice seconds must be a number")
+        if not math.isfinite(seconds) or seconds <= 0:
+            raise ProfileError("profile: voice seconds must be above zero")
+        count = self.recordings
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ProfileError(f"profile: voice recordings is {count!r}, expected 1 or more")
+        check_hash(self.model_sha256)
+
+    def require_model(self, sha256: str) -> None:
+        """ProfileError unless the template was made with this embedding network."""
+        if sha256.lower() != self.model_sha256:
+            raise ProfileError(
+                f"the profile's voice was made with model {self.model_sha256[:12]}, this run "
+                f"uses {sha256.lower()[:12]}: enroll the voice again"
+            )

@@ -1,0 +1,281 @@
+"""The voice gate: raw sound in, veiled sound out, sample for sample.
+
+    with VoiceGate(profile, policy) as gate:
+        for raw in blocks:
+            for veiled in gate.process(raw):
+                ...
+        for veiled in gate.flush():
+            ...
+
+Closed is the first state and the one that every fault leads to. Samples leave
+``delay_seconds`` after they came, never earlier, cleared or muted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from homeveil._kernels import ClosedBy, Verdict
+from homeveil.audio import RawAudio, Samples, VeiledAudio
+from homeveil.clear.gate import ChannelGate, GateRule, joint
+from homeveil.errors import FrameError, ProfileError
+from homeveil.frames import Timestamp
+from homeveil.perceive.hearing import Heard, Listener, VoiceModels, load_voice_models
+from homeveil.policy import Policy, Sound
+from homeveil.profile.template import Profile
+from homeveil.report import SoundTally
+from homeveil.veil.muting import Mute, seal
+
+_log = logging.getLogger("homeveil")
+
+DELAY_SECONDS = {Sound.MONITOR: 1.5, Sound.CALL: 0.12}
+GAP_SECONDS = 0.02
+"""A block that starts this far from where the last one ended starts a new stretch."""
+
+_STEP_SECONDS = 0.005
+"""Samples go to the networks in steps of this, so that block sizes cannot change a result."""
+
+
+class VoiceGate:
+    """Gates one stream of sound. Not thread-safe; one object per stream.
+
+    profile: whose voice to let through; without one, or without a voice in it, nothing is.
+    models: made from the policy's models if left out.
+
+    A gap or a step back in time, another rate or number of channels, and every failure of
+    a model close the gate and drop what it knew; what still waited for a verdict is muted.
+    Raises ModelError when a model is missing or not the one meant, ProfileError when the
+    voice was enrolled with another model.
+    """
+
+    def __init__(
+        self,
+        profile: Profile | None,
+        policy: Policy | None = None,
+        *,
+        models: VoiceModels | None = None,
+    ) -> None:
+        self.policy = policy or Policy()
+        voice = profile.voice if profile is not None else None
+        self.models: VoiceModels | None = None
+        if voice is not None and self.policy.sound is not Sound.WITHHELD:
+            self.models = models or load_voice_models(self.policy)
+            if self.models.mode is not self.policy.sound:
+                raise ProfileError("the voice models are of another mode than the policy")
+            voice.require_model(self.models.sha256["voice_embedding"])
+        self._voice = voice
+        self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
+        self.tally = SoundTally(
+            "no voice enrolled" if voice is None else "not cleared",
+        )
+        self._stretch: _Stretch | None = None
+        self._closed = False
+
+    def process(self, block: RawAudio) -> Iterator[VeiledAudio]:
+        """Take one block of any length; give the samples whose wait is over.
+
+        Raises FrameError when ``block`` is no RawAudio.
+        """
+        if self._closed:
+            raise FrameError("this VoiceGate is closed; make a new one")
+        if not isinstance(block, RawAudio):
+            raise FrameError(f"process() takes RawAudio, not {type(block).__name__}")
+        stretch = self._stretch
+        if stretch is not None and not stretch.goes_on(block):
+            yield from self._drop(stretch)
+            stretch = None
+        if stretch is None:
+            stretch = self._stretch = self._begin(block)
+        try:
+            stretch.take(block.samples)
+        except Exception as error:
+            # Law 2: whatever went wrong, nothing that waits is let through.
+            _log.warning("sound withheld: %s", type(error).__name__)
+            yield from self._drop(stretch)
+            return
+        yield from stretch.leave(self.tally)
+
+    def flush(self) -> Iterator[VeiledAudio]:
+        """Give all samples that still wait, at the end of the stream."""
+        stretch, self._stretch = self._stretch, None
+        if stretch is None:
+            return
+        try:
+            stretch.finish()
+        except Exception as error:
+            _log.warning("sound withheld: %s", type(error).__name__)
+        yield from stretch.leave_all(self.tally)
+
+    def close(self) -> None:
+        """Samples that wait are dropped, never passed on."""
+        self._closed = True
+        self._stretch = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self, block: RawAudio) -> _Stretch:
+        listeners = []
+        if self.models is not None and self._voice is not None:
+            listeners = [
+                Listener(block.rate, self._voice, self.models) for _ in range(block.channels)
+            ]
+        return _Stretch(block, listeners, self.policy, self.delay_seconds)
+
+    def _drop(self, stretch: _Stretch) -> Iterator[VeiledAudio]:
+        """What waits leaves muted; the next block starts anew."""
+        self._stretch = None
+        yield from stretch.leave_all(self.tally, fault=self.models is not None)
+
+
+class _Stretch:
+    """Unbroken sound of one rate and number of channels, and what is known about it.
+
+    Positions count samples of the input from the start of the stretch.
+    """
+
+    def __init__(
+        self, block: RawAudio, listeners: list[Listener], policy: Policy, delay_seconds: float
+    ) -> None:
+        self._rate, self._channels = block.rate, block.channels
+        self._start = Timestamp(round(block.time.seconds * block.rate), Fraction(1, block.rate))
+        self._listeners = listeners
+        rule = GateRule.of(policy)
+        self._gates = [ChannelGate(rule) for _ in listeners]
+        self._mute = Mute(block.rate, block.channels, policy.muted)
+        self._step = max(1, round(block.rate * _STEP_SECONDS))
+        self._delay = round(delay_seconds * block.rate)
+        self._unheard = np.zeros((block.channels, 0), np.float32)
+        self._waiting = np.zeros((block.channels, 0), np.float32)
+        self._came = self._left = 0
+        self._ready: deque[tuple[Samples, bool]] = deque()
+        self._verdicts: deque[Verdict] = deque()
+        self._channel_verdicts: list[deque[tuple[Verdict, bool]]] = [deque() for _ in listeners]
+        self._judged = 0
+        self._was_open = False
+
+    def goes_on(self, block: RawAudio) -> bool:
+        """Whether ``block`` follows on what came."""
+        if (block.rate, block.channels) != (self._rate, self._channels):
+            return False
+        expected = self._start.seconds + self._came / self._rate
+        return abs(block.time.seconds - expected) <= GAP_SECONDS
+
+    def take(self, samples: Samples) -> None:
+        """Listen to ``samples`` (channels, n) and let them wait."""
+        self._came += samples.shape[1]
+        self._waiting = np.concatenate([self._waiting, samples], axis=1)
+        if not self._listeners:
+            return
+        if not np.isfinite(samples).all():
+            raise FrameError("a sample is not a finite number")
+        self._unheard = np.concatenate([self._unheard, samples], axis=1)
+        while self._unheard.shape[1] >= self._step:
+            step, self._unheard = np.split(self._unheard, [self._step], axis=1)
+            self._listen([one.push(row) for one, row in zip(self._listeners, step, strict=True)])
+
+    def finish(self) -> None:
+        """No more samples come: judge what can still be judged."""
+        if not self._listeners:
+            return
+        rest = [one.push(row) for one, row in zip(self._listeners, self._unheard, strict=True)]
+        self._listen(rest)
+        self._listen([one.finish() for one in self._listeners])
+        for gate, queue in zip(self._gates, self._channel_verdicts, strict=True):
+            while (given := gate.finish()) is not None:
+                queue.append(given)
+        self._join()
+
+    def _listen(self, heard: list[Heard]) -> None:
+        channels = zip(self._gates, heard, self._channel_verdicts, strict=True)
+        for gate, one, queue in channels:
+            gate.hear(one.level_db)
+            for row in one.logits:
+                given = gate.step(row, ClosedBy.NOTHING)
+                if given is not None:
+                    queue.append(given)
+        self._join()
+
+    def _join(self) -> None:
+        while all(self._channel_verdicts):
+            self._verdicts.append(joint([queue.popleft() for queue in self._channel_verdicts]))
+
+    def _bound(self, frame: int) -> int:
+        """First sample that frame ``frame`` decides: 7.5 ms after the frame begins."""
+        return (4 * frame + 3) * self._rate // 400
+
+    def leave(self, tally: SoundTally) -> Iterator[VeiledAudio]:
+        """The samples that came ``delay`` before the newest."""
+        self._settle(tally)
+        yield from self._emit(self._came - self._delay, tally)
+
+    def leave_all(self, tally: SoundTally, *, fault: bool = False) -> Iterator[VeiledAudio]:
+        """All that waits; with ``fault`` muted, whatever is known about it."""
+        if fault:
+            self._verdicts.clear()
+        self._settle(tally, ended=True)
+        self._mute_until(self._came, tally, Verdict.FAULT if fault else Verdict.CLOSED)
+        yield from self._emit(self._came, tally)
+
+    def _settle(self, tally: SoundTally, *, ended: bool = False) -> None:
+        """Gate the samples on which there is a verdict, and a next one to ramp towards."""
+        while len(self._verdicts) > (0 if ended else 1):
+            verdict = self._verdicts.popleft()
+            follower = self._verdicts[0] if self._verdicts else Verdict.CLOSED
+            start, end = self._bound(self._judged), self._bound(self._judged + 1)
+            self._judged += 1
+            self._mute_until(start, tally, Verdict.CLOSED)
+            self._gate(min(end, self._came), verdict, follower, tally)
+
+    def _mute_until(self, position: int, tally: SoundTally, verdict: Verdict) -> None:
+        self._gate(min(position, self._came), verdict, verdict, tally)
+
+    def _gate(self, until: int, verdict: Verdict, follower: Verdict, tally: SoundTally) -> None:
+        """Open or close the samples from where gating stopped to ``until``."""
+        start = self._came - self._waiting.shape[1]
+        if until <= start:
+            return
+        piece = np.ascontiguousarray(self._waiting[:, : until - start])
+        self._waiting = self._waiting[:, until - start :]
+        now = verdict is Verdict.OPEN
+        after = follower is Verdict.OPEN
+        self._mute.apply(piece, start, before=self._was_open, now=now, after=after)
+        self._was_open = now
+        self._ready.append((piece, now))
+        first = self._start.seconds + start / self._rate
+        tally.add(verdict, first, first + piece.shape[1] / self._rate)
+
+    def _emit(self, until: int, tally: SoundTally) -> Iterator[VeiledAudio]:
+        """Give the samples before position ``until``. A verdict that is not there by then
+        comes too late: its samples leave muted."""
+        self._mute_until(until, tally, Verdict.FAULT if self._listeners else Verdict.CLOSED)
+        pieces, opened, count = [], 0, until - self._left
+        while count > 0 and self._ready:
+            piece, is_open = self._ready.popleft()
+            if piece.shape[1] > count:
+                piece, rest = np.split(piece, [count], axis=1)
+                self._ready.appendleft((rest, is_open))
+            pieces.append(piece)
+            opened += piece.shape[1] if is_open else 0
+            count -= piece.shape[1]
+        if not pieces:
+            return
+        samples = np.ascontiguousarray(np.concatenate(pieces, axis=1))
+        time = Timestamp(self._start.pts + self._left, self._start.time_base)
+        self._left += samples.shape[1]
+        yield seal(samples, self._rate, time, opened / samples.shape[1])
