@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
@@ -25,11 +25,19 @@ import numpy as np
 from homeveil._kernels import ClosedBy, Verdict
 from homeveil.audio import RawAudio, Samples, VeiledAudio
 from homeveil.clear.gate import ChannelGate, GateRule, joint
-from homeveil.errors import FrameError, ProfileError
+from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
-from homeveil.perceive.hearing import Heard, Listener, VoiceModels, load_voice_models
+from homeveil.perceive.hearing import (
+    EMBEDDING_PURPOSE,
+    Heard,
+    Hears,
+    Listener,
+    VoiceModels,
+    load_voice_models,
+)
 from homeveil.policy import Policy, Sound
 from homeveil.profile.template import Profile
+from homeveil.profile.voice import VoiceTemplate
 from homeveil.report import SoundTally
 from homeveil.veil.muting import Mute, seal
 
@@ -47,7 +55,8 @@ class VoiceGate:
     """Gates one stream of sound. Not thread-safe; one object per stream.
 
     profile: whose voice to let through; without one, or without a voice in it, nothing is.
-    models: made from the policy's models if left out.
+    models: made from the policy's models if left out. listen: makes what listens to a
+    channel of the given rate; the default runs the models.
 
     A gap or a step back in time, another rate or number of channels, and every failure of
     a model close the gate and drop what it knew; what still waited for a verdict is muted.
@@ -61,22 +70,29 @@ class VoiceGate:
         policy: Policy | None = None,
         *,
         models: VoiceModels | None = None,
+        listen: Callable[[int], Hears] | None = None,
     ) -> None:
         self.policy = policy or Policy()
         voice = profile.voice if profile is not None else None
         self.models: VoiceModels | None = None
+        self._listen: Callable[[int], Hears] | None = None
         if voice is not None and self.policy.sound is not Sound.WITHHELD:
-            self.models = models or load_voice_models(self.policy)
-            if self.models.mode is not self.policy.sound:
-                raise ProfileError("the voice models are of another mode than the policy")
-            voice.require_model(self.models.sha256["voice_embedding"])
-        self._voice = voice
+            self._listen = listen or self._default(voice, models)
         self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
         self.tally = SoundTally(
             "no voice enrolled" if voice is None else "not cleared",
         )
         self._stretch: _Stretch | None = None
         self._closed = False
+
+    def _default(
+        self, voice: VoiceTemplate, models: VoiceModels | None
+    ) -> Callable[[int], Hears]:
+        self.models = loaded = models or load_voice_models(self.policy)
+        if loaded.mode is not self.policy.sound:
+            raise UsageError("the voice models are of another mode than the policy")
+        voice.require_model(loaded.sha256[EMBEDDING_PURPOSE])
+        return lambda rate: Listener(rate, voice, loaded)
 
     def process(self, block: RawAudio) -> Iterator[VeiledAudio]:
         """Take one block of any length; give the samples whose wait is over.
@@ -92,7 +108,8 @@ class VoiceGate:
             yield from self._drop(stretch)
             stretch = None
         if stretch is None:
-            stretch = self._stretch = self._begin(block)
+            stretch = _Stretch(block, self.policy, self.delay_seconds, self._listen)
+            self._stretch = stretch
         try:
             stretch.take(block.samples)
         except Exception as error:
@@ -111,6 +128,8 @@ class VoiceGate:
             stretch.finish()
         except Exception as error:
             _log.warning("sound withheld: %s", type(error).__name__)
+            yield from self._drop(stretch)
+            return
         yield from stretch.leave_all(self.tally)
 
     def close(self) -> None:
@@ -129,18 +148,10 @@ class VoiceGate:
     ) -> None:
         self.close()
 
-    def _begin(self, block: RawAudio) -> _Stretch:
-        listeners = []
-        if self.models is not None and self._voice is not None:
-            listeners = [
-                Listener(block.rate, self._voice, self.models) for _ in range(block.channels)
-            ]
-        return _Stretch(block, listeners, self.policy, self.delay_seconds)
-
     def _drop(self, stretch: _Stretch) -> Iterator[VeiledAudio]:
         """What waits leaves muted; the next block starts anew."""
         self._stretch = None
-        yield from stretch.leave_all(self.tally, fault=self.models is not None)
+        yield from stretch.leave_all(self.tally, fault=self._listen is not None)
 
 
 class _Stretch:
@@ -150,13 +161,18 @@ class _Stretch:
     """
 
     def __init__(
-        self, block: RawAudio, listeners: list[Listener], policy: Policy, delay_seconds: float
+        self,
+        block: RawAudio,
+        policy: Policy,
+        delay_seconds: float,
+        listen: Callable[[int], Hears] | None,
     ) -> None:
         self._rate, self._channels = block.rate, block.channels
         self._start = Timestamp(round(block.time.seconds * block.rate), Fraction(1, block.rate))
-        self._listeners = listeners
+        self._listen_with = listen
+        self._listeners: list[Hears] = []
         rule = GateRule.of(policy)
-        self._gates = [ChannelGate(rule) for _ in listeners]
+        self._gates = [ChannelGate(rule) for _ in range(block.channels)]
         self._mute = Mute(block.rate, block.channels, policy.muted)
         self._step = max(1, round(block.rate * _STEP_SECONDS))
         self._delay = round(delay_seconds * block.rate)
@@ -165,7 +181,7 @@ class _Stretch:
         self._came = self._left = 0
         self._ready: deque[tuple[Samples, bool]] = deque()
         self._verdicts: deque[Verdict] = deque()
-        self._channel_verdicts: list[deque[tuple[Verdict, bool]]] = [deque() for _ in listeners]
+        self._channel_verdicts: list[deque[tuple[Verdict, bool]]] = [deque() for _ in self._gates]
         self._judged = 0
         self._was_open = False
 
@@ -180,8 +196,10 @@ class _Stretch:
         """Listen to ``samples`` (channels, n) and let them wait."""
         self._came += samples.shape[1]
         self._waiting = np.concatenate([self._waiting, samples], axis=1)
-        if not self._listeners:
+        if self._listen_with is None:
             return
+        if not self._listeners:
+            self._listeners = [self._listen_with(self._rate) for _ in range(self._channels)]
         if not np.isfinite(samples).all():
             raise FrameError("a sample is not a finite number")
         self._unheard = np.concatenate([self._unheard, samples], axis=1)

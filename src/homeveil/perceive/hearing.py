@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -75,9 +75,19 @@ class Heard:
     logits: Array
 
 
+class Hears(Protocol):
+    """What listens to one channel of one stretch of unbroken sound."""
+
+    def push(self, samples: Array) -> Heard:
+        """Take (n,) samples at the channel's own rate."""
+
+    def finish(self) -> Heard:
+        """The end of the stretch: all answers still due."""
+
+
 class Listener:
-    """One channel of one stretch of unbroken sound. All arithmetic is done in chunks of a
-    fixed number of frames, so that block sizes cannot change a result."""
+    """The default: runs the networks. All arithmetic is done in chunks of a fixed number of
+    frames, so that block sizes cannot change a result."""
 
     def __init__(self, rate: int, voice: VoiceTemplate, models: VoiceModels) -> None:
         self._resampler = Resampler(rate)

@@ -1,0 +1,200 @@
+"""What goes wrong closes the gate, is told, and is over when its cause is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homeveil.audio import audio_from_array
+from homeveil.errors import FrameError, ModelError, ProfileError
+from homeveil.perceive.hearing import Heard, load_voice_models
+from homeveil.policy import ModelFile, Policy, Sound
+from homeveil.voice_gate import VoiceGate
+from voices import ALONE, Script, agent, anybody, demo_sound, needs_models, run
+
+RATE = 16_000
+
+
+class Breaks(Script):
+    """Says that the agent speaks, and at a frame does what ``how`` does."""
+
+    def __init__(self, at: int, how: Callable[[Heard], Heard]) -> None:
+        super().__init__(RATE, lambda t: ALONE)
+        self._at, self._how = at, how
+        self._seen = 0
+
+    def push(self, samples: np.ndarray) -> Heard:
+        heard = super().push(samples)
+        before, self._seen = self._seen, self._seen + len(heard.logits)
+        return self._how(heard) if before <= self._at < self._seen else heard
+
+
+def throws(heard: Heard) -> Heard:
+    raise MemoryError
+
+
+def not_numbers(heard: Heard) -> Heard:
+    return Heard(heard.level_db, heard.logits * np.nan)
+
+
+def wrong_shape(heard: Heard) -> Heard:
+    return Heard(heard.level_db, heard.logits[:, :3])
+
+
+def out_of_range(heard: Heard) -> Heard:
+    return Heard(heard.level_db, np.full_like(heard.logits, np.inf))
+
+
+def waits(rate: int) -> Script:
+    """Speaks for the agent always, with what the real networks need to look ahead."""
+    return Script(rate, lambda t: ALONE, ahead=125)
+
+
+FAULTS = [throws, not_numbers, wrong_shape, out_of_range]
+
+
+@pytest.mark.parametrize("how", FAULTS)
+@pytest.mark.parametrize("sound", [Sound.MONITOR, Sound.CALL])
+def test_a_fault_closes_the_gate(how: Callable[[Heard], Heard], sound: Sound) -> None:
+    """The frame that failed is mute, the report tells of a fault, later sound may open."""
+    made: list[object] = []
+
+    def listen(rate: int) -> Script:
+        made.append(rate)
+        return Breaks(300, how) if len(made) == 1 else Script(rate, lambda t: ALONE)
+
+    gate = VoiceGate(anybody(), Policy(sound=sound), listen=listen)
+    out = run(gate, np.ones((1, RATE * 9), np.float32), RATE, 320)
+    assert out.shape == (1, RATE * 9)
+    failed = slice(round(3.0 * RATE), round(3.02 * RATE))
+    assert not out[0, failed].any()
+    assert out[0, RATE : round(1.4 * RATE)].all()
+    assert out[0, RATE * 7 : RATE * 8].all()
+    report = gate.tally.report()
+    assert report.withheld["fault"] > 0
+    assert any(start <= 3.015 <= end for start, end in report.fault_spans)
+
+
+@pytest.mark.parametrize("how", FAULTS)
+def test_a_model_that_always_fails_lets_nothing_out(how: Callable[[Heard], Heard]) -> None:
+    """0 samples leave, however long it goes on."""
+
+    class Always(Script):
+        def push(self, samples: np.ndarray) -> Heard:
+            heard = super().push(samples)
+            return how(heard) if len(heard.logits) else heard
+
+    gate = VoiceGate(anybody(), listen=lambda rate: Always(rate, lambda t: ALONE))
+    assert not run(gate, np.ones((1, RATE * 6), np.float32), RATE, 320).any()
+
+
+def test_a_listener_that_cannot_start_lets_nothing_out() -> None:
+    """Also then every sample leaves, muted."""
+
+    def listen(rate: int) -> Script:
+        raise OSError("no memory")
+
+    gate = VoiceGate(anybody(), listen=listen)
+    out = run(gate, np.ones((1, RATE * 3), np.float32), RATE, 777)
+    assert out.shape == (1, RATE * 3)
+    assert not out.any()
+
+
+def test_answers_that_do_not_come_are_late() -> None:
+    """A verdict that is not there in time leaves its samples mute, and the time is kept."""
+    gate = VoiceGate(anybody(), listen=lambda rate: Script(rate, lambda t: ALONE, ahead=190))
+    out = run(gate, np.ones((1, RATE * 6), np.float32), RATE, 320)
+    assert out.shape == (1, RATE * 6)
+    assert not out[0, : RATE * 4].any()
+    assert gate.tally.report().withheld["fault"] > 3.9
+
+
+def test_samples_that_are_no_numbers_close_the_gate() -> None:
+    """Neither the block that holds them nor what waited for a verdict leaves."""
+    gate = VoiceGate(anybody(), listen=waits)
+    sound = np.ones((1, RATE * 8), np.float32)
+    sound[0, RATE * 3 + 5] = np.nan
+    out = run(gate, sound, RATE, 320)
+    assert np.isfinite(out).all()
+    assert not out[0, RATE * 2 : RATE * 3 + 320].any()
+    assert out[0, RATE * 6 : RATE * 7].all()
+
+
+@pytest.mark.parametrize("jump", [0.5, -0.5, 3600.0, -2.0])
+def test_a_gap_or_a_step_back_closes_the_gate(jump: float) -> None:
+    """What waited for a verdict is muted, and the gate starts closed after the jump."""
+    gate = VoiceGate(anybody(), listen=waits)
+    before = [
+        piece
+        for at in range(0, RATE * 4, 320)
+        for piece in gate.process(
+            audio_from_array(np.ones((1, 320), np.float32), RATE, 10 + at / RATE)
+        )
+    ]
+    assert sum(piece.samples.sum() for piece in before) > RATE
+    block = audio_from_array(np.ones((1, 320), np.float32), RATE, 14 + jump)
+    dropped = list(gate.process(block))
+    assert sum(piece.samples.shape[1] for piece in dropped) == round(1.5 * RATE)
+    out = np.concatenate([piece.samples for piece in dropped], axis=1)
+    assert not out[0, round(0.15 * RATE) :].any()
+    assert gate.tally.report().withheld["fault"] > 1.3
+    assert not any(piece.samples.any() for piece in gate.flush())
+
+
+def test_another_rate_or_number_of_channels_closes_the_gate() -> None:
+    """What waited leaves muted in its old form; what follows starts closed."""
+    gate = VoiceGate(anybody(), listen=waits)
+    list(gate.process(audio_from_array(np.ones((1, RATE), np.float32), RATE, 0.0)))
+    (dropped,) = gate.process(audio_from_array(np.ones((2, 480), np.float32), 48_000, 1.0))
+    assert (dropped.rate, dropped.channels, dropped.samples.shape[1]) == (RATE, 1, RATE)
+    assert not dropped.samples.any()
+
+
+def test_closing_passes_nothing_on() -> None:
+    """What waited when the gate was closed is gone, and the gate takes no more."""
+    gate = VoiceGate(anybody(), listen=lambda rate: Script(rate, lambda t: ALONE))
+    block = audio_from_array(np.ones((1, RATE), np.float32), RATE, 0.0)
+    list(gate.process(block))
+    gate.close()
+    assert not list(gate.flush())
+    with pytest.raises(FrameError, match="closed"):
+        list(gate.process(block))
+
+
+@needs_models
+def test_a_broken_model_is_an_error_at_the_start(tmp_path: Path) -> None:
+    """A missing file, another hash or a file that is no model never makes a gate."""
+    junk = tmp_path / "junk.onnx"
+    junk.write_bytes(b"no model")
+    digest = "2fd5d0c1a0f7d2a4a39bb0b9ec6ea4c4b8fd4d6ac2a3f2b5e5e1de0b5c1f6a00"
+    for file in (ModelFile(tmp_path / "none", digest), ModelFile(junk, digest)):
+        with pytest.raises(ModelError):
+            load_voice_models(Policy(models={"voice_embedding": file}))
+    real = ModelFile(junk, hashlib.sha256(junk.read_bytes()).hexdigest())
+    with pytest.raises(ModelError, match="cannot be run"):
+        VoiceGate(agent(), Policy(models={"voice_embedding": real}))
+
+
+@needs_models
+def test_a_voice_of_another_model_is_refused() -> None:
+    """Templates of another embedding network mean nothing."""
+    with pytest.raises(ProfileError, match="enroll the voice again"):
+        VoiceGate(anybody())
+
+
+@needs_models
+def test_real_networks_after_a_gap() -> None:
+    """With the real networks: a hole in the sound costs what waited, and nothing leaks."""
+    samples, rate = demo_sound()
+    gate = VoiceGate(agent())
+    cut = round(1.5 * rate)
+    first = list(gate.process(audio_from_array(samples[:, :cut], rate, 0.0)))
+    rest = list(gate.process(audio_from_array(samples[:, cut:], rate, 9.0))) + list(gate.flush())
+    assert not any(piece.samples.any() for piece in first)
+    out = np.concatenate([piece.samples for piece in rest], axis=1)
+    child = slice(round(2.65 * rate), round(3.7 * rate))
+    assert not out[:, child].any()

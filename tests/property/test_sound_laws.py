@@ -1,0 +1,168 @@
+"""The laws for sound, for whatever the networks may say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homeveil.audio import RawAudio, VeiledAudio, audio_from_array
+from homeveil.errors import FrameError, UsageError
+from homeveil.frames import Timestamp
+from homeveil.media.sound_track import SoundFormat
+from homeveil.media.writer import SoundWriter
+from homeveil.policy import Muted, Policy, Sound
+from homeveil.voice_gate import VoiceGate
+from voices import ALONE, OTHER, Script, anybody, noise, pieces, run
+
+RATE = 16_000
+SECONDS = 4.0
+
+
+@st.composite
+def scripts(draw: st.DrawFn) -> np.ndarray:
+    """(400, 4): stretches in which the agent or somebody else is heard, of any length."""
+    rows: list[np.ndarray] = []
+    while len(rows) < 400:
+        who = draw(st.sampled_from([ALONE, OTHER, np.zeros(4, np.float32)]))
+        rows += [who] * draw(st.integers(1, 120))
+    return np.array(rows[:400], np.float32)
+
+
+def gate(script: np.ndarray, policy: Policy, ahead: int = 0) -> VoiceGate:
+    """A gate whose networks say what the script says."""
+    return VoiceGate(
+        anybody(),
+        policy,
+        listen=lambda rate: Script(rate, lambda t: script[min(t, len(script) - 1)], ahead),
+    )
+
+
+policies = st.builds(
+    Policy,
+    sound=st.sampled_from([Sound.MONITOR, Sound.CALL]),
+    strict_voice=st.booleans(),
+    muted=st.sampled_from(list(Muted)),
+)
+
+
+@given(scripts(), policies)
+@settings(max_examples=40, deadline=None)
+def test_what_is_muted_cannot_be_heard(script: np.ndarray, policy: Policy) -> None:
+    """Law 3: two inputs that differ only where the gate is closed give the same samples."""
+    sound = noise(SECONDS, RATE)
+    probe = run(gate(script, Policy(sound=policy.sound, strict_voice=policy.strict_voice)),
+                np.ones_like(sound), RATE)  # fmt: skip
+    muted = probe == 0
+    other = np.where(muted, noise(SECONDS, RATE, seed=1), sound)
+    first, second = (run(gate(script, policy), one, RATE) for one in (sound, other))
+    assert np.array_equal(first, second)
+    closed = run(gate(script, policy), np.zeros_like(sound), RATE)
+    assert np.array_equal(first[muted], closed[muted])
+
+
+@given(scripts(), policies, st.integers(1, 9000))
+@settings(max_examples=40, deadline=None)
+def test_only_frames_of_the_agent_alone_open(
+    script: np.ndarray, policy: Policy, block: int
+) -> None:
+    """Law 1: a sample leaves only where the frame that decides it was the agent's; whatever
+    the size of the blocks, every sample leaves once and none before its time."""
+    sound = np.ones((1, round(SECONDS * RATE)), np.float32)
+    one = gate(script, Policy(sound=policy.sound, strict_voice=policy.strict_voice))
+    out = run(one, sound, RATE, block)
+    assert out.shape == sound.shape
+    frame = (np.arange(out.shape[1]) / RATE * 100 - 0.75).astype(int)
+    allowed = (script[np.clip(frame, 0, 399)] == ALONE).all(1)
+    allowed &= np.arange(out.shape[1]) / RATE >= 0.0075
+    assert not out[0, ~allowed].any()
+
+
+@given(st.lists(st.floats(width=32), min_size=4, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_no_answer_of_broken_numbers_opens(row: list[float]) -> None:
+    """Law 2: log-odds that are not finite are a fault, not an opening."""
+    answer = np.array(row, np.float32)
+    out = run(gate(np.tile(answer, (400, 1)), Policy()), np.ones((1, RATE * 4), np.float32), RATE)
+    if not np.isfinite(answer).all():
+        assert not out.any()
+    elif out.any():
+        assert answer[1] > answer[2]
+        assert answer[1] > answer[0]
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(sound=Sound.CALL)])
+def test_samples_wait_exactly_as_long_as_promised(policy: Policy) -> None:
+    """Nothing leaves before the delay of the mode is over, and then at once."""
+    one = gate(np.tile(ALONE, (400, 1)), policy)
+    wait = round(one.delay_seconds * RATE)
+    left = 0
+    for at in range(0, RATE * 3, 160):
+        block = audio_from_array(np.ones((1, 160), np.float32), RATE, at / RATE)
+        left += sum(piece.samples.shape[1] for piece in one.process(block))
+        assert left == max(0, at + 160 - wait)
+
+
+def test_times_are_kept() -> None:
+    """Each piece starts where the one before ended, at the time of its first sample."""
+    one = gate(np.tile(ALONE, (400, 1)), Policy())
+    end = 7.25
+    for piece in pieces(one, noise(SECONDS, RATE), RATE, 1234, start=7.25):
+        assert piece.time.seconds == pytest.approx(end, abs=1e-9)
+        end = piece.time.seconds + piece.seconds
+    assert end == pytest.approx(7.25 + SECONDS)
+
+
+def test_nobody_enrolled_is_nobody_heard() -> None:
+    """Without a profile, or a voice in it, no sample of any input leaves."""
+    for profile in (None, anybody()):
+        if profile is None:
+            one = VoiceGate(None)
+        else:
+            one = VoiceGate(profile, Policy(sound=Sound.WITHHELD))
+        assert not run(one, noise(SECONDS, RATE), RATE).any()
+        report = one.tally.report()
+        assert report.cleared == 0
+        assert report.seconds == pytest.approx(SECONDS)
+
+
+def test_every_channel_must_be_the_agents() -> None:
+    """A second voice on a channel of its own closes all; a silent channel has no say."""
+
+    def listen_to(second: np.ndarray, level: float) -> VoiceGate:
+        made: list[Script] = []
+
+        def listen(rate: int) -> Script:
+            who = ALONE if not made else second
+            script = Script(rate, lambda t: who)
+            if made:
+                quiet = script.push
+
+                def push(samples: np.ndarray) -> object:
+                    heard = quiet(samples)
+                    return type(heard)(heard.level_db * 0 + level, heard.logits)
+
+                script.push = push  # type: ignore[assignment,method-assign]
+            made.append(script)
+            return script
+
+        return VoiceGate(anybody(), listen=listen)
+
+    sound = np.ones((2, RATE * 4), np.float32)
+    assert run(listen_to(ALONE, -20.0), sound, RATE).any()
+    assert not run(listen_to(OTHER, -20.0), sound, RATE).any()
+    assert run(listen_to(OTHER, -90.0), sound, RATE).any()
+
+
+def test_raw_and_veiled_sound_are_different_types(tmp_path: object) -> None:
+    """Law 5: nobody but the gate makes veiled sound, and no writer takes raw sound."""
+    samples = np.zeros((1, 160), np.float32)
+    time = Timestamp.from_seconds(0)
+    with pytest.raises(FrameError, match="voice gate"):
+        VeiledAudio(samples, RATE, time)
+    writer = SoundWriter(f"{tmp_path}/a.wav", SoundFormat(RATE, 1))
+    with writer, pytest.raises(UsageError, match="VeiledAudio"):
+        writer.write(RawAudio(samples, RATE, time))  # type: ignore[arg-type]
+    with pytest.raises(FrameError, match="RawAudio"):
+        list(VoiceGate(None).process(samples))  # type: ignore[arg-type]
