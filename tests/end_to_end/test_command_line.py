@@ -18,42 +18,14 @@ import pytest
 
 from homeveil import _kernels
 from homeveil.media.reader import VideoReader
-from homeveil.models.store import ModelStore, State
+from homeveil.media.sound_reader import SoundReader
+from homeveil.models.store import ModelStore
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLIP = EXAMPLES / "demo.mp4"
 PASSPHRASE = {"HOMEVEIL_PASSPHRASE": "correct horse"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def models() -> None:
-    """These tests need the models; `make test` pulls them first."""
-    if any(entry.state is not State.READY for entry in ModelStore().status()):
-        pytest.skip("models are not pulled; run `homeveil models pull`")
-
-
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs one command in a process of its own."""
-    state = tmp_path_factory.mktemp("state")
-
-    def call(
-        *words: object, environment: dict[str, str] | None = None, **options: object
-    ) -> subprocess.CompletedProcess[str]:
-        full = {**os.environ, **PASSPHRASE, "XDG_STATE_HOME": str(state), **(environment or {})}
-        return subprocess.run(
-            [sys.executable, "-m", "homeveil.cli", *map(str, words)],
-            env=full,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            **options,  # type: ignore[call-overload]
-        )
-
-    return call
 
 
 @pytest.fixture(scope="session")
@@ -105,14 +77,13 @@ def test_the_agent_stays_and_the_child_goes(redacted: Path) -> None:
         assert kept(before[n][1], after[n][1], tuple(box)) < 0.6, n
 
 
-def test_the_output_holds_one_picture_stream_and_no_sound(redacted: Path) -> None:
-    """The clip's sound is withheld, and the report says so and names the models."""
-    with VideoReader(CLIP) as reader:
-        assert reader.has_audio
-    with VideoReader(redacted) as reader:
-        assert not reader.has_audio
+def test_without_a_voice_in_the_profile_nothing_is_heard(redacted: Path) -> None:
+    """The clip's sound is muted whole, and the report says why and names the models."""
+    with SoundReader(redacted) as reader:
+        assert not any(np.abs(block.samples).max() > 1e-4 for block in reader)
     report = json.loads((redacted.parent / "report.json").read_text())
-    assert report["sound"] == "withheld"
+    assert report["sound"]["cleared"] == 0
+    assert report["sound"]["withheld"] == {"no voice enrolled": pytest.approx(6.016, abs=0.05)}
     assert report["frames"] == 75
     assert set(report["models"]) >= {"face_embedding", "people_mask_wide"}
 

@@ -16,11 +16,11 @@ from typing import Self
 
 import numpy as np
 
-from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio, Samples
+from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio
 from homeveil.errors import InputError
 from homeveil.frames import Timestamp
 from homeveil.media import _av
-from homeveil.media.sound_track import SoundFormat
+from homeveil.media.sound_track import SoundFormat, unpacked
 
 MOST_CHANNELS = 8
 """Sound of more channels is mixed down to one."""
@@ -91,9 +91,11 @@ class SoundReader:
         elif self._container.duration is not None and self._container.duration > 0:
             self.duration_seconds = self._container.duration / 1_000_000
         self.damaged_packets = 0
-        self._moved = 0.0
+        # What FFmpeg calls the start of an mp3 file is its encoder's delay.
+        starts_late = self._container.format.name == "mp3" and stream.start_time is not None
+        self._moved = -float((stream.start_time or 0) * self.time_base) if starts_late else 0.0
         self._end: float | None = None
-        self._resampler = _av.AudioResampler(format="fltp")
+        self._resampler = _av.AudioResampler(format="flt")
 
     def __iter__(self) -> Iterator[RawAudio]:
         """The blocks, once."""
@@ -104,7 +106,7 @@ class SoundReader:
             except (_av.FFmpegError, ValueError):
                 self.damaged_packets += 1
                 # What was being converted is lost; a new format starts a new converter.
-                self._resampler = _av.AudioResampler(format="fltp")
+                self._resampler = _av.AudioResampler(format="flt")
                 continue
             for frame in frames:
                 block = self._block(frame)
@@ -129,7 +131,7 @@ class SoundReader:
         yield None
 
     def _block(self, frame: _av.AudioFrame) -> RawAudio | None:
-        samples: Samples = np.asarray(frame.to_ndarray(), dtype=np.float32)
+        samples = unpacked(frame)
         if not samples.size:
             return None
         if samples.shape[0] > MOST_CHANNELS:

@@ -116,11 +116,11 @@ class SoundTrack:
             return sound.samples
         if self._convert is None or self._convert[0] != form:
             converter = _av.AudioResampler(
-                format="fltp", layout=_LAYOUTS[self._form.channels], rate=self._form.rate
+                format="flt", layout=_LAYOUTS[self._form.channels], rate=self._form.rate
             )
             self._convert = form, converter
         frames = self._convert[1].resample(_frame(sound.samples, form, None))
-        parts = [np.asarray(frame.to_ndarray(), dtype=np.float32) for frame in frames]
+        parts = [unpacked(frame) for frame in frames]
         if not parts:
             return np.zeros((self._form.channels, 0), np.float32)
         return np.concatenate(parts, axis=1)
@@ -138,10 +138,16 @@ class SoundTrack:
             self._container.mux(self._stream.encode(None))
 
 
+def unpacked(frame: _av.AudioFrame) -> Samples:
+    """(channels, n) of a frame of interleaved float32."""
+    values = np.asarray(frame.to_ndarray(), dtype=np.float32)
+    return np.ascontiguousarray(values.reshape(-1, frame.layout.nb_channels).T)
+
+
 def _frame(samples: Samples, form: SoundFormat, at: int | None) -> _av.AudioFrame:
-    frame = _av.AudioFrame.from_ndarray(
-        np.ascontiguousarray(samples), format="fltp", layout=_LAYOUTS[form.channels]
-    )
+    # Interleaved: PyAV 18.1 cannot fill eight separate planes.
+    packed = np.ascontiguousarray(samples.T).reshape(1, -1)
+    frame = _av.AudioFrame.from_ndarray(packed, format="flt", layout=_LAYOUTS[form.channels])
     frame.sample_rate = form.rate
     frame.time_base = Fraction(1, form.rate)
     frame.pts = at

@@ -1,0 +1,253 @@
+"""The gate with the real networks on the example's sound, and what it is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from homeveil import _kernels
+from homeveil._kernels import ClosedBy, GateMachine, Verdict
+from homeveil.clear.gate import _RULES, GateRule
+from homeveil.errors import FrameError
+from homeveil.perceive.sound_features import FILTERS, FrameStream, Resampler
+from homeveil.policy import Muted, Policy, Sound
+from homeveil.voice_gate import VoiceGate
+from voices import (
+    AGENT_FIRST,
+    ALONE,
+    BOTH,
+    CHILD_ALONE,
+    OTHER,
+    SPOKEN,
+    agent,
+    demo_sound,
+    needs_models,
+    run,
+    span,
+)
+
+RATES = (8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000)
+
+
+def at_rate(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """The same sound at another rate, linear between samples."""
+    count = samples.shape[1] * wanted // rate
+    times = np.arange(count) * rate / wanted
+    rows = [np.interp(times, np.arange(samples.shape[1]), row) for row in samples]
+    return np.array(rows, np.float32)
+
+
+@needs_models
+@pytest.mark.parametrize("sound", [Sound.MONITOR, Sound.CALL])
+def test_the_agent_is_heard_and_the_child_is_not(sound: Sound) -> None:
+    """The example clip: the child alone is digital silence, both at once nearly so, and of
+    the agent's first sentence most is there."""
+    samples, rate = demo_sound()
+    gate = VoiceGate(agent(), Policy(sound=sound))
+    out = run(gate, samples, rate)
+    assert out.shape == samples.shape
+    assert not span(out, rate, CHILD_ALONE).any()
+    assert np.mean(span(out, rate, BOTH) != 0) < 0.05
+    spoken = np.abs(span(samples, rate, AGENT_FIRST)) > SPOKEN
+    kept = spoken & (span(out, rate, AGENT_FIRST) == span(samples, rate, AGENT_FIRST))
+    assert kept.sum() / spoken.sum() > (0.9 if sound is Sound.MONITOR else 0.6)
+
+
+@needs_models
+@pytest.mark.parametrize("sound", [Sound.MONITOR, Sound.CALL])
+def test_blocks_of_any_size_give_the_same(sound: Sound) -> None:
+    """Streaming equals one call, bit for bit."""
+    samples, rate = demo_sound()
+    policy = Policy(sound=sound)
+    whole = run(VoiceGate(agent(), policy), samples, rate, samples.shape[1])
+    for block in (160, 777, 1024, 48_000):
+        assert np.array_equal(run(VoiceGate(agent(), policy), samples, rate, block), whole)
+
+
+@needs_models
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("sound", [Sound.MONITOR, Sound.CALL])
+def test_no_verdict_is_late_at_any_rate(sound: Sound, rate: int) -> None:
+    """The delay of each mode is enough for its networks, whatever the rate and block."""
+    samples, own = demo_sound()
+    sound_in = at_rate(samples, own, rate)[:, : rate * 3]
+    for block in (rate // 50, 1024):
+        gate = VoiceGate(agent(), Policy(sound=sound))
+        out = run(gate, sound_in, rate, block)
+        assert out.shape == sound_in.shape
+        assert "fault" not in gate.tally.report().withheld
+
+
+@needs_models
+def test_strict_keeps_no_more() -> None:
+    """A strict gate opens only where the normal one does."""
+    samples, rate = demo_sound()
+    normal = run(VoiceGate(agent()), samples, rate)
+    strict = run(VoiceGate(agent(), Policy(strict_voice=True)), samples, rate)
+    assert np.mean(strict != 0) <= np.mean(normal != 0)
+    assert not strict[(normal == 0) & (samples != 0)].any()
+
+
+@needs_models
+def test_comfort_noise_knows_nothing() -> None:
+    """It is the same wherever the gate is closed, low, and never the sound itself."""
+    samples, rate = demo_sound()
+    silent = run(VoiceGate(agent()), samples, rate)
+    comfort = run(VoiceGate(agent(), Policy(muted=Muted.COMFORT)), samples, rate)
+    nobody = run(VoiceGate(None, Policy(muted=Muted.COMFORT)), samples, rate)
+    child = [round(t * rate) for t in CHILD_ALONE]
+    assert np.array_equal(comfort[:, child[0] : child[1]], nobody[:, child[0] : child[1]])
+    level = 20 * np.log10(np.sqrt(np.mean(nobody**2)))
+    assert -70 < level < -62
+    opened = np.abs(silent) > SPOKEN
+    assert np.allclose(comfort[opened], silent[opened], atol=0.01)
+
+
+@needs_models
+def test_a_voice_on_one_channel_only_mutes_both() -> None:
+    """Somebody who is in both channels with opposite signs is gone from their mean, and
+    must be heard all the same: each channel is listened to."""
+    samples, rate = demo_sound()
+    first = samples[0]
+    child = np.zeros_like(first)
+    start, stop = (round(t * rate) for t in CHILD_ALONE)
+    late = round(0.2 * rate)
+    child[late : late + stop - start] = first[start:stop]
+    alone = np.stack([first, first])
+    opposite = np.stack([first + child, first - child])
+    open_alone, open_opposite = (
+        np.mean(span(run(VoiceGate(agent()), one, rate), rate, (0.25, 0.5)) != 0)
+        for one in (alone, opposite)
+    )
+    assert open_alone > 0.9
+    assert open_opposite == 0
+
+
+def test_every_rule_fits_its_delay() -> None:
+    """Look-ahead, wait, window, chunk and step of each mode add up to less than its delay."""
+    for (call, _), rule in _RULES.items():
+        ahead, chunk, delay = (6, 2, 120) if call else (125, 4, 1500)
+        # The last frame needed, its follower, the window's end, less where a frame decides.
+        needed = (ahead + rule.wait + 1) * 10 + 25 - 7.5 + (chunk - 1) * 10 + 5 + 2.2
+        assert needed <= delay, (call, rule)
+
+
+def reference(logits: np.ndarray, rule: GateRule) -> np.ndarray:
+    """(n,) open, straight from the definition: runs, peaks and margins over whole arrays."""
+    other, both = logits[:, 1] - logits[:, 2], logits[:, 1] - logits[:, 3]
+    clear = logits[:, 1] - np.logaddexp(logits[:, 2], logits[:, 3])
+    count = len(logits)
+
+    def smooth(values: np.ndarray) -> np.ndarray:
+        reach = rule.smooth
+        return np.array(
+            [values[max(0, t - reach) : t + reach + 1].mean() for t in range(count)]
+        )
+
+    good = (smooth(other) > rule.over_other) & (smooth(both) > rule.over_overlap)
+    clear = np.clip(smooth(clear), -8, 8)
+    peaks = np.array([clear[max(0, t - rule.span + 1) : t + 1].mean() for t in range(count)])
+    spoke = logits[:, 1] > logits[:, 0]
+    opened = np.zeros(count, bool)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        need = rule.before + rule.after + rule.shortest
+        granted = [
+            t for t in range(start, stop) if t - start + 1 >= need and peaks[t] > rule.peak
+        ]
+        if not granted:
+            continue
+        for t in range(start + rule.before, stop - rule.after):
+            # A grant reaches back to frames whose verdict has not left yet.
+            known = granted[0] <= t + rule.wait - rule.smooth
+            near = spoke[max(0, t - rule.hang) : t + rule.after + 1]
+            opened[t] = known and near.any()
+    return opened
+
+
+@pytest.mark.parametrize("rule", list(_RULES.values()))
+def test_the_machine_is_the_definition(rule: GateRule) -> None:
+    """The state machine in C equals the definition on random answers."""
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        mood = np.repeat(rng.random(40) < 0.6, rng.integers(1, 40, 40))[:, None]
+        logits = np.where(mood, ALONE, OTHER) * rng.uniform(0, 0.7)
+        logits = (logits + rng.normal(0, 1.2, (len(mood), 4))).astype(np.float32)
+        machine, verdicts = rule.machine(), []
+        for row in logits:
+            given = machine.step(row, ClosedBy.NOTHING)
+            verdicts += [] if given is None else [given]
+        while (given := machine.finish()) is not None:
+            verdicts.append(given)
+        opened = np.array([verdict is Verdict.OPEN for verdict in verdicts])
+        assert np.array_equal(opened, reference(logits, rule))
+
+
+def test_the_machine_names_its_states() -> None:
+    """Closed, then a candidate, open, in doubt where the evidence breaks off, closed."""
+    machine = GateMachine(
+        over_other=0, over_overlap=0, peak=1, smooth=0, before=5, after=0, shortest=1, span=1,
+        hang=3, wait=0,
+    )  # fmt: skip
+    rows = [OTHER] * 3 + [ALONE] * 10 + [OTHER] * 8
+    names = [machine.step(row, ClosedBy.NOTHING) for row in rows]
+    order = [names[0]]
+    for name in names:
+        if name is not order[-1]:
+            order.append(name)
+    assert order == [
+        Verdict.CLOSED, Verdict.CANDIDATE, Verdict.OPEN, Verdict.DOUBT, Verdict.CLOSED,
+    ]  # fmt: skip
+    assert machine.step(ALONE, ClosedBy.FAULT) is Verdict.FAULT
+    assert machine.step(ALONE, ClosedBy.KEY) is Verdict.CLOSED
+
+
+def test_the_kernel_refuses_what_it_cannot_gate() -> None:
+    """Other types, shapes and rules are errors before C is reached."""
+    with pytest.raises(FrameError):
+        _kernels.gate_block(
+            np.zeros(4), before=False, now=False, after=False, ramp=2, fill=None
+        )
+    with pytest.raises(FrameError):
+        _kernels.gate_block(
+            np.zeros(4, np.float32), before=False, now=False, after=False, ramp=2,
+            fill=np.zeros(3, np.float32),
+        )  # fmt: skip
+    machine = GateRule.of(Policy()).machine()
+    with pytest.raises(FrameError):
+        machine.step(np.zeros(3, np.float32), ClosedBy.NOTHING)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_resampling_is_exact_and_does_not_depend_on_blocks(rate: int) -> None:
+    """A tone comes out as that tone at 16 kHz, at the same moment."""
+    tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
+    want = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    found = []
+    for block in (rate // 100, 777):
+        one = Resampler(rate)
+        parts = [one.push(tone[at : at + block]) for at in range(0, rate, block)]
+        found.append(np.concatenate([*parts, one.finish()]))
+    assert np.array_equal(found[0], found[1])
+    assert abs(len(found[0]) - 16_000) <= 1
+    count = min(len(found[0]), 16_000) - 100
+    assert np.abs(found[0][100:count] - want[100:count]).max() < 1e-3
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+def test_resampling_lets_nothing_fold_back(rate: int) -> None:
+    """A tone above 8 kHz does not come out as another one."""
+    tone = np.sin(2 * np.pi * 10_000 * np.arange(rate) / rate).astype(np.float32)
+    out = Resampler(rate).push(tone)
+    assert np.abs(out[200:-200]).max() < 10 ** (-80 / 20)
+
+
+def test_features_do_not_depend_on_blocks() -> None:
+    """Frames are the same however samples arrive."""
+    sound = np.random.default_rng(2).normal(0, 0.1, 16_000).astype(np.float32)
+    whole = FrameStream().push(sound)
+    stream = FrameStream()
+    parts = [stream.push(sound[at : at + 333]) for at in range(0, 16_000, 333)]
+    assert np.allclose(np.concatenate([part.sound for part in parts]), whole.sound, atol=1e-5)
+    assert FILTERS.shape == (40, 201)
+    assert (FILTERS.sum(1) > 0).all()
