@@ -68,11 +68,10 @@ def one(job: tuple[Path, Path, str, bool, Path]) -> dict[str, Any]:
     scorer = importlib.import_module("voice_score")
     import homeveil
     from homeveil.media.sound_reader import SoundReader
-    from homeveil.perceive.hearing import load_voice_models
     from homeveil.voice_enrollment import VoiceEnrollment
 
     policy = homeveil.Policy(sound=homeveil.Sound(sound), strict_voice=strict)
-    enrollment = VoiceEnrollment(load_voice_models(policy))
+    enrollment = VoiceEnrollment.with_models_of(policy)
     with SoundReader(folder / "enrol.wav") as reader:
         enrollment.take(reader, "enrol.wav")
     profile = homeveil.Profile(None, voice=enrollment.finish())

@@ -12,8 +12,8 @@ import pytest
 from homeveil.audio import VeiledAudio, audio_from_array
 from homeveil.media.sound_reader import SoundReader
 from homeveil.models.store import ModelStore, State
-from homeveil.perceive.hearing import Heard, load_voice_models
-from homeveil.policy import Policy
+from homeveil.perceive.hearing import Heard
+from homeveil.policy import Policy, Sound
 from homeveil.profile.template import Profile
 from homeveil.profile.voice import VoiceTemplate
 from homeveil.voice_enrollment import VoiceEnrollment
@@ -39,7 +39,7 @@ needs_models = pytest.mark.skipif(
 @cache
 def agent() -> Profile:
     """The example's agent, enrolled by voice."""
-    enrollment = VoiceEnrollment(load_voice_models(Policy()))
+    enrollment = VoiceEnrollment.with_models_of(Policy(sound=Sound.CALL))
     with SoundReader(EXAMPLES / "enroll_voice.wav") as reader:
         assert enrollment.take(reader, "enroll_voice.wav") is None
     return Profile(None, voice=enrollment.finish())

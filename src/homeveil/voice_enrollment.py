@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from homeveil._kernels import ClosedBy, Verdict
 from homeveil.audio import RawAudio
 from homeveil.clear.gate import ChannelGate, GateRule
 from homeveil.errors import EnrollmentError
-from homeveil.perceive.hearing import Listener, VoiceModels
+from homeveil.perceive.hearing import Listener, VoiceModels, load_voice_models
 from homeveil.perceive.sound_features import (
     BANDS,
     HOP,
@@ -30,7 +30,7 @@ from homeveil.perceive.sound_features import (
 )
 from homeveil.perceive.speech import SpeechDetector
 from homeveil.perceive.voices import BLOCK, VoiceEmbeddings, template_from
-from homeveil.policy import Policy
+from homeveil.policy import Policy, Sound
 from homeveil.profile.voice import SLOTS, VoiceTemplate
 
 MIN_SPEECH_SECONDS = 20.0
@@ -109,11 +109,19 @@ class Recording:
 
 @dataclass(slots=True)
 class VoiceEnrollment:
-    """Collects recordings; ``finish`` makes the template."""
+    """Collects recordings; ``finish`` makes the template.
+
+    models: those of monitor mode; a template serves every mode.
+    """
 
     models: VoiceModels
     good: list[Recording] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def with_models_of(cls, policy: Policy) -> VoiceEnrollment:
+        """With the models a policy names. Raises ModelError."""
+        return cls(load_voice_models(replace(policy, sound=Sound.MONITOR)))
 
     def take(self, blocks: Iterable[RawAudio], label: str) -> str | None:
         """Judge one recording; gives the reason of a refusal, or None when it counts."""
@@ -208,7 +216,7 @@ class VoiceEnrollment:
     def own_share(self, recording: Recording, voice: VoiceTemplate) -> float:
         """Share of a recording's speech that a gate with this template lets through."""
         listener = Listener(SAMPLE_RATE_HZ, voice, self.models)
-        gate = ChannelGate(GateRule.of(Policy(sound=self.models.mode)))
+        gate = ChannelGate(GateRule.of(Policy()))
         heard = [listener.push(recording.samples), listener.finish()]
         verdicts: list[Verdict] = []
         for part in heard:

@@ -11,6 +11,7 @@ from homeveil.models.conversion import convert
 from homeveil.models.manifest import CarrierKind, load_manifest, manifest_path
 
 PURPOSES = {
+    "voice_embedding",
     "face_detection_full",
     "face_detection_short",
     "people_mask_wide",
@@ -33,6 +34,18 @@ def test_every_purpose_is_supplied_once() -> None:
     manifest = load_manifest()
     assert {model.purpose for model in manifest.models} == PURPOSES
     assert len(manifest.models) == len(PURPOSES)
+    assert {one.purpose for one in manifest.bundled} == {
+        "target_voice_monitor",
+        "target_voice_call",
+    }
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../x.onnx", "a/../../x.onnx", "a//x.onnx"])
+def test_a_bundled_file_lies_beside_the_manifest(tmp_path: Path, file: str) -> None:
+    """No path leads out of the package."""
+    path = _changed(tmp_path, "target_voice/target_voice_call.onnx", file)
+    with pytest.raises(ModelError, match="malformed"):
+        load_manifest(path)
 
 
 def test_licences_and_sources_are_named() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from homeveil.errors import ModelError, UsageError
-from homeveil.models.manifest import Carrier, CarrierKind, Manifest, Member, Model
+from homeveil.models.manifest import Bundled, Carrier, CarrierKind, Manifest, Member, Model
 from homeveil.models.store import ModelStore, Origin, State, cache_directory
 from homeveil.policy import ModelFile
 
@@ -47,6 +47,28 @@ def test_locate_gives_path_and_hash(store: ModelStore) -> None:
     assert (found.sha256, found.origin) == (DIGEST, Origin.PULLED)
     assert found.read() == DATA
     store.verify()
+
+
+def test_what_comes_with_the_package_is_compared_too(tmp_path: Path) -> None:
+    """A bundled model is found beside the manifest; damaged or gone it is an error."""
+    bundled = Bundled("own", "target", "MIT", "test", "none", "own/own.onnx", DIGEST, len(DATA))
+    store = ModelStore(tmp_path / "cache", Manifest((), (), (bundled,), tmp_path))
+    with pytest.raises(ModelError, match="reinstall homeveil"):
+        store.locate("target")
+    (tmp_path / "own").mkdir()
+    file = tmp_path / "own" / "own.onnx"
+    file.write_bytes(DATA)
+    assert store.locate("target").origin is Origin.BUNDLED
+    assert store.locate("target").read() == DATA
+    store.verify()
+    store.verify(["target"])
+    own = ModelFile(file, DIGEST)
+    assert store.locate("target", {"target": own}).origin is Origin.USER
+    file.write_bytes(DATA + b"!")
+    assert store.status()[0].state is State.CORRUPT
+    for call in (store.verify, lambda: store.locate("target")):
+        with pytest.raises(ModelError, match="corrupt"):
+            call()
 
 
 def test_missing_model_names_the_remedy(store: ModelStore) -> None:

@@ -120,10 +120,9 @@ def _enroll_face(
 
 def _enroll_voice(files: list[Path], policy: Policy) -> VoiceTemplate:
     from homeveil.media.sound_reader import SoundReader
-    from homeveil.perceive.hearing import load_voice_models
     from homeveil.voice_enrollment import VoiceEnrollment
 
-    enrollment = VoiceEnrollment(load_voice_models(policy))
+    enrollment = VoiceEnrollment.with_models_of(policy)
     for file in files:
         with SoundReader(file) as reader:
             reason = enrollment.take(reader, str(file))
