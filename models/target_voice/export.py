@@ -9,7 +9,6 @@ import argparse
 import json
 from pathlib import Path
 
-import features as ft
 import numpy as np
 import onnx
 import onnxruntime
@@ -18,6 +17,10 @@ from network import WIDTH, Embedding, Features, TargetVoice, lookahead, slots
 from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as fn
+
+from homeveil.perceive import sound_features as ft
+from homeveil.perceive.voices import BLOCK
+from homeveil.profile.voice import SLOTS
 
 OPSET = 17
 
@@ -97,10 +100,10 @@ def halve(path: Path) -> None:
 
 def export_embedding(embed: Embedding, path: Path) -> None:
     """The frozen GE2E encoder, three windows side by side; not shipped, the user supplies it."""
-    zero = torch.zeros(3, ft.SLOTS, 256)
+    zero = torch.zeros(3, SLOTS, 256)
     torch.onnx.export(
         StreamingEmbedding(embed).eval(),
-        (torch.zeros(ft.BLOCK, ft.SLOTS, ft.BANDS), zero, zero),
+        (torch.zeros(BLOCK, SLOTS, ft.BANDS), zero, zero),
         str(path),
         input_names=["mel", "h", "c"],
         output_names=["slots", "h_next", "c_next"],
@@ -113,13 +116,13 @@ def export_embedding(embed: Embedding, path: Path) -> None:
 def export_target(net: TargetVoice, path: Path) -> None:
     """One mode of the target-voice network with float16 weights."""
     stream = Streaming(net).eval()
-    length = ft.BLOCK
+    length = BLOCK
     args = (
         torch.zeros(1, length, ft.BANDS + 1),
-        torch.zeros(1, length, ft.SLOTS, 256),
+        torch.zeros(1, length, SLOTS, 256),
         torch.arange(length).float(),
-        torch.zeros(1, ft.SLOTS, 256),
-        torch.zeros(1, ft.SLOTS),
+        torch.zeros(1, SLOTS, 256),
+        torch.zeros(1, SLOTS),
         torch.zeros(1, WIDTH, sum(stream.spans)),
         torch.zeros(1, 1, WIDTH),
     )
@@ -152,8 +155,8 @@ def compare(net: TargetVoice, embed: Embedding, path: Path) -> dict[str, float]:
         stream = ft.FrameStream()
         parts = [stream.push(piece) for piece in np.array_split(wave, 17)]
         ours = np.concatenate([part.sound for part in parts])
-        tpl = fn.normalize(torch.rand(1, ft.SLOTS, 256), dim=-1)
-        own = torch.full((1, ft.SLOTS), 0.8)
+        tpl = fn.normalize(torch.rand(1, SLOTS, 256), dim=-1)
+        own = torch.full((1, SLOTS), 0.8)
         got = slots(embed, mel)
         want = net.eval()(sound, got, tpl, own)[0].numpy()
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -167,7 +170,7 @@ def compare(net: TargetVoice, embed: Embedding, path: Path) -> dict[str, float]:
             {
                 "sound": sound[:, piece].numpy(),
                 "slots": got[:, piece].numpy(),
-                "phase": (np.arange(piece.start, piece.stop) % ft.BLOCK).astype(np.float32),
+                "phase": (np.arange(piece.start, piece.stop) % BLOCK).astype(np.float32),
                 "template": tpl.numpy(),
                 "own": own.numpy(),
                 "past": past,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import features as ft
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
+
+from homeveil.perceive import sound_features as ft
+from homeveil.perceive.voices import BLOCK
+from homeveil.profile.voice import SLOTS
 
 CLASSES = 4
 WIDTH = 96
@@ -68,26 +71,26 @@ class Features(nn.Module):
 def slots(embed: Embedding, mel: Tensor) -> Tensor:
     """(B, T, 40) -> (B, T, SLOTS, 256): the embeddings of the windows open at each frame."""
     batch, length, bands = mel.shape
-    count = -(-length // ft.BLOCK)
-    span = ft.BLOCK * ft.SLOTS
-    back = ft.BLOCK * (ft.SLOTS - 1)
-    padded = fn.pad(mel, (0, 0, back, count * ft.BLOCK + back - length + ft.BLOCK))
-    windows = padded[:, : back + count * ft.BLOCK + back].unfold(1, span, ft.BLOCK)
+    count = -(-length // BLOCK)
+    span = BLOCK * SLOTS
+    back = BLOCK * (SLOTS - 1)
+    padded = fn.pad(mel, (0, 0, back, count * BLOCK + back - length + BLOCK))
+    windows = padded[:, : back + count * BLOCK + back].unfold(1, span, BLOCK)
     many = windows.shape[1]  # windows start at -80, -40, 0, 40, ...
     out = embed(windows.permute(0, 1, 3, 2).reshape(batch * many, span, bands))
     out = out.view(batch, many, span, 256)
     parts = []
-    for j in range(ft.SLOTS):
-        first = ft.SLOTS - 1 - j
-        rows = out[:, first : first + count, j * ft.BLOCK : (j + 1) * ft.BLOCK]
-        parts.append(rows.reshape(batch, count * ft.BLOCK, 256)[:, :length])
+    for j in range(SLOTS):
+        first = SLOTS - 1 - j
+        rows = out[:, first : first + count, j * BLOCK : (j + 1) * BLOCK]
+        parts.append(rows.reshape(batch, count * BLOCK, 256)[:, :length])
     return torch.stack(parts, 2)
 
 
 def template(embed: Embedding, mel: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
     """Enrollment (B, T, 40), (B, T, 41) -> template (B, SLOTS, 256), own mean cosine (B, SLOTS)."""
-    got = slots(embed, mel)[:, ft.BLOCK * ft.SLOTS :]
-    heard = (sound[:, ft.BLOCK * ft.SLOTS :, : ft.BANDS].mean(-1) > -0.6).float()[..., None, None]
+    got = slots(embed, mel)[:, BLOCK * SLOTS :]
+    heard = (sound[:, BLOCK * SLOTS :, : ft.BANDS].mean(-1) > -0.6).float()[..., None, None]
     mean = (got * heard).sum(1)
     mean = mean / (mean.norm(dim=-1, keepdim=True) + 1e-6)
     near = (got * mean[:, None]).sum(-1) * heard[..., 0]
@@ -124,9 +127,9 @@ class TargetVoice(nn.Module):
     def __init__(self, mode: str) -> None:
         super().__init__()
         self.mode = mode
-        self.product = nn.ModuleList(nn.Linear(256, 32) for _ in range(ft.SLOTS))
-        self.plain = nn.ModuleList(nn.Linear(256, 12) for _ in range(ft.SLOTS))
-        inner = ft.BANDS + 1 + ft.SLOTS * (32 + 12 + 2) + 2
+        self.product = nn.ModuleList(nn.Linear(256, 32) for _ in range(SLOTS))
+        self.plain = nn.ModuleList(nn.Linear(256, 12) for _ in range(SLOTS))
+        inner = ft.BANDS + 1 + SLOTS * (32 + 12 + 2) + 2
         self.enter = nn.Linear(inner, WIDTH)
         self.entry_norm = nn.LayerNorm(WIDTH)
         self.voice = nn.Sequential(
@@ -139,12 +142,12 @@ class TargetVoice(nn.Module):
     def entry(self, sound: Tensor, got: Tensor, phase: Tensor, tpl: Tensor, own: Tensor) -> Tensor:
         """Per-frame inputs -> (B, C, T). phase: (T,) frames since the last window start."""
         parts = [sound]
-        for j in range(ft.SLOTS):
+        for j in range(SLOTS):
             pair = got[:, :, j] * tpl[:, None, j]
             near = pair.sum(-1, keepdim=True)
             excess = (near - own[:, None, j : j + 1]) * 5
             parts += [self.product[j](pair * 16), self.plain[j](got[:, :, j] * 8), near, excess]
-        turn = (phase / ft.BLOCK)[None, :, None].expand(sound.shape[0], -1, 1)
+        turn = (phase / BLOCK)[None, :, None].expand(sound.shape[0], -1, 1)
         parts += [turn, turn * turn]
         return fn.relu(self.entry_norm(self.enter(torch.cat(parts, -1)))).transpose(1, 2)
 
@@ -154,7 +157,7 @@ class TargetVoice(nn.Module):
 
     def forward(self, sound: Tensor, got: Tensor, tpl: Tensor, own: Tensor) -> Tensor:
         """-> logits (B, T, 4), answer t for frame t."""
-        phase = (torch.arange(sound.shape[1], device=sound.device) % ft.BLOCK).float()
+        phase = (torch.arange(sound.shape[1], device=sound.device) % BLOCK).float()
         x = self.entry(sound, got, phase, tpl, own)
         for block, film in zip(self.blocks, self.films(tpl), strict=True):
             x = block(x, film)

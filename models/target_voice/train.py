@@ -8,7 +8,6 @@ import json
 import time
 from pathlib import Path
 
-import features as ft
 import numpy as np
 import torch
 from network import Embedding, Features, TargetVoice, slots, template
@@ -16,6 +15,8 @@ from scenes import ALONE, OTHER, OVERLAP, Bank, Plan, Planner, load_bank, render
 from torch import Tensor
 from torch.nn import functional as fn
 from torch.utils.data import DataLoader, IterableDataset
+
+from homeveil.perceive import sound_features as ft
 
 SEED = 20261124
 HELD_OUT = 24  # speakers kept for validation

@@ -176,7 +176,7 @@ class VoiceEnrollment:
             raise EnrollmentError(
                 f"{speech:.0f} s of clear speech of at least {MIN_SPEECH_SECONDS:.0f}{self._why()}"
             )
-        voice = self._template(self.good, speech)
+        voice = self.template(self.good)
         for one in self.good:
             others = [other for other in self.good if other is not one]
             if others and self.agreement(one, others) < MIN_AGREEMENT:
@@ -189,7 +189,9 @@ class VoiceEnrollment:
                 raise EnrollmentError(f"{one.label}: {reason}; {_ADVICE[reason]}")
         return voice
 
-    def _template(self, recordings: list[Recording], speech: float) -> VoiceTemplate:
+    def template(self, recordings: list[Recording]) -> VoiceTemplate:
+        """A template from recordings as they are; ``finish`` is what checks it."""
+        speech = sum(one.speech_seconds for one in recordings)
         skip = BLOCK * SLOTS  # until then windows of full age are missing
         template, own = template_from(
             [one.embeddings[skip:][one.heard[skip:]] for one in recordings]

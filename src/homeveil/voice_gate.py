@@ -47,7 +47,7 @@ DELAY_SECONDS = {Sound.MONITOR: 1.5, Sound.CALL: 0.12}
 GAP_SECONDS = 0.02
 """A block that starts this far from where the last one ended starts a new stretch."""
 
-_STEP_SECONDS = 0.005
+STEP_SECONDS = {Sound.MONITOR: 0.02, Sound.CALL: 0.01}
 """Samples go to the networks in steps of this, so that block sizes cannot change a result."""
 
 
@@ -174,7 +174,7 @@ class _Stretch:
         rule = GateRule.of(policy)
         self._gates = [ChannelGate(rule) for _ in range(block.channels)]
         self._mute = Mute(block.rate, block.channels, policy.muted)
-        self._step = max(1, round(block.rate * _STEP_SECONDS))
+        self._step = max(1, round(block.rate * STEP_SECONDS.get(policy.sound, 1.0)))
         self._delay = round(delay_seconds * block.rate)
         self._unheard = np.zeros((block.channels, 0), np.float32)
         self._waiting = np.zeros((block.channels, 0), np.float32)

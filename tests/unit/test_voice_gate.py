@@ -9,9 +9,10 @@ from homeveil import _kernels
 from homeveil._kernels import ClosedBy, GateMachine, Verdict
 from homeveil.clear.gate import _RULES, GateRule
 from homeveil.errors import FrameError
+from homeveil.perceive.hearing import CHUNK_FRAMES, FRAMES_AHEAD
 from homeveil.perceive.sound_features import FILTERS, FrameStream, Resampler
 from homeveil.policy import Muted, Policy, Sound
-from homeveil.voice_gate import VoiceGate
+from homeveil.voice_gate import DELAY_SECONDS, STEP_SECONDS, VoiceGate
 from voices import (
     AGENT_FIRST,
     ALONE,
@@ -126,10 +127,12 @@ def test_a_voice_on_one_channel_only_mutes_both() -> None:
 def test_every_rule_fits_its_delay() -> None:
     """Look-ahead, wait, window, chunk and step of each mode add up to less than its delay."""
     for (call, _), rule in _RULES.items():
-        ahead, chunk, delay = (6, 2, 120) if call else (125, 4, 1500)
-        # The last frame needed, its follower, the window's end, less where a frame decides.
-        needed = (ahead + rule.wait + 1) * 10 + 25 - 7.5 + (chunk - 1) * 10 + 5 + 2.2
-        assert needed <= delay, (call, rule)
+        mode = Sound.CALL if call else Sound.MONITOR
+        frames = FRAMES_AHEAD[mode] + rule.wait + 1 + CHUNK_FRAMES[mode] - 1
+        # The last frame needed, its follower, the window's end, less where a frame decides;
+        # then the wait for a whole step, and the resampler's own.
+        needed = frames * 0.01 + 0.025 - 0.0075 + STEP_SECONDS[mode] + 0.0022
+        assert needed <= DELAY_SECONDS[mode], (call, rule)
 
 
 def reference(logits: np.ndarray, rule: GateRule) -> np.ndarray:

@@ -104,16 +104,17 @@ class Listener:
         return self._take(self._resampler.push(samples))
 
     def finish(self) -> Heard:
-        """The end of the stretch: the frames that are whole, and all answers still due."""
+        """The end of the stretch: all answers still due, as if silence followed.
+
+        The silence goes through all of the networks: rows of zeros in its place are
+        nothing that they ever met, and cost the last second of every recording.
+        """
         heard = self._take(self._resampler.finish())
-        rest = self._features.push(self._waiting)
-        parts = [heard.logits]
-        if len(rest):
-            parts.append(self._target.push(rest.sound, self._embeddings.push(rest.mel)))
-        parts.append(self._target.finish(self._chunk))
+        silence = np.zeros(WINDOW + (self.ahead + 2 * self._chunk) * HOP, np.float32)
+        after = self._take(silence)
         return Heard(
-            np.concatenate([heard.level_db, rest.level_db]).astype(np.float32),
-            np.concatenate(parts),
+            np.concatenate([heard.level_db, after.level_db]),
+            np.concatenate([heard.logits, after.logits]),
         )
 
     def _take(self, samples: Array) -> Heard:

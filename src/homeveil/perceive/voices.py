@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil.perceive._onnx import StreamNetwork
-from homeveil.perceive.sound_features import BANDS, Array
+from homeveil.perceive.sound_features import Array
 from homeveil.profile.voice import SLOTS, VOICE_SIZE, VoiceTemplate
 
 BLOCK = 40
 """Frames between two starts of an embedding window; slot j holds one that is 40 j to
 40 j + 39 frames old."""
-
-CLASSES = 4
-"""Log-odds of: nobody, the agent alone, somebody else, the agent and somebody else."""
 
 _LAYERS = 3
 
@@ -64,7 +61,8 @@ class TargetVoice:
         self._ahead = ahead
 
     def push(self, sound: Array, slots: Array) -> Array:
-        """(n, 41), (n, SLOTS, 256) -> (m, CLASSES): log-odds of the frames now answered."""
+        """(n, 41), (n, SLOTS, 256) -> (m, 4): of the frames now answered, log-odds of
+        nobody, the agent alone, somebody else, the agent and somebody else."""
         first = self._frame
         self._frame += len(sound)
         phase = (np.arange(first, self._frame) % BLOCK).astype(np.float32)
@@ -81,21 +79,6 @@ class TargetVoice:
         )
         # The first answers are for frames before the first one.
         return logits[0, max(0, self._ahead - first) :]
-
-    def finish(self, chunk: int) -> Array:
-        """The answers still due, as if silence without a voice followed."""
-        parts = []
-        left = self._ahead
-        while left:
-            n = min(chunk, left)
-            parts.append(
-                self.push(
-                    np.zeros((n, BANDS + 1), np.float32),
-                    np.zeros((n, SLOTS, VOICE_SIZE), np.float32),
-                )
-            )
-            left -= n
-        return np.concatenate(parts) if parts else np.zeros((0, CLASSES), np.float32)
 
 
 def template_from(embeddings: list[Array]) -> tuple[Array, Array]:

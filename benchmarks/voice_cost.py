@@ -1,0 +1,60 @@
+"""What the voice gate costs on one core: real-time factor, and time for a block.
+
+    python -m benchmarks.voice_cost [--rate 48000] [--channels 1]
+
+The example's voice goes through in blocks of 20 ms, as from a microphone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from homeveil.audio import audio_from_array
+from homeveil.media.sound_reader import SoundReader
+from homeveil.policy import Policy, Sound
+from homeveil.profile.template import Profile
+from homeveil.voice_enrollment import VoiceEnrollment
+from homeveil.voice_gate import VoiceGate
+
+VOICE = Path(__file__).parents[1] / "examples" / "enroll_voice.wav"
+BLOCK_SECONDS = 0.02
+SECONDS = 90
+
+
+def main() -> int:
+    """Time both modes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rate", type=int, default=48_000)
+    parser.add_argument("--channels", type=int, default=1)
+    arguments = parser.parse_args()
+    enrollment = VoiceEnrollment.with_models_of(Policy())
+    with SoundReader(VOICE) as reader:
+        enrollment.take(reader, str(VOICE))
+    profile = Profile(None, voice=enrollment.finish())
+    rate, count = arguments.rate, round(arguments.rate * BLOCK_SECONDS)
+    sound = np.random.default_rng(1).normal(0, 0.05, (arguments.channels, rate * SECONDS))
+    print("| mode | real-time factor | 20 ms block p50 ms | p99 ms | worst ms |")
+    print("|---|---|---|---|---|")
+    for mode in (Sound.MONITOR, Sound.CALL):
+        gate = VoiceGate(profile, Policy(sound=mode))
+        spent = []
+        for at in range(0, sound.shape[1], count):
+            block = audio_from_array(sound[:, at : at + count].astype(np.float32), rate, at / rate)
+            begin = time.perf_counter()
+            for _ in gate.process(block):
+                pass
+            spent.append(time.perf_counter() - begin)
+        took = np.array(spent[50:]) * 1000
+        factor = took.mean() / (BLOCK_SECONDS * 1000)
+        p50, p99 = np.percentile(took, [50, 99])
+        print(f"| {mode.value} | {factor:.3f} | {p50:.2f} | {p99:.2f} | {took.max():.2f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
