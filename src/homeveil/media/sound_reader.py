@@ -26,6 +26,7 @@ MOST_CHANNELS = 8
 """Sound of more channels is mixed down to one."""
 
 _TOLERANCE_SECONDS = 0.02
+_DRIFT_SECONDS = 0.2
 _JUMP_SECONDS = 600.0
 _STEP_BACK_SECONDS = 1.0
 _MOST_READ_ERRORS = 3
@@ -35,9 +36,10 @@ class SoundReader:
     """Decodes one sound track of ``path``.
 
     Iterating yields :class:`RawAudio`: float32, all channels, at the track's own rate,
-    with the times of the file. Where the file leaves a gap, so do the blocks; samples
-    that overlap earlier ones are dropped; after a jump (a spliced recording) times go on
-    where they were. track: which one, counted from 0; the file's default if None.
+    with the times of the file. Where the file leaves a gap, so do the blocks; where its
+    clock drifts away from its samples, they follow by a little silence or a few samples
+    dropped; after a jump (a spliced recording) times go on where they were. track: which
+    one, counted from 0; the file's default if None.
 
     rate, channels, form: of the track. tracks: how many there are.
     duration_seconds: what the file claims, None if it does not. damaged_packets: packets
@@ -140,11 +142,17 @@ class SoundReader:
         if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
             raise InputError(f"{self.path}: sound changes to {rate} Hz, which cannot be read")
         start = self._start(frame)
-        if self._end is not None and start < self._end - _TOLERANCE_SECONDS:
-            spare = round((self._end - start) * rate)
+        ahead = start - self._end if self._end is not None else 0.0
+        if self._end is not None and ahead < -_TOLERANCE_SECONDS:
+            spare = round(-ahead * rate)
             if spare >= samples.shape[1]:
                 return None
             samples, start = samples[:, spare:], self._end
+        elif self._end is not None and ahead <= _DRIFT_SECONDS:
+            if ahead > _TOLERANCE_SECONDS:
+                silence = np.zeros((samples.shape[0], round(ahead * rate)), np.float32)
+                samples = np.concatenate([silence, samples], axis=1)
+            start = self._end
         self._end = start + samples.shape[1] / rate
         time = Timestamp(round(start * rate), Fraction(1, rate))
         return RawAudio(np.ascontiguousarray(samples), rate, time)

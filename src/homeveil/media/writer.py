@@ -43,9 +43,9 @@ class VideoWriter:
 
     time_base: seconds per tick of the frames' times; mp4 and mov keep such times
     exactly, mkv and webm to a millisecond; avi holds a constant rate only and moves each
-    frame to the nearest free slot of ``frame_rate``. A stream that starts before zero is
-    moved to start at zero (``shift_seconds``). frame_rate: frames per second, for rate
-    control and the last frame's duration; None if unknown. encoder, quality, preset: see
+    frame to the nearest free slot of ``frame_rate``. A stream that starts before zero, in
+    avi any stream, is moved to start at zero (``shift_seconds``). frame_rate: frames per
+    second, for rate control and the last frame's duration; None if unknown. encoder, quality, preset: see
     :class:`homeveil.media.encoders.Encoding`. sample_aspect_ratio: of a pixel, None for
     square. source: the file being read, which must not be ``path``. sound: the form of a
     sound track, or None for a file without one.
@@ -155,7 +155,8 @@ class VideoWriter:
         """The frame's time in ticks of the file; two frames never share one."""
         seconds = frame.time.pts * frame.time.time_base
         if self._last_seconds is None:
-            self._shift = max(Fraction(0), -seconds)
+            # A file that holds no times starts with its first frame.
+            self._shift = -seconds if self._encoding.fixed_rate else max(Fraction(0), -seconds)
         elif seconds <= self._last_seconds:
             raise OutputError(
                 f"{self.path}: a frame at {float(seconds):.6f} s does not come after"

@@ -1,0 +1,176 @@
+"""Picture and sound of odd files come out in step: the gate stands open, nobody is about.
+
+The picture path and the codecs are the real ones; only what listens is scripted, so that
+all sound is let through and its place can be measured.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import homeveil.redaction
+from clips import picture
+from homeveil.media.reader import VideoReader
+from homeveil.media.sound_reader import SoundReader
+from homeveil.policy import Policy, Sound, Style
+from homeveil.redaction import redact
+from homeveil.voice_gate import VoiceGate
+from voices import ALONE, Script, anybody, needs_models
+
+SECONDS = 4.0
+CLICKS = (1.0, 2.5)
+TICK = Fraction(1, 90_000)
+
+
+@pytest.fixture(autouse=True)
+def _open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that hears the agent alone, always."""
+    listen = partial(VoiceGate, listen=lambda rate: Script(rate, lambda t: ALONE))
+    monkeypatch.setattr(homeveil.redaction, "VoiceGate", listen)
+
+
+def clicks(rate: int, channels: int = 1) -> np.ndarray:
+    """(channels, n): 40 ms of tone at each of CLICKS, over faint noise."""
+    count = round(rate * SECONDS)
+    samples = np.random.default_rng(0).normal(0, 0.001, (channels, count)).astype(np.float32)
+    for at in CLICKS:
+        start, length = round(at * rate), rate // 25
+        samples[:, start : start + length] += 0.6 * np.sin(
+            2 * np.pi * 800 * np.arange(length) / rate
+        ).astype(np.float32)
+    return samples
+
+
+def make(
+    path: Path,
+    *,
+    codec: str = "aac",
+    rate: int = 48_000,
+    channels: int = 1,
+    video_start: float = 0.0,
+    sound_start: float = 0.0,
+    frame_times: list[float] | None = None,
+    hole: tuple[float, float] | None = None,
+    stretch: float = 1.0,
+) -> Path:
+    """A clip of 10 frames/s with clicks. hole: seconds of sound left out. stretch: how much
+    slower the sound's times run than its samples."""
+    times = frame_times or [n / 10 for n in range(round(SECONDS * 10))]
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+    video_codec = "libvpx" if path.suffix == ".webm" else "libx264"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(video_codec, rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.time_base = video.codec_context.time_base = TICK
+        sound = container.add_stream(codec, rate=rate, layout=layout)
+        for number, seconds in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = round((seconds + video_start) / TICK), TICK
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        samples, size = clicks(rate, channels), 960 if codec == "libopus" else 1024
+        for at in range(0, samples.shape[1] - size + 1, size):
+            if hole is not None and hole[0] <= at / rate < hole[1]:
+                continue
+            packed = np.ascontiguousarray(samples[:, at : at + size].T).reshape(1, -1)
+            block = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+            block.sample_rate, block.time_base = rate, Fraction(1, rate)
+            block.pts = round((at * stretch) + sound_start * rate)
+            for packet in sound.encode(block):
+                container.mux(packet)
+        container.mux(sound.encode(None))
+    return path
+
+
+def offsets(path: Path) -> tuple[list[float], list[float]]:
+    """Middles of the loud stretches of sound, and frame times; both from the first frame."""
+    with VideoReader(path) as reader:
+        frames = [frame.time.seconds for frame in reader]
+    loud: list[float] = []
+    with SoundReader(path) as reader:
+        for block in reader:
+            where = np.flatnonzero(np.abs(block.samples[0]) > 0.3)
+            loud += (block.time.seconds + where / block.rate).tolist()
+    groups = np.split(np.array(loud), np.flatnonzero(np.diff(loud) > 0.2) + 1)
+    middles = [float(group[0] + group[-1]) / 2 - frames[0] for group in groups]
+    return middles, [time - frames[0] for time in frames]
+
+
+def check(
+    source: Path, target: Path, policy: Policy | None = None, tolerance: float = 0.03
+) -> None:
+    """Redact; clicks and frames of the output stand to each other as in the input."""
+    report = redact(source, target, profile=anybody(), policy=policy or Policy(style=Style.FILL))
+    before, after = offsets(source), offsets(target)
+    assert len(before[0]) == len(CLICKS)
+    assert after[0] == pytest.approx(before[0], abs=tolerance)
+    assert after[1] == pytest.approx(before[1], abs=0.06 if target.suffix == ".avi" else 0.003)
+    assert report.sound is not None
+    assert report.frames == len(before[1])
+
+
+@needs_models
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        ("a.mp4", {}),
+        ("a.mp4", {"rate": 44_100, "channels": 2}),
+        ("a.mp4", {"sound_start": 0.5}),
+        ("a.mp4", {"video_start": 0.5}),
+        ("a.mkv", {"codec": "flac", "rate": 22_050}),
+        ("a.mkv", {"codec": "libopus", "channels": 6}),
+        ("a.webm", {"codec": "libopus"}),
+        ("a.ts", {"codec": "mp2", "rate": 44_100}),
+        ("a.mov", {"codec": "pcm_s16le", "rate": 16_000}),
+    ],
+    ids=str,
+)
+def test_sound_keeps_its_place(
+    tmp_path: Path, suffix: str, source: str, options: dict[str, object]
+) -> None:
+    """Whatever container and codec, and whichever of the two starts later."""
+    check(make(tmp_path / source, **options), tmp_path / f"out{suffix}")  # type: ignore[arg-type]
+
+
+@needs_models
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".mov"])
+def test_every_container_keeps_step(tmp_path: Path, suffix: str) -> None:
+    """The other containers that hold times."""
+    check(make(tmp_path / "a.mp4", sound_start=0.3), tmp_path / f"out{suffix}")
+
+
+@needs_models
+def test_a_variable_frame_rate_keeps_step(tmp_path: Path) -> None:
+    """Frames at uneven times, sound at its own."""
+    times = sorted({round(n * n / 400, 3) for n in range(40)})
+    check(make(tmp_path / "a.mp4", frame_times=times), tmp_path / "out.mp4")
+
+
+@needs_models
+@pytest.mark.parametrize("sound", [Sound.MONITOR, Sound.CALL])
+def test_a_hole_in_the_sound_is_a_hole(tmp_path: Path, sound: Sound) -> None:
+    """What comes after a hole is not moved into it."""
+    source = make(tmp_path / "a.mkv", codec="flac", hole=(1.3, 2.0))
+    check(source, tmp_path / "out.mkv", Policy(style=Style.FILL, sound=sound))
+
+
+@needs_models
+def test_a_drifting_clock_is_followed(tmp_path: Path) -> None:
+    """Sound whose times run 2 % slower than its samples stays within a frame of them."""
+    source = make(tmp_path / "a.mkv", codec="flac", rate=16_000, stretch=1.02)
+    check(source, tmp_path / "out.mp4", tolerance=0.06)
+
+
+@needs_models
+def test_sound_longer_than_the_picture_is_kept(tmp_path: Path) -> None:
+    """The picture ends first; the sound goes on."""
+    source = make(tmp_path / "a.mp4", frame_times=[n / 10 for n in range(15)])
+    check(source, tmp_path / "out.mp4")
