@@ -16,8 +16,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +28,7 @@ from homeveil.perceive.perceiver import Perceiver, WatchedPerceiver
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
 from homeveil.report import Tally
+from homeveil.scoped import Scoped
 from homeveil.veil.painter import Veil
 
 _log = logging.getLogger("homeveil")
@@ -40,7 +39,7 @@ MAX_WAITING_BYTES = 160 * 2**20
 """Frames that wait take no more memory than this; large frames wait less long."""
 
 
-class Redactor:
+class Redactor(Scoped):
     """Redacts one stream. Not thread-safe; one object per stream.
 
     profile: whom to show, or None to show nobody. perceiver: what looks at frames; made
@@ -112,17 +111,6 @@ class Redactor:
             self._closed = True
             self._stream = None
             self._perceiver.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class _Stream:

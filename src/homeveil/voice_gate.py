@@ -17,8 +17,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -39,6 +37,7 @@ from homeveil.policy import Policy, Sound
 from homeveil.profile.template import Profile
 from homeveil.profile.voice import VoiceTemplate
 from homeveil.report import SoundTally
+from homeveil.scoped import Scoped
 from homeveil.veil.muting import Mute, seal
 
 _log = logging.getLogger("homeveil")
@@ -51,7 +50,7 @@ STEP_SECONDS = {Sound.MONITOR: 0.02, Sound.CALL: 0.01}
 """Samples go to the networks in steps of this, so that block sizes cannot change a result."""
 
 
-class VoiceGate:
+class VoiceGate(Scoped):
     """Gates one stream of sound. Not thread-safe; one object per stream.
 
     profile: whose voice to let through; without one, or without a voice in it, nothing is.
@@ -136,17 +135,6 @@ class VoiceGate:
         """Samples that wait are dropped, never passed on."""
         self._closed = True
         self._stretch = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _drop(self, stretch: _Stretch) -> Iterator[VeiledAudio]:
         """What waits leaves muted; the next block starts anew."""

@@ -6,8 +6,6 @@ import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -18,9 +16,10 @@ from homeveil.media.encoders import DEFAULT_ENCODER, choose_encoding
 from homeveil.media.sound_track import SoundFormat
 from homeveil.media.staging import check_target
 from homeveil.media.writer import VideoWriter
+from homeveil.scoped import Scoped
 
 
-class FileSink:
+class FileSink(Scoped):
     """A :class:`homeveil.emit.sink.Sink` that writes ``path``; its size, clock and colour
     are those of the first frame. A file holds one size: frames of another, after a change
     in mid-stream, are fitted to it by repeating or leaving out veiled samples.
@@ -99,15 +98,8 @@ class FileSink:
         if self._writer is not None:
             self._writer.abort()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give up unless ``commit`` came before."""
         self.abort()
 
 

@@ -12,25 +12,24 @@ import stat
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from homeveil.errors import FrameError, InputError
 from homeveil.frames import RawFrame, Timestamp
 from homeveil.media import _av
 from homeveil.media.clock import InputClock
 from homeveil.media.extent import is_cut_off
+from homeveil.media.packets import Packets
 from homeveil.media.picture import PictureReader
+from homeveil.scoped import Scoped
 
 _MOST_THREADS = 4
 _MOST_RATE = 1000
-_MOST_READ_ERRORS = 3
 _DECODING_TIMES_ONLY = frozenset({"avi"})
 """Formats whose presentation times FFmpeg makes up, wrongly where frames are reordered."""
 _NOT_VIDEO = frozenset({"tty", "hls", "concat", "dash", "webm_dash_manifest", "image2"})
 
 
-class VideoReader:
+class VideoReader(Scoped):
     """Decodes the first video stream of ``path`` in presentation order.
 
     Iterating yields :class:`RawFrame`: 8-bit 4:2:0 planes, upright, with strictly
@@ -77,9 +76,10 @@ class VideoReader:
         self.frame_rate = _sane_rate(stream.average_rate) or _sane_rate(stream.guessed_rate)
         self.duration_seconds = self._claimed_duration()
         self.frame_count_hint = self._claimed_count()
-        self.damaged_packets = 0
+        self._packets = Packets(self._container, stream)
+        self._undecoded = 0
         self.concealed_frames = 0
-        self.truncated = is_cut_off(self.path)
+        self._cut_off = is_cut_off(self.path)
         self._clock = InputClock(self.time_base, self.frame_rate, stream.start_time)
         self._decoding_times_only = self._container.format.name in _DECODING_TIMES_ONLY
         self._pictures = PictureReader()
@@ -108,6 +108,16 @@ class VideoReader:
         return None
 
     @property
+    def damaged_packets(self) -> int:
+        """Packets skipped so far because they could not be read or decoded."""
+        return self._packets.damaged + self._undecoded
+
+    @property
+    def truncated(self) -> bool:
+        """The file ends before its own headers say, as far as is known by now."""
+        return self._cut_off or self._packets.cut
+
+    @property
     def repaired_times(self) -> int:
         """Times so far that did not increase or could not even be guessed."""
         return self._clock.repaired
@@ -122,12 +132,12 @@ class VideoReader:
         return first if first is not None else next(self._frames, None)
 
     def _read(self) -> Iterator[RawFrame]:
-        for packet in self._packets():
+        for packet in self._packets:
             try:
                 pictures = self._stream.codec_context.decode(packet)
             except _av.FFmpegError:
                 if packet is not None:
-                    self.damaged_packets += 1
+                    self._undecoded += 1
                 continue
             for picture in pictures:
                 frame = self._frame(picture)
@@ -135,25 +145,6 @@ class VideoReader:
                     self._note_aspect()
                 if frame is not None:
                     yield frame
-
-    def _packets(self) -> Iterator[_av.Packet[_av.VideoStream] | None]:
-        """Packets of the stream, then None to flush the decoder."""
-        errors_in_a_row = 0
-        while True:
-            try:
-                for packet in self._container.demux(self._stream):
-                    if packet.size:
-                        errors_in_a_row = 0
-                        yield packet
-                self.truncated |= errors_in_a_row > 0
-                break
-            except _av.FFmpegError:
-                self.damaged_packets += 1
-                errors_in_a_row += 1
-                if errors_in_a_row == _MOST_READ_ERRORS:
-                    self.truncated = True
-                    break
-        yield None
 
     def _note_aspect(self) -> None:
         aspect = self._stream.sample_aspect_ratio
@@ -170,7 +161,7 @@ class VideoReader:
         except FrameError as error:
             raise InputError(f"{self.path}: {error}") from error
         except _av.FFmpegError:
-            self.damaged_packets += 1
+            self._undecoded += 1
             return None
 
     def close(self) -> None:
@@ -178,17 +169,6 @@ class VideoReader:
         self._frames = iter(())
         self._first = None
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _check_file(path: Path) -> None:

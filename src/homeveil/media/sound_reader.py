@@ -11,8 +11,6 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -20,7 +18,9 @@ from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio
 from homeveil.errors import InputError
 from homeveil.frames import Timestamp
 from homeveil.media import _av
+from homeveil.media.packets import Packets
 from homeveil.media.sound_track import SoundFormat, unpacked
+from homeveil.scoped import Scoped
 
 MOST_CHANNELS = 8
 """Sound of more channels is mixed down to one."""
@@ -29,10 +29,9 @@ _TOLERANCE_SECONDS = 0.02
 _DRIFT_SECONDS = 0.2
 _JUMP_SECONDS = 600.0
 _STEP_BACK_SECONDS = 1.0
-_MOST_READ_ERRORS = 3
 
 
-class SoundReader:
+class SoundReader(Scoped):
     """Decodes one sound track of ``path``.
 
     Iterating yields :class:`RawAudio`: float32, all channels, at the track's own rate,
@@ -92,21 +91,27 @@ class SoundReader:
             self.duration_seconds = float(stream.duration * self.time_base)
         elif self._container.duration is not None and self._container.duration > 0:
             self.duration_seconds = self._container.duration / 1_000_000
-        self.damaged_packets = 0
+        self._packets = Packets(self._container, stream)
+        self._undecoded = 0
         # What FFmpeg calls the start of an mp3 file is its encoder's delay.
         starts_late = self._container.format.name == "mp3" and stream.start_time is not None
         self._moved = -float((stream.start_time or 0) * self.time_base) if starts_late else 0.0
         self._end: float | None = None
         self._resampler = _av.AudioResampler(format="flt")
 
+    @property
+    def damaged_packets(self) -> int:
+        """Packets skipped so far because they could not be read or decoded."""
+        return self._packets.damaged + self._undecoded
+
     def __iter__(self) -> Iterator[RawAudio]:
         """The blocks, once."""
-        for packet in self._packets():
+        for packet in self._packets:
             try:
                 decoded = self._stream.codec_context.decode(packet)
                 frames = [one for frame in decoded for one in self._resampler.resample(frame)]
             except (_av.FFmpegError, ValueError):
-                self.damaged_packets += 1
+                self._undecoded += 1
                 # What was being converted is lost; a new format starts a new converter.
                 self._resampler = _av.AudioResampler(format="flt")
                 continue
@@ -114,23 +119,6 @@ class SoundReader:
                 block = self._block(frame)
                 if block is not None:
                     yield block
-
-    def _packets(self) -> Iterator[_av.Packet[_av.AudioStream] | None]:
-        """Packets of the track, then None to flush the decoder."""
-        errors_in_a_row = 0
-        while True:
-            try:
-                for packet in self._container.demux(self._stream):
-                    if packet.size:
-                        errors_in_a_row = 0
-                        yield packet
-                break
-            except _av.FFmpegError:
-                self.damaged_packets += 1
-                errors_in_a_row += 1
-                if errors_in_a_row == _MOST_READ_ERRORS:
-                    break
-        yield None
 
     def _block(self, frame: _av.AudioFrame) -> RawAudio | None:
         samples = unpacked(frame)
@@ -173,14 +161,3 @@ class SoundReader:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -13,10 +13,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from homeveil.audio import VeiledAudio
 from homeveil.errors import OutputError, UsageError
@@ -26,6 +25,7 @@ from homeveil.media.encoders import DEFAULT_ENCODER, Encoding, choose_encoding
 from homeveil.media.picture import fill
 from homeveil.media.sound_track import SOUND_MUXERS, SoundFormat, SoundTrack
 from homeveil.media.staging import StagedFile
+from homeveil.scoped import Scoped
 
 _FALLBACK_RATE = Fraction(25)
 _PLAIN = Colour()
@@ -38,17 +38,78 @@ _FORMATS = {PixelFormat.I420: "yuv420p", PixelFormat.NV12: "nv12"}
 _LIMITED, _FULL = 1, 2
 
 
-class VideoWriter:
+class _Output(Scoped):
+    """A file in the making: under its name only when whole, gone after any failure."""
+
+    def __init__(self, path: Path, source: str | os.PathLike[str] | None) -> None:
+        self.path = path
+        self._done = False
+        self._container: _av.OutputContainer | None = None
+        self._file = StagedFile(path, Path(source) if source is not None else None)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turns what FFmpeg or the disk raise into OutputError; nothing is left then."""
+        if self._done:
+            raise UsageError(f"{self.path}: already closed; make a new writer")
+        try:
+            yield
+        except UsageError:
+            self.abort()
+            raise
+        except (_av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            raise OutputError(self._failure(error)) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def commit(self) -> None:
+        """Finish the file and give it its name. Raises OutputError if that fails or there
+        was nothing to write; nothing is left then."""
+        with self._writing():
+            if self._container is None:
+                raise OutputError(f"{self.path}: no frame to write; nothing was made")
+            self._finish()
+            self._container.close()
+        self._done = True
+        self._container = None
+        self._file.publish()
+
+    def abort(self) -> None:
+        """Give up: nothing of this writer is left on disk. Harmless when repeated."""
+        if self._done:
+            return
+        self._done = True
+        container, self._container = self._container, None
+        if container is not None:
+            with contextlib.suppress(_av.FFmpegError, OSError, ValueError):
+                container.close()
+        self._file.discard()
+
+    def close(self) -> None:
+        """Give up unless ``commit`` came before."""
+        self.abort()
+
+    def _finish(self) -> None:
+        """Write what encoders still hold."""
+        raise NotImplementedError
+
+    def _failure(self, error: BaseException) -> str:
+        return f"{self.path}: cannot be written ({_av.reason(error)}); nothing was left there"
+
+
+class VideoWriter(_Output):
     """Encodes veiled frames of one size into ``path``.
 
     time_base: seconds per tick of the frames' times; mp4 and mov keep such times
     exactly, mkv and webm to a millisecond; avi holds a constant rate only and moves each
     frame to the nearest free slot of ``frame_rate``. A stream that starts before zero, in
     avi any stream, is moved to start at zero (``shift_seconds``). frame_rate: frames per
-    second, for rate control and the last frame's duration; None if unknown. encoder, quality, preset: see
-    :class:`homeveil.media.encoders.Encoding`. sample_aspect_ratio: of a pixel, None for
-    square. source: the file being read, which must not be ``path``. sound: the form of a
-    sound track, or None for a file without one.
+    second, for rate control and the last frame's duration; None if unknown. encoder,
+    quality, preset: see :class:`homeveil.media.encoders.Encoding`. sample_aspect_ratio: of
+    a pixel, None for square. source: the file being read, which must not be ``path``.
+    sound: the form of a sound track, or None for a file without one.
 
     The file holds one video stream, one of sound if asked for, and nothing else: no
     metadata, chapters, subtitles, attachments, thumbnails or rotation. Odd sides are kept.
@@ -75,14 +136,13 @@ class VideoWriter:
     ) -> None:
         if time_base <= 0:
             raise UsageError(f"time_base is {time_base}; give a positive number of seconds")
-        self.path = Path(path)
+        path = Path(path)
         self.width, self.height = width, height
         self._colour = colour
         self._aspect = sample_aspect_ratio
         self._rate = _storable(frame_rate) if frame_rate else None
-        self._encoding = choose_encoding(self.path, encoder, quality, preset)
+        self._encoding = choose_encoding(path, encoder, quality, preset)
         self._time_base = _file_time_base(time_base, self._rate, self._encoding)
-        self._container: _av.OutputContainer | None = None
         self._sound_format = sound
         self._sound: SoundTrack | None = None
         self._held: _av.Packet[_av.VideoStream] | None = None
@@ -91,8 +151,7 @@ class VideoWriter:
         self._last_seconds: Fraction | None = None
         self._shift = Fraction(0)
         self.frames_written = 0
-        self._done = False
-        self._file = StagedFile(self.path, Path(source) if source is not None else None)
+        super().__init__(path, source)
 
     @property
     def shift_seconds(self) -> Fraction:
@@ -119,16 +178,10 @@ class VideoWriter:
                 f" a video of {self.width}x{self.height}"
             )
         tick = self._tick(frame)
-        try:
+        with self._writing():
             if self._container is None:
                 self._open(frame.pixel_format)
             self._encode(self._picture(frame, tick))
-        except (_av.FFmpegError, OSError, ValueError) as error:
-            self.abort()
-            raise OutputError(self._failure(error)) from error
-        except BaseException:
-            self.abort()
-            raise
         self._last_tick = tick
         self.frames_written += 1
 
@@ -140,16 +193,8 @@ class VideoWriter:
         """
         if self._sound is None or self._done:
             raise UsageError(f"{self.path}: takes no sound, or none yet or any more")
-        try:
+        with self._writing():
             self._sound.write(sound)
-        except (_av.FFmpegError, OSError, ValueError) as error:
-            self.abort()
-            if isinstance(error, UsageError):
-                raise
-            raise OutputError(self._failure(error)) from error
-        except BaseException:
-            self.abort()
-            raise
 
     def _tick(self, frame: VeiledFrame) -> int:
         """The frame's time in ticks of the file; two frames never share one."""
@@ -245,39 +290,10 @@ class VideoWriter:
             self._container.mux(self._held)
             self._held = None
 
-    def commit(self) -> None:
-        """Finish the file and give it its name. Raises OutputError if that fails or no
-        frame was written; nothing is left then."""
-        if self._done:
-            raise UsageError(f"{self.path}: already closed; make a new writer")
-        if self._container is None:
-            self.abort()
-            raise OutputError(f"{self.path}: no frame to write; nothing was made")
-        try:
-            self._encode(None)
-            if self._sound is not None:
-                self._sound.finish()
-            self._container.close()
-        except (_av.FFmpegError, OSError, ValueError) as error:
-            self.abort()
-            raise OutputError(self._failure(error)) from error
-        except BaseException:
-            self.abort()
-            raise
-        self._done = True
-        self._container = None
-        self._file.publish()
-
-    def abort(self) -> None:
-        """Give up: nothing of this writer is left on disk. Harmless when repeated."""
-        if self._done:
-            return
-        self._done = True
-        container, self._container = self._container, None
-        if container is not None:
-            with contextlib.suppress(_av.FFmpegError, OSError, ValueError):
-                container.close()
-        self._file.discard()
+    def _finish(self) -> None:
+        self._encode(None)
+        if self._sound is not None:
+            self._sound.finish()
 
     def _failure(self, error: BaseException) -> str:
         encoding = self._encoding
@@ -287,21 +303,10 @@ class VideoWriter:
                 f" not take {self.width}x{self.height} video ({_av.reason(error)});"
                 " choose another encoder or preset"
             )
-        return f"{self.path}: cannot be written ({_av.reason(error)}); nothing was left there"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.abort()
+        return super()._failure(error)
 
 
-class SoundWriter:
+class SoundWriter(_Output):
     """Encodes veiled sound into ``path``, whose suffix chooses container and encoder.
 
     form: of the first samples. source: the file being read, which must not be ``path``.
@@ -315,75 +320,25 @@ class SoundWriter:
         form: SoundFormat,
         source: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.path = Path(path)
-        muxer = SOUND_MUXERS.get(self.path.suffix.lower())
+        path = Path(path)
+        muxer = SOUND_MUXERS.get(path.suffix.lower())
         if muxer is None:
             raise OutputError(
-                f"{path}: unknown kind of sound file {self.path.suffix!r}; end its name in"
+                f"{path}: unknown kind of sound file {path.suffix!r}; end its name in"
                 f" {', '.join(sorted(SOUND_MUXERS))}"
             )
-        self._done = False
-        self._file = StagedFile(self.path, Path(source) if source is not None else None)
-        try:
+        super().__init__(path, source)
+        with self._writing():
             self._container = _av.open_output(self._file.working_path, muxer, {})
-            self._track = SoundTrack(self._container, muxer, form, self.path)
-        except BaseException:
-            self._file.discard()
-            raise
+            self._track = SoundTrack(self._container, muxer, form, path)
 
     def write(self, sound: VeiledAudio) -> None:
         """Encode sound. Raises UsageError for anything but VeiledAudio, OutputError."""
-        if self._done:
-            raise UsageError(f"{self.path}: already closed; make a new writer")
-        try:
+        with self._writing():
             self._track.write(sound)
-        except (_av.FFmpegError, OSError, ValueError) as error:
-            self.abort()
-            if isinstance(error, UsageError):
-                raise
-            raise OutputError(self._failure(error)) from error
-        except BaseException:
-            self.abort()
-            raise
 
-    def commit(self) -> None:
-        """Finish the file and give it its name. Raises OutputError; nothing is left then."""
-        if self._done:
-            raise UsageError(f"{self.path}: already closed; make a new writer")
-        try:
-            self._track.finish()
-            self._container.close()
-        except (_av.FFmpegError, OSError, ValueError) as error:
-            self.abort()
-            raise OutputError(self._failure(error)) from error
-        except BaseException:
-            self.abort()
-            raise
-        self._done = True
-        self._file.publish()
-
-    def abort(self) -> None:
-        """Give up: nothing of this writer is left on disk. Harmless when repeated."""
-        if self._done:
-            return
-        self._done = True
-        with contextlib.suppress(_av.FFmpegError, OSError, ValueError):
-            self._container.close()
-        self._file.discard()
-
-    def _failure(self, error: BaseException) -> str:
-        return f"{self.path}: cannot be written ({_av.reason(error)}); nothing was left there"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.abort()
+    def _finish(self) -> None:
+        self._track.finish()
 
 
 def _storable(value: Fraction) -> Fraction:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeveil.errors import PerceptionError
+from homeveil.scoped import Scoped
 
 # MediaPipe's native log writes start-up chatter to the user's terminal.
 os.environ.setdefault("GLOG_minloglevel", "2")
@@ -45,7 +45,7 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-class _Task:
+class _Task(Scoped):
     """A MediaPipe task that is closed for certain: left open, it raises at exit."""
 
     def __init__(self, task: Any) -> None:
@@ -56,17 +56,6 @@ class _Task:
             with _quiet():
                 self._task.close()
             self._task = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _image(self, rgb: Rgb) -> Any:
         if self._task is None:

@@ -7,17 +7,22 @@ import onnxruntime
 from numpy.typing import NDArray
 
 
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    """A model on one thread of the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        model, sess_options=options, providers=["CPUExecutionProvider"]
+    )
+
+
 class Network:
     """A model with one input and one output, on one thread of the CPU."""
 
     def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model, sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = _session(model)
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
@@ -30,13 +35,7 @@ class StreamNetwork:
     """A model with state: several named inputs and outputs, on one thread of the CPU."""
 
     def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model, sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = _session(model)
         self._shapes = {port.name: tuple(port.shape) for port in self._session.get_inputs()}
 
     def input_shape(self, name: str) -> tuple[int, ...]:
