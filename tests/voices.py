@@ -27,6 +27,7 @@ AGENT_FIRST = (0.2, 2.495)
 
 ALONE = np.array([-6, 6, -6, -6], np.float32)
 OTHER = np.array([-6, -6, 6, -6], np.float32)
+BOTH_SPEAK = np.array([-6, -6, -6, 6], np.float32)
 SPOKEN = 0.02
 """Level above which samples count as let through."""
 

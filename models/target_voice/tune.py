@@ -40,6 +40,8 @@ def opened(logits: Array, rule: GateRule) -> NDArray[np.bool_]:
     clear = np.clip(slide(clear, rule.smooth, rule.smooth, "mean"), -8, 8)
     recent = slide(clear, rule.span - 1, 0, "mean")
     good = (other > rule.over_other) & (both > rule.over_overlap)
+    good &= logits[..., ALONE] - logits[..., OTHER] > rule.over_other - rule.slack
+    good &= logits[..., ALONE] - logits[..., OVERLAP] > rule.over_overlap - rule.slack
     position = np.zeros((scenes, frames), int)
     granted = np.zeros((scenes, frames), bool)
     here, grant = np.zeros(scenes, int), np.zeros(scenes, bool)
@@ -75,11 +77,11 @@ def candidates(mode: str) -> list[GateRule]:
     if mode == "call":
         margins = ((5, 1), (10, 1), (20, 1))
         return [
-            GateRule(a, b, peak, 0, before, after, 1, 20, 15, after)
+            GateRule(a, b, peak, 1, 0, before, after, 1, 20, 15, after)
             for (a, b, peak), (before, after) in itertools.product(edges, margins)
         ]
     return [
-        GateRule(a, b, peak, 1, margin, margin, 5, 20, 15, 15)
+        GateRule(a, b, peak, 1, 1, margin, margin, 5, 20, 15, 15)
         for (a, b, peak), margin in itertools.product(edges, (3, 4, 6, 10))
     ]
 

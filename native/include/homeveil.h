@@ -95,11 +95,12 @@ enum { HV_CLOSED_BY_NOTHING = 0, HV_CLOSED_BY_KEY = 1, HV_CLOSED_BY_FAULT = 2 };
 
 enum { HV_GATE_MOST = 128 };
 
-/* Numbers of frames but for the first three, which are natural logarithms of odds. */
+/* Numbers of frames but for the first four, which are natural logarithms of odds. */
 typedef struct {
     float over_other;   /* the agent alone against somebody else, at least this */
     float over_overlap; /* the agent alone against the agent and somebody else */
     float peak;         /* against either, mean over `span` frames, once in a run */
+    float slack;        /* a single frame may fall short of the first two by this */
     int32_t smooth;     /* log-odds are averaged over this many frames to each side, 0..8 */
     int32_t before;     /* kept closed at the start of a run, 0..32 */
     int32_t after;      /* and at its end */

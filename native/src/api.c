@@ -123,7 +123,7 @@ static int outside(int32_t v, int32_t low, int32_t high) { return v < low || v >
 
 int hv_gate_reset(hv_gate *gate, const hv_gate_rule *rule) {
     if (!gate || !rule || !isfinite(rule->over_other) || !isfinite(rule->over_overlap) ||
-        !isfinite(rule->peak))
+        !isfinite(rule->peak) || !(rule->slack >= 0 && rule->slack <= 8))
         return HV_BAD_ARGUMENT;
     if (outside(rule->smooth, 0, 8) || outside(rule->before, 0, 32) ||
         outside(rule->after, 0, 32) || outside(rule->shortest, 1, 32) ||

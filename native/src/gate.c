@@ -41,7 +41,9 @@ static void judge(hv_gate *g, int64_t t, int64_t newest) {
     }
     hv_gate_frame *f = at(g, t);
     const int good = !f->closed_by && other > g->rule.over_other * (float)n &&
-                     overlap > g->rule.over_overlap * (float)n;
+                     overlap > g->rule.over_overlap * (float)n &&
+                     f->over_other > g->rule.over_other - g->rule.slack &&
+                     f->over_overlap > g->rule.over_overlap - g->rule.slack;
     g->clears[t % HV_GATE_MOST] = bounded(clear / (float)n);
     f->position = good ? (t > 0 ? at(g, t - 1)->position : 0) + 1 : 0;
     f->granted = good && f->position > 1 && at(g, t - 1)->granted;

@@ -186,7 +186,7 @@ static void test_writers(void) {
  * near a fault; a closed block is written without being read. */
 static void test_gate(void) {
     for (int round = 0; round < 400; round++) {
-        hv_gate_rule rule = {0, -1, 1, (int32_t)(rnd() % 3), (int32_t)(rnd() % 12),
+        hv_gate_rule rule = {0, -1, 1, (float)(rnd() % 3), (int32_t)(rnd() % 3), (int32_t)(rnd() % 12),
                              (int32_t)(rnd() % 12), 1 + (int32_t)(rnd() % 6),
                              1 + (int32_t)(rnd() % 64), 1 + (int32_t)(rnd() % 64), 0};
         rule.wait = hv_min(48, rule.smooth + rule.after + (int32_t)(rnd() % 30));
@@ -214,7 +214,7 @@ static void test_gate(void) {
             if (verdicts[t] != HV_GATE_OPEN) continue;
             int evidence = t >= rule.before && t + rule.after < n;
             for (int k = t - rule.before; evidence && k <= t + rule.after; k++)
-                evidence = rule.smooth ? !faults[k] : good[k];
+                evidence = good[k];
             expect(evidence, "open without evidence", t, round);
         }
     }
@@ -264,12 +264,14 @@ static void test_refusals(void) {
     expect(hv_warp(rgb, 4, 4, 12, bad, rgb, 4, 4, 12) == HV_BAD_ARGUMENT, "warp nan", 0, 0);
     free(a.memory), free(b.memory);
     hv_gate gate;
-    hv_gate_rule rule = {0, 0, 0, 1, 3, 3, 1, 20, 15, 3};
+    hv_gate_rule rule = {0, 0, 0, 1, 1, 3, 3, 1, 20, 15, 3};
     uint8_t verdict;
     expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "wait too short", 0, 0);
     rule.wait = 4, rule.peak = (float)nan;
     expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "peak nan", 0, 0);
-    rule.peak = 0, rule.before = 33;
+    rule.peak = 0, rule.slack = -1;
+    expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "slack", 0, 0);
+    rule.slack = 1, rule.before = 33;
     expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "before", 0, 0);
     rule.before = 3;
     expect(hv_gate_reset(&gate, &rule) == HV_OK, "a good rule", 0, 0);

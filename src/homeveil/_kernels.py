@@ -268,7 +268,7 @@ class ClosedBy(enum.IntEnum):
 class GateMachine:
     """The gate's state machine; see ``hv_gate_step`` in ``native/include/homeveil.h``.
 
-    over_other, over_overlap, peak: natural logarithms of odds. The rest counts frames of
+    over_other, over_overlap, peak, slack: natural logarithms of odds. The rest counts frames of
     10 ms.
     """
 
@@ -278,6 +278,7 @@ class GateMachine:
         over_other: float,
         over_overlap: float,
         peak: float,
+        slack: float,
         smooth: int,
         before: int,
         after: int,
@@ -288,6 +289,7 @@ class GateMachine:
     ) -> None:
         rule = ffi.new("hv_gate_rule *")
         rule.over_other, rule.over_overlap, rule.peak = over_other, over_overlap, peak
+        rule.slack = slack
         rule.smooth, rule.before, rule.after, rule.shortest = smooth, before, after, shortest
         rule.span, rule.hang, rule.wait = span, hang, wait
         self._gate = ffi.new("hv_gate *")

@@ -89,7 +89,7 @@ def redact(
                 for veiled in _veiled(reader, redactor):
                     sink.write(veiled)
                     if pump is not None:
-                        pump.run_to(veiled.time.seconds)
+                        pump.follow(veiled)
                     if progress is not None:
                         tally = redactor.tally
                         progress(Progress(tally.frames, reader.frame_count_hint, tally.seconds))
@@ -167,6 +167,17 @@ class _SoundPump:
         self._blocks = iter(reader)
         self._gate, self._sink = gate, sink
         self._read_to = float("-inf")
+        self._seen: float | None = None
+
+    def follow(self, frame: VeiledFrame) -> None:
+        """Bring the sound up to a frame that was written; its faults are the sound's too."""
+        seconds = frame.time.seconds
+        if frame.fault:
+            # It stands from the frame before to the one after, as far off as that.
+            step = seconds - self._seen if self._seen is not None else 0.0
+            self._gate.withhold(seconds - step, seconds + step)
+        self._seen = seconds
+        self.run_to(seconds)
 
     def run_to(self, seconds: float) -> None:
         """Read on until the gate has given the sound up to ``seconds``."""

@@ -49,6 +49,9 @@ GAP_SECONDS = 0.02
 STEP_SECONDS = {Sound.MONITOR: 0.02, Sound.CALL: 0.01}
 """Samples go to the networks in steps of this, so that block sizes cannot change a result."""
 
+_MOST_WITHHELD = 256
+"""Spans that the picture withheld are remembered for as many faults back."""
+
 
 class VoiceGate(Scoped):
     """Gates one stream of sound. Not thread-safe; one object per stream.
@@ -81,6 +84,7 @@ class VoiceGate(Scoped):
         self.tally = SoundTally(
             "no voice enrolled" if voice is None else "not cleared",
         )
+        self._withheld: deque[tuple[float, float]] = deque(maxlen=_MOST_WITHHELD)
         self._stretch: _Stretch | None = None
         self._closed = False
 
@@ -107,7 +111,9 @@ class VoiceGate(Scoped):
             yield from self._drop(stretch)
             stretch = None
         if stretch is None:
-            stretch = _Stretch(block, self.policy, self.delay_seconds, self._listen)
+            stretch = _Stretch(
+                block, self.policy, self.delay_seconds, self._listen, self._withheld
+            )
             self._stretch = stretch
         try:
             stretch.take(block.samples)
@@ -117,6 +123,14 @@ class VoiceGate(Scoped):
             yield from self._drop(stretch)
             return
         yield from stretch.leave(self.tally)
+
+    def withhold(self, start_seconds: float, end_seconds: float) -> None:
+        """Mute what lies between two times and has not left yet, whatever is known about it.
+
+        Picture and sound fail together: a frame that was withheld for a fault takes the
+        sound of its time with it.
+        """
+        self._withheld.append((start_seconds, end_seconds))
 
     def flush(self) -> Iterator[VeiledAudio]:
         """Give all samples that still wait, at the end of the stream."""
@@ -154,7 +168,9 @@ class _Stretch:
         policy: Policy,
         delay_seconds: float,
         listen: Callable[[int], Hears] | None,
+        withheld: deque[tuple[float, float]],
     ) -> None:
+        self._withheld = withheld
         self._rate, self._channels = block.rate, block.channels
         self._start = Timestamp(round(block.time.seconds * block.rate), Fraction(1, block.rate))
         self._listen_with = listen
@@ -227,26 +243,37 @@ class _Stretch:
 
     def leave(self, tally: SoundTally) -> Iterator[VeiledAudio]:
         """The samples that came ``delay`` before the newest."""
-        self._settle(tally)
-        yield from self._emit(self._came - self._delay, tally)
+        until = self._came - self._delay
+        self._settle(tally, until)
+        yield from self._emit(until, tally)
 
     def leave_all(self, tally: SoundTally, *, fault: bool = False) -> Iterator[VeiledAudio]:
-        """All that waits; with ``fault`` muted, whatever is known about it."""
-        if fault:
-            self._verdicts.clear()
-        self._settle(tally, ended=True)
+        """All that waits; with ``fault`` what has no verdict yet is muted for it."""
+        self._settle(tally, self._came, ended=True)
         self._mute_until(self._came, tally, Verdict.FAULT if fault else Verdict.CLOSED)
         yield from self._emit(self._came, tally)
 
-    def _settle(self, tally: SoundTally, *, ended: bool = False) -> None:
-        """Gate the samples on which there is a verdict, and a next one to ramp towards."""
-        while len(self._verdicts) > (0 if ended else 1):
-            verdict = self._verdicts.popleft()
-            follower = self._verdicts[0] if self._verdicts else Verdict.CLOSED
+    def _settle(self, tally: SoundTally, until: int, *, ended: bool = False) -> None:
+        """Gate the samples before position ``until`` on which there is a verdict, and a next
+        one to ramp towards. Later ones wait: the picture may yet withhold them."""
+        while len(self._verdicts) > (0 if ended else 1) and self._bound(self._judged) < until:
+            verdict = self._final(self._judged, self._verdicts.popleft())
+            follower = Verdict.CLOSED
+            if self._verdicts:
+                follower = self._final(self._judged + 1, self._verdicts[0])
             start, end = self._bound(self._judged), self._bound(self._judged + 1)
             self._judged += 1
             self._mute_until(start, tally, Verdict.CLOSED)
             self._gate(min(end, self._came), verdict, follower, tally)
+
+    def _final(self, frame: int, verdict: Verdict) -> Verdict:
+        """The verdict on a frame, or a fault where the picture was withheld for one."""
+        start, end = (
+            self._start.seconds + self._bound(at) / self._rate for at in (frame, frame + 1)
+        )
+        if any(begin < end and start < last for begin, last in self._withheld):
+            return Verdict.FAULT
+        return verdict
 
     def _mute_until(self, position: int, tally: SoundTally, verdict: Verdict) -> None:
         self._gate(min(position, self._came), verdict, verdict, tally)
@@ -269,6 +296,7 @@ class _Stretch:
     def _emit(self, until: int, tally: SoundTally) -> Iterator[VeiledAudio]:
         """Give the samples before position ``until``. A verdict that is not there by then
         comes too late: its samples leave muted."""
+        self._mute_until(min(until, self._bound(0)), tally, Verdict.CLOSED)
         self._mute_until(until, tally, Verdict.FAULT if self._listeners else Verdict.CLOSED)
         pieces, opened, count = [], 0, until - self._left
         while count > 0 and self._ready:

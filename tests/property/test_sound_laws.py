@@ -14,7 +14,7 @@ from homeveil.media.sound_track import SoundFormat
 from homeveil.media.writer import SoundWriter
 from homeveil.policy import Muted, Policy, Sound
 from homeveil.voice_gate import VoiceGate
-from voices import ALONE, OTHER, Script, anybody, noise, pieces, run
+from voices import ALONE, BOTH_SPEAK, OTHER, Script, anybody, noise, pieces, run
 
 RATE = 16_000
 SECONDS = 4.0
@@ -22,10 +22,10 @@ SECONDS = 4.0
 
 @st.composite
 def scripts(draw: st.DrawFn) -> np.ndarray:
-    """(400, 4): stretches in which the agent or somebody else is heard, of any length."""
+    """(400, 4): stretches of the agent, of somebody else and of both, of any length."""
     rows: list[np.ndarray] = []
     while len(rows) < 400:
-        who = draw(st.sampled_from([ALONE, OTHER, np.zeros(4, np.float32)]))
+        who = draw(st.sampled_from([ALONE, OTHER, BOTH_SPEAK]))
         rows += [who] * draw(st.integers(1, 120))
     return np.array(rows[:400], np.float32)
 

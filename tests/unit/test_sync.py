@@ -16,8 +16,12 @@ import pytest
 
 import homeveil.redaction
 from clips import picture
+from homeveil.errors import PerceptionError
+from homeveil.frames import RawFrame
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
+from homeveil.perceive.observation import Observation
+from homeveil.perceive.perceiver import ModelPerceiver
 from homeveil.policy import Policy, Sound, Style
 from homeveil.redaction import redact
 from homeveil.voice_gate import VoiceGate
@@ -167,6 +171,27 @@ def test_a_drifting_clock_is_followed(tmp_path: Path) -> None:
     """Sound whose times run 2 % slower than its samples stays within a frame of them."""
     source = make(tmp_path / "a.mkv", codec="flac", rate=16_000, stretch=1.02)
     check(source, tmp_path / "out.mp4", tolerance=0.06)
+
+
+@needs_models
+def test_a_fault_of_the_picture_mutes_its_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames withheld for a fault take the sound of their time with them, and no more."""
+    real = ModelPerceiver.look
+
+    def look(self: ModelPerceiver, frame: RawFrame, *rest: object) -> Observation:
+        if 0.9 < frame.time.seconds < 1.3:
+            raise PerceptionError("the look failed")
+        return real(self, frame, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ModelPerceiver, "look", look)
+    source, target = make(tmp_path / "a.mp4"), tmp_path / "out.mp4"
+    report = redact(source, target, profile=anybody(), policy=Policy(style=Style.FILL))
+    assert offsets(target)[0] == pytest.approx([CLICKS[1] + 0.02], abs=0.03)
+    assert report.sound is not None
+    assert report.sound.withheld["fault"] == pytest.approx(0.4, abs=0.1)
+    assert report.sound.cleared > 3.0
 
 
 @needs_models

@@ -148,6 +148,7 @@ def reference(logits: np.ndarray, rule: GateRule) -> np.ndarray:
         )
 
     good = (smooth(other) > rule.over_other) & (smooth(both) > rule.over_overlap)
+    good &= (other > rule.over_other - rule.slack) & (both > rule.over_overlap - rule.slack)
     clear = np.clip(smooth(clear), -8, 8)
     peaks = np.array([clear[max(0, t - rule.span + 1) : t + 1].mean() for t in range(count)])
     spoke = logits[:, 1] > logits[:, 0]
@@ -189,8 +190,8 @@ def test_the_machine_is_the_definition(rule: GateRule) -> None:
 def test_the_machine_names_its_states() -> None:
     """Closed, then a candidate, open, in doubt where the evidence breaks off, closed."""
     machine = GateMachine(
-        over_other=0, over_overlap=0, peak=1, smooth=0, before=5, after=0, shortest=1, span=1,
-        hang=3, wait=0,
+        over_other=0, over_overlap=0, peak=1, slack=0, smooth=0, before=5, after=0, shortest=1,
+        span=1, hang=3, wait=0,
     )  # fmt: skip
     rows = [OTHER] * 3 + [ALONE] * 10 + [OTHER] * 8
     names = [machine.step(row, ClosedBy.NOTHING) for row in rows]

@@ -33,6 +33,7 @@ class GateRule:
     over_other: float
     over_overlap: float
     peak: float
+    slack: float
     smooth: int
     before: int
     after: int
@@ -52,6 +53,7 @@ class GateRule:
             over_other=self.over_other,
             over_overlap=self.over_overlap,
             peak=self.peak,
+            slack=self.slack,
             smooth=self.smooth,
             before=self.before,
             after=self.after,
@@ -63,10 +65,10 @@ class GateRule:
 
 
 _RULES = {
-    (False, False): GateRule(0.0, -1.0, 1.0, 1, 3, 3, 5, 20, 15, 15),
-    (False, True): GateRule(2.0, 0.0, 2.0, 1, 6, 6, 5, 20, 15, 15),
-    (True, False): GateRule(0.5, -0.5, 0.0, 0, 5, 1, 1, 20, 15, 1),
-    (True, True): GateRule(2.0, 1.0, 1.0, 0, 5, 1, 1, 20, 15, 1),
+    (False, False): GateRule(0.0, -1.0, 1.0, 1.0, 1, 3, 3, 5, 20, 15, 15),
+    (False, True): GateRule(2.0, 0.0, 2.0, 1.0, 1, 6, 6, 5, 20, 15, 15),
+    (True, False): GateRule(0.5, -0.5, 0.0, 1.0, 0, 5, 1, 1, 20, 15, 1),
+    (True, True): GateRule(2.0, 1.0, 1.0, 1.0, 0, 5, 1, 1, 20, 15, 1),
 }
 """By (call, strict)."""
 
