@@ -24,6 +24,11 @@ from typing import Any
 
 import numpy as np
 
+import homeveil
+from homeveil import Profile
+from homeveil.media.sound_reader import SoundReader
+from homeveil.voice_enrollment import VoiceEnrollment
+
 PRESETS = (
     "agent_only", "quiet_office", "family_evening", "shared_desk", "phone_speaker",
     "tv_in_background", "noisy_street", "visitor_takes_call",
@@ -61,20 +66,21 @@ def scenes(arguments: argparse.Namespace) -> list[Path]:
     return folders
 
 
+def enrolled(recording: Path) -> Profile:
+    """A profile of the voice in one recording, which must be fit for it."""
+    enrollment = VoiceEnrollment.with_models_of(homeveil.Policy())
+    with SoundReader(recording) as reader:
+        enrollment.take(reader, str(recording))
+    return homeveil.Profile(None, voice=enrollment.finish())
+
+
 def one(job: tuple[Path, Path, str, bool, Path]) -> dict[str, Any]:
     """Enroll, redact, score one scene."""
     folder, judge, sound, strict, out = job
     sys.path.insert(0, str(judge))
     scorer = importlib.import_module("voice_score")
-    import homeveil
-    from homeveil.media.sound_reader import SoundReader
-    from homeveil.voice_enrollment import VoiceEnrollment
-
     policy = homeveil.Policy(sound=homeveil.Sound(sound), strict_voice=strict)
-    enrollment = VoiceEnrollment.with_models_of(policy)
-    with SoundReader(folder / "enrol.wav") as reader:
-        enrollment.take(reader, "enrol.wav")
-    profile = homeveil.Profile(None, voice=enrollment.finish())
+    profile = enrolled(folder / "enrol.wav")
     target = out / f"{folder.name}.wav"
     begin = time.process_time()
     homeveil.redact(folder / "mix.wav", target, profile=profile, policy=policy)

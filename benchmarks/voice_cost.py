@@ -14,11 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.voice import enrolled
 from homeveil.audio import audio_from_array
-from homeveil.media.sound_reader import SoundReader
 from homeveil.policy import Policy, Sound
-from homeveil.profile.template import Profile
-from homeveil.voice_enrollment import VoiceEnrollment
 from homeveil.voice_gate import VoiceGate
 
 VOICE = Path(__file__).parents[1] / "examples" / "enroll_voice.wav"
@@ -32,10 +30,7 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=48_000)
     parser.add_argument("--channels", type=int, default=1)
     arguments = parser.parse_args()
-    enrollment = VoiceEnrollment.with_models_of(Policy())
-    with SoundReader(VOICE) as reader:
-        enrollment.take(reader, str(VOICE))
-    profile = Profile(None, voice=enrollment.finish())
+    profile = enrolled(VOICE)
     rate, count = arguments.rate, round(arguments.rate * BLOCK_SECONDS)
     sound = np.random.default_rng(1).normal(0, 0.05, (arguments.channels, rate * SECONDS))
     print("| mode | real-time factor | 20 ms block p50 ms | p99 ms | worst ms |")

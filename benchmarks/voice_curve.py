@@ -21,7 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.voice import AGENTS, mean
+from benchmarks.voice import AGENTS, enrolled, mean
+from homeveil._kernels import Verdict
+from homeveil.clear.gate import ChannelGate, rule_of
+from homeveil.perceive.hearing import Listener, load_voice_models
+from homeveil.perceive.sound_features import HOP, SAMPLE_RATE_HZ
+from homeveil.policy import Muted, Policy, Sound
+from homeveil.veil.muting import Mute
 
 SHIFTS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Added to every edge of the rule, in natural logarithms of odds."""
@@ -32,38 +38,20 @@ def one(job: tuple[Path, Path, str]) -> list[dict[str, Any]]:
     folder, judge, sound = job
     sys.path.insert(0, str(judge))
     scorer = importlib.import_module("voice_score")
-    from homeveil._kernels import ClosedBy, Verdict
-    from homeveil.clear.gate import GateRule
-    from homeveil.media.sound_reader import SoundReader
-    from homeveil.perceive.hearing import Listener, load_voice_models
-    from homeveil.perceive.sound_features import HOP, SAMPLE_RATE_HZ
-    from homeveil.policy import Muted, Policy, Sound
-    from homeveil.veil.muting import Mute
-    from homeveil.voice_enrollment import VoiceEnrollment
-
     policy = Policy(sound=Sound(sound))
-    enrollment = VoiceEnrollment.with_models_of(policy)
-    with SoundReader(folder / "enrol.wav") as reader:
-        enrollment.take(reader, "enrol.wav")
-    voice = enrollment.finish()
+    voice = enrolled(folder / "enrol.wav").voice
     mix = scorer.decode(str(folder / "mix.wav")).astype(np.float32)
     listener = Listener(SAMPLE_RATE_HZ, voice, load_voice_models(policy))
-    logits = np.concatenate([listener.push(mix).logits, listener.finish().logits])
+    heard = [listener.push(mix), listener.finish()]
     scene = scorer.Scene(str(folder))
     preset, agent, seed = folder.name.rsplit("-", 2)
     rows = []
     for shift in SHIFTS:
-        base = GateRule.of(policy)
-        machine = replace(
-            base,
-            over_other=base.over_other + shift,
-            over_overlap=base.over_overlap + shift,
-            peak=base.peak + shift,
-        ).machine()
-        verdicts = [machine.step(row, ClosedBy.NOTHING) for row in logits]
-        opened = [verdict is Verdict.OPEN for verdict in verdicts if verdict is not None]
-        while (verdict := machine.finish()) is not None:
-            opened.append(verdict is Verdict.OPEN)
+        base = rule_of(policy)
+        edges = ("over_other", "over_overlap", "peak")
+        gate = ChannelGate(replace(base, **{edge: getattr(base, edge) + shift for edge in edges}))
+        verdicts = [*gate.take(heard[0]), *gate.take(heard[1]), *gate.finish()]
+        opened = [verdict is Verdict.OPEN for verdict, _ in verdicts]
         out, mute = np.zeros((1, len(mix)), np.float32), Mute(SAMPLE_RATE_HZ, 1, Muted.SILENCE)
         for t, now in enumerate(opened):
             start = HOP * t + 120

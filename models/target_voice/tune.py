@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil.clear.gate import GateRule
+from homeveil._kernels import GateRule
 
 Array = NDArray[np.float32]
 NOBODY, ALONE, OTHER, OVERLAP = range(4)

@@ -5,7 +5,6 @@
  * until then it is a candidate. Its first and last frames stay closed. A verdict leaves
  * `wait` frames after its frame came, so that the end of a run is known before its last
  * frames leave. */
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,12 +12,7 @@
 
 enum { BOUND = 8 };
 
-static float over(float a, float b) { return a > b ? a : b; }
-
-static float log_add(float a, float b) {
-    const float high = over(a, b), low = a > b ? b : a;
-    return high + log1pf(expf(low - high));
-}
+static float log_add(float a, float b) { return fmaxf(a, b) + log1pf(expf(-fabsf(a - b))); }
 
 static float bounded(float v) { return v < -BOUND ? -BOUND : v > BOUND ? BOUND : v; }
 
@@ -48,13 +42,13 @@ static void judge(hv_gate *g, int64_t t, int64_t newest) {
     f->position = good ? (t > 0 ? at(g, t - 1)->position : 0) + 1 : 0;
     f->granted = good && f->position > 1 && at(g, t - 1)->granted;
     if (!good || f->granted) return;
+    if (f->position < g->rule.before + g->rule.after + g->rule.shortest) return;
     float sum = 0;
     int32_t m = 0;
     for (int64_t k = t - g->rule.span + 1; k <= t; k++) {
         if (k < 0) continue;
         sum += g->clears[k % HV_GATE_MOST], m++;
     }
-    if (f->position < g->rule.before + g->rule.after + g->rule.shortest) return;
     if (!(sum > g->rule.peak * (float)m)) return;
     /* The whole run is granted, as far back as verdicts still wait. */
     const int64_t oldest = newest - g->rule.wait < 0 ? 0 : newest - g->rule.wait;

@@ -7,6 +7,7 @@ cells of a frame. Wrong shapes raise FrameError before C is reached.
 from __future__ import annotations
 
 import enum
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -265,38 +266,37 @@ class ClosedBy(enum.IntEnum):
     FAULT = 2
 
 
-class GateMachine:
-    """The gate's state machine; see ``hv_gate_step`` in ``native/include/homeveil.h``.
-
-    over_other, over_overlap, peak, slack: natural logarithms of odds. The rest counts frames of
-    10 ms.
+@dataclass(frozen=True, slots=True)
+class GateRule:
+    """Settings of the gate, field by field those of ``hv_gate_rule`` in
+    ``native/include/homeveil.h``: natural logarithms of odds, then numbers of frames of 10
+    ms. ``wait`` is the time from a frame to its verdict.
     """
 
-    def __init__(
-        self,
-        *,
-        over_other: float,
-        over_overlap: float,
-        peak: float,
-        slack: float,
-        smooth: int,
-        before: int,
-        after: int,
-        shortest: int,
-        span: int,
-        hang: int,
-        wait: int,
-    ) -> None:
-        rule = ffi.new("hv_gate_rule *")
-        rule.over_other, rule.over_overlap, rule.peak = over_other, over_overlap, peak
-        rule.slack = slack
-        rule.smooth, rule.before, rule.after, rule.shortest = smooth, before, after, shortest
-        rule.span, rule.hang, rule.wait = span, hang, wait
+    over_other: float
+    over_overlap: float
+    peak: float
+    slack: float
+    smooth: int
+    before: int
+    after: int
+    shortest: int
+    span: int
+    hang: int
+    wait: int
+
+
+class GateMachine:
+    """The gate's state machine, closed at first; see ``hv_gate_step``."""
+
+    def __init__(self, rule: GateRule) -> None:
         self._gate = ffi.new("hv_gate *")
         self._verdict = ffi.new("uint8_t *")
-        _check(lib.hv_gate_reset(self._gate, rule))
+        _check(lib.hv_gate_reset(self._gate, ffi.new("hv_gate_rule *", asdict(rule))))
 
-    def step(self, logits: NDArray[np.float32], closed_by: ClosedBy) -> Verdict | None:
+    def step(
+        self, logits: NDArray[np.float32], closed_by: ClosedBy = ClosedBy.NOTHING
+    ) -> Verdict | None:
         """Take one frame (4,); give the verdict on the frame ``wait`` before, if any."""
         row = np.ascontiguousarray(logits, dtype=np.float32)
         if row.shape != (4,):

@@ -20,7 +20,7 @@ from homeveil.report import Report, Tally
 from homeveil.voice_gate import VoiceGate
 
 if TYPE_CHECKING:
-    from homeveil.emit.files import FileSink
+    from homeveil.audio import VeiledAudio
     from homeveil.media.reader import VideoReader
     from homeveil.media.sound_reader import SoundReader
 
@@ -70,8 +70,7 @@ def redact(
 
     models = load_models(policy.models)
     with VideoReader(source) as reader, ExitStack() as stack:
-        sound = _open_sound(reader, policy, sound_track, stack)
-        gate = stack.enter_context(VoiceGate(profile, policy)) if sound is not None else None
+        sound = _open_sound(reader, profile, policy, sound_track, stack)
         sink = FileSink(
             target,
             frame_rate=reader.frame_rate,
@@ -85,17 +84,20 @@ def redact(
         perceiver = load_perceiver(profile, policy, models)
         try:
             with Redactor(profile, policy, perceiver=perceiver) as redactor:
-                pump = _SoundPump(sound, gate, sink) if sound is not None and gate else None
                 for veiled in _veiled(reader, redactor):
                     sink.write(veiled)
-                    if pump is not None:
-                        pump.follow(veiled)
+                    if sound is not None:
+                        for piece in sound.follow(veiled):
+                            sink.write_sound(piece)
                     if progress is not None:
                         tally = redactor.tally
                         progress(Progress(tally.frames, reader.frame_count_hint, tally.seconds))
-                if pump is not None:
-                    pump.run_out()
-                damaged = reader.damaged_packets + (sound.damaged_packets if sound else 0)
+                damaged = reader.damaged_packets
+                if sound is not None:
+                    for piece in sound.rest():
+                        sink.write_sound(piece)
+                    damaged += sound.damaged_packets
+                gate = sound.gate if sound is not None else None
                 report = _report(policy, models.sha256, redactor.tally, gate, damaged)
             sink.commit()
         except BaseException:
@@ -147,8 +149,12 @@ def _redact_sound(
 
 
 def _open_sound(
-    reader: VideoReader, policy: Policy, track: int | None, stack: ExitStack
-) -> SoundReader | None:
+    reader: VideoReader,
+    profile: Profile | None,
+    policy: Policy,
+    track: int | None,
+    stack: ExitStack,
+) -> _SoundBeside | None:
     """The sound of the file whose picture is being read, opened a second time."""
     if policy.sound is Sound.WITHHELD or not reader.has_audio:
         return None
@@ -157,44 +163,46 @@ def _open_sound(
     if not reader.path.is_file():
         _log.warning("%s: is no plain file, so its sound is left out", reader.path)
         return None
-    return stack.enter_context(SoundReader(reader.path, track))
+    sound = stack.enter_context(SoundReader(reader.path, track))
+    return _SoundBeside(sound, stack.enter_context(VoiceGate(profile, policy)))
 
 
-class _SoundPump:
-    """Keeps the sound that is written in step with the picture."""
+class _SoundBeside:
+    """The sound of a file, gated, in step with its picture. form: what it comes in."""
 
-    def __init__(self, reader: SoundReader, gate: VoiceGate, sink: FileSink) -> None:
+    def __init__(self, reader: SoundReader, gate: VoiceGate) -> None:
+        self._reader, self.gate = reader, gate
+        self.form = reader.form
         self._blocks = iter(reader)
-        self._gate, self._sink = gate, sink
         self._read_to = float("-inf")
         self._seen: float | None = None
 
-    def follow(self, frame: VeiledFrame) -> None:
-        """Bring the sound up to a frame that was written; its faults are the sound's too."""
+    @property
+    def damaged_packets(self) -> int:
+        """Packets of sound skipped so far."""
+        return self._reader.damaged_packets
+
+    def follow(self, frame: VeiledFrame) -> Iterator[VeiledAudio]:
+        """The sound up to a frame that was written; its faults are the sound's too."""
         seconds = frame.time.seconds
         if frame.fault:
             # It stands from the frame before to the one after, as far off as that.
             step = seconds - self._seen if self._seen is not None else 0.0
-            self._gate.withhold(seconds - step, seconds + step)
+            self.gate.withhold(seconds - step, seconds + step)
         self._seen = seconds
-        self.run_to(seconds)
-
-    def run_to(self, seconds: float) -> None:
-        """Read on until the gate has given the sound up to ``seconds``."""
-        while self._read_to < seconds + self._gate.delay_seconds:
+        while self._read_to < seconds + self.gate.delay_seconds:
             block = next(self._blocks, None)
             if block is None:
                 self._read_to = float("inf")
                 return
             self._read_to = block.time.seconds + block.seconds
-            for veiled in self._gate.process(block):
-                self._sink.write_sound(veiled)
+            yield from self.gate.process(block)
 
-    def run_out(self) -> None:
-        """Read all that is left."""
-        self.run_to(float("inf"))
-        for veiled in self._gate.flush():
-            self._sink.write_sound(veiled)
+    def rest(self) -> Iterator[VeiledAudio]:
+        """All that is left."""
+        for block in self._blocks:
+            yield from self.gate.process(block)
+        yield from self.gate.flush()
 
 
 def _veiled(frames: Iterable[RawFrame], redactor: Redactor) -> Iterator[VeiledFrame]:

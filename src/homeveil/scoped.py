@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 
-class Scoped:
+class Scoped(ABC):
     """``with`` gives the object itself and closes it at the end, whatever happened."""
 
+    @abstractmethod
     def close(self) -> None:
         """Free what is held; harmless when repeated."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil._kernels import ClosedBy, Verdict
+from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio
-from homeveil.clear.gate import ChannelGate, GateRule
+from homeveil.clear.gate import ChannelGate, rule_of
 from homeveil.errors import EnrollmentError
 from homeveil.perceive.hearing import Listener, VoiceModels, load_voice_models
 from homeveil.perceive.sound_features import (
@@ -82,6 +82,13 @@ class Recording:
     def speech_seconds(self) -> float:
         """Net speech, its short pauses included."""
         return float(_bridged(self.speech).sum()) * HOP / SAMPLE_RATE_HZ
+
+    @property
+    def voiced(self) -> Array:
+        """(m, SLOTS, 256): embeddings of the frames that count, once windows of full age
+        are open."""
+        skip = BLOCK * SLOTS
+        return self.embeddings[skip:][self.heard[skip:]]
 
     def fault(self) -> str | None:
         """Why it cannot be enrolled from, or None."""
@@ -192,10 +199,7 @@ class VoiceEnrollment:
     def template(self, recordings: list[Recording]) -> VoiceTemplate:
         """A template from recordings as they are; ``finish`` is what checks it."""
         speech = sum(one.speech_seconds for one in recordings)
-        skip = BLOCK * SLOTS  # until then windows of full age are missing
-        template, own = template_from(
-            [one.embeddings[skip:][one.heard[skip:]] for one in recordings]
-        )
+        template, own = template_from([one.voiced for one in recordings])
         return VoiceTemplate(
             template,
             own,
@@ -206,11 +210,9 @@ class VoiceEnrollment:
 
     def agreement(self, recording: Recording, others: list[Recording]) -> float:
         """Cosine between the mean embeddings, oldest window, of one and of the others."""
-        skip = BLOCK * SLOTS
 
         def mean(recordings: list[Recording]) -> Array:
-            heard = [one.embeddings[skip:, -1][one.heard[skip:]] for one in recordings]
-            total: Array = np.concatenate(heard).mean(0)
+            total: Array = np.concatenate([one.voiced[:, -1] for one in recordings]).mean(0)
             return total / (np.linalg.norm(total) + 1e-6)
 
         return float(mean([recording]) @ mean(others))
@@ -218,17 +220,10 @@ class VoiceEnrollment:
     def own_share(self, recording: Recording, voice: VoiceTemplate) -> float:
         """Share of a recording's speech that a gate with this template lets through."""
         listener = Listener(SAMPLE_RATE_HZ, voice, self.models)
-        gate = ChannelGate(GateRule.of(Policy()))
-        heard = [listener.push(recording.samples), listener.finish()]
-        verdicts: list[Verdict] = []
-        for part in heard:
-            gate.hear(part.level_db)
-            for row in part.logits:
-                given = gate.step(row, ClosedBy.NOTHING)
-                verdicts += [given[0]] if given else []
-        while (given := gate.finish()) is not None:
-            verdicts.append(given[0])
-        opened = np.array([verdict is Verdict.OPEN for verdict in verdicts])
+        gate = ChannelGate(rule_of(Policy()))
+        verdicts = gate.take(listener.push(recording.samples))
+        verdicts += gate.take(listener.finish()) + gate.finish()
+        opened = np.array([verdict is Verdict.OPEN for verdict, _ in verdicts])
         speech = recording.heard[: len(opened)]
         return float(opened[: len(speech)][speech].mean()) if speech.any() else 0.0
 

@@ -20,9 +20,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from homeveil._kernels import ClosedBy, Verdict
+from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio, Samples, VeiledAudio
-from homeveil.clear.gate import ChannelGate, GateRule, joint
+from homeveil.clear.gate import ChannelGate, joint, rule_of
 from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
 from homeveil.perceive.hearing import (
@@ -175,7 +175,7 @@ class _Stretch:
         self._start = Timestamp(round(block.time.seconds * block.rate), Fraction(1, block.rate))
         self._listen_with = listen
         self._listeners: list[Hears] = []
-        rule = GateRule.of(policy)
+        rule = rule_of(policy)
         self._gates = [ChannelGate(rule) for _ in range(block.channels)]
         self._mute = Mute(block.rate, block.channels, policy.muted)
         self._step = max(1, round(block.rate * STEP_SECONDS.get(policy.sound, 1.0)))
@@ -219,18 +219,13 @@ class _Stretch:
         self._listen(rest)
         self._listen([one.finish() for one in self._listeners])
         for gate, queue in zip(self._gates, self._channel_verdicts, strict=True):
-            while (given := gate.finish()) is not None:
-                queue.append(given)
+            queue.extend(gate.finish())
         self._join()
 
     def _listen(self, heard: list[Heard]) -> None:
         channels = zip(self._gates, heard, self._channel_verdicts, strict=True)
         for gate, one, queue in channels:
-            gate.hear(one.level_db)
-            for row in one.logits:
-                given = gate.step(row, ClosedBy.NOTHING)
-                if given is not None:
-                    queue.append(given)
+            queue.extend(gate.take(one))
         self._join()
 
     def _join(self) -> None:

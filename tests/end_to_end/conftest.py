@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
+from commands import PASSPHRASE, Run
 from homeveil.models.store import ModelStore, State
-
-PASSPHRASE = {"HOMEVEIL_PASSPHRASE": "correct horse"}
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from commands import PASSPHRASE, Run
 from homeveil import _kernels
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
@@ -23,9 +24,6 @@ from homeveil.models.store import ModelStore
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLIP = EXAMPLES / "demo.mp4"
-PASSPHRASE = {"HOMEVEIL_PASSPHRASE": "correct horse"}
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from commands import Run
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from voices import AGENT_FIRST, BOTH, CHILD_ALONE, EXAMPLES, SPOKEN, span
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 CLIP = EXAMPLES / "demo.mp4"
 VOICE = EXAMPLES / "enroll_voice.wav"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from homeveil import _kernels
-from homeveil._kernels import ClosedBy, GateMachine, Verdict
-from homeveil.clear.gate import _RULES, GateRule
+from homeveil._kernels import ClosedBy, GateMachine, GateRule, Verdict
+from homeveil.clear.gate import _RULES, rule_of
 from homeveil.errors import FrameError
 from homeveil.perceive.hearing import CHUNK_FRAMES, FRAMES_AHEAD
 from homeveil.perceive.sound_features import FILTERS, FrameStream, Resampler
@@ -177,7 +177,7 @@ def test_the_machine_is_the_definition(rule: GateRule) -> None:
         mood = np.repeat(rng.random(40) < 0.6, rng.integers(1, 40, 40))[:, None]
         logits = np.where(mood, ALONE, OTHER) * rng.uniform(0, 0.7)
         logits = (logits + rng.normal(0, 1.2, (len(mood), 4))).astype(np.float32)
-        machine, verdicts = rule.machine(), []
+        machine, verdicts = GateMachine(rule), []
         for row in logits:
             given = machine.step(row, ClosedBy.NOTHING)
             verdicts += [] if given is None else [given]
@@ -189,10 +189,11 @@ def test_the_machine_is_the_definition(rule: GateRule) -> None:
 
 def test_the_machine_names_its_states() -> None:
     """Closed, then a candidate, open, in doubt where the evidence breaks off, closed."""
-    machine = GateMachine(
+    rule = GateRule(
         over_other=0, over_overlap=0, peak=1, slack=0, smooth=0, before=5, after=0, shortest=1,
         span=1, hang=3, wait=0,
     )  # fmt: skip
+    machine = GateMachine(rule)
     rows = [OTHER] * 3 + [ALONE] * 10 + [OTHER] * 8
     names = [machine.step(row, ClosedBy.NOTHING) for row in rows]
     order = [names[0]]
@@ -217,7 +218,7 @@ def test_the_kernel_refuses_what_it_cannot_gate() -> None:
             np.zeros(4, np.float32), before=False, now=False, after=False, ramp=2,
             fill=np.zeros(3, np.float32),
         )  # fmt: skip
-    machine = GateRule.of(Policy()).machine()
+    machine = GateMachine(rule_of(Policy()))
     with pytest.raises(FrameError):
         machine.step(np.zeros(3, np.float32), ClosedBy.NOTHING)
 

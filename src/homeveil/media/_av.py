@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +43,7 @@ __all__ = [
     "VideoFrame",
     "VideoReformatter",
     "VideoStream",
+    "claimed_seconds",
     "encoder_fits",
     "encoder_formats",
     "open_input",
@@ -101,6 +103,17 @@ def encoder_fits(encoder: str, muxer: str) -> bool:
     """True if files of ``muxer`` can hold what ``encoder`` makes."""
     with av.open(os.devnull, "w", format=muxer) as container:
         return encoder in container.supported_codecs
+
+
+def claimed_seconds(
+    container: InputContainer, stream: VideoStream | AudioStream, time_base: Fraction
+) -> float | None:
+    """How long the file says that ``stream`` is, or all of it; None if it does not."""
+    if stream.duration is not None and stream.duration > 0:
+        return float(stream.duration * time_base)
+    if container.duration is not None and container.duration > 0:
+        return container.duration / 1_000_000
+    return None
 
 
 def reason(error: BaseException) -> str:

@@ -74,7 +74,7 @@ class VideoReader(Scoped):
         self.has_audio = len(self._container.streams.audio) > 0
         self.time_base = stream.time_base or Fraction(1, 90_000)
         self.frame_rate = _sane_rate(stream.average_rate) or _sane_rate(stream.guessed_rate)
-        self.duration_seconds = self._claimed_duration()
+        self.duration_seconds = _av.claimed_seconds(self._container, stream, self.time_base)
         self.frame_count_hint = self._claimed_count()
         self._packets = Packets(self._container, stream)
         self._undecoded = 0
@@ -92,13 +92,6 @@ class VideoReader(Scoped):
                 f" ({self.damaged_packets} damaged packets); check that the file is whole"
             )
         self.width, self.height = self._first.width, self._first.height
-
-    def _claimed_duration(self) -> float | None:
-        if self._stream.duration is not None and self._stream.duration > 0:
-            return float(self._stream.duration * self.time_base)
-        if self._container.duration is not None and self._container.duration > 0:
-            return self._container.duration / 1_000_000
-        return None
 
     def _claimed_count(self) -> int | None:
         if self._stream.frames > 0:

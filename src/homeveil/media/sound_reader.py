@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio
+from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio, Samples
 from homeveil.errors import InputError
 from homeveil.frames import Timestamp
 from homeveil.media import _av
@@ -85,17 +85,13 @@ class SoundReader(Scoped):
         if self.channels > MOST_CHANNELS:
             self.channels = 1
         self.form = SoundFormat(self.rate, self.channels)
-        self.time_base = stream.time_base or Fraction(1, self.rate)
-        self.duration_seconds: float | None = None
-        if stream.duration is not None and stream.duration > 0:
-            self.duration_seconds = float(stream.duration * self.time_base)
-        elif self._container.duration is not None and self._container.duration > 0:
-            self.duration_seconds = self._container.duration / 1_000_000
+        time_base = stream.time_base or Fraction(1, self.rate)
+        self.duration_seconds = _av.claimed_seconds(self._container, stream, time_base)
         self._packets = Packets(self._container, stream)
         self._undecoded = 0
         # What FFmpeg calls the start of an mp3 file is its encoder's delay.
         starts_late = self._container.format.name == "mp3" and stream.start_time is not None
-        self._moved = -float((stream.start_time or 0) * self.time_base) if starts_late else 0.0
+        self._moved = -float((stream.start_time or 0) * time_base) if starts_late else 0.0
         self._end: float | None = None
         self._resampler = _av.AudioResampler(format="flt")
 
@@ -130,17 +126,11 @@ class SoundReader(Scoped):
         if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
             raise InputError(f"{self.path}: sound changes to {rate} Hz, which cannot be read")
         start = self._start(frame)
-        ahead = start - self._end if self._end is not None else 0.0
-        if self._end is not None and ahead < -_TOLERANCE_SECONDS:
-            spare = round(-ahead * rate)
-            if spare >= samples.shape[1]:
-                return None
-            samples, start = samples[:, spare:], self._end
-        elif self._end is not None and ahead <= _DRIFT_SECONDS:
-            if ahead > _TOLERANCE_SECONDS:
-                silence = np.zeros((samples.shape[0], round(ahead * rate)), np.float32)
-                samples = np.concatenate([silence, samples], axis=1)
+        if self._end is not None and start - self._end <= _DRIFT_SECONDS:
+            samples = _joined(samples, round((start - self._end) * rate), rate)
             start = self._end
+        if not samples.size:
+            return None
         self._end = start + samples.shape[1] / rate
         time = Timestamp(round(start * rate), Fraction(1, rate))
         return RawAudio(np.ascontiguousarray(samples), rate, time)
@@ -161,3 +151,15 @@ class SoundReader(Scoped):
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+
+
+def _joined(samples: Samples, ahead: int, rate: int) -> Samples:
+    """``samples`` made to follow on what came, though they claim to lie ``ahead`` samples
+    after its end: what overlaps is dropped, silence stands for what is missing, and less
+    than the tolerance is let be."""
+    if abs(ahead) <= _TOLERANCE_SECONDS * rate:
+        return samples
+    if ahead < 0:
+        return samples[:, -ahead:]
+    silence = np.zeros((samples.shape[0], ahead), np.float32)
+    return np.concatenate([silence, samples], axis=1)

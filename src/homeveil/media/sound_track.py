@@ -73,7 +73,7 @@ class SoundTrack:
         if form.channels not in _LAYOUTS:
             raise UsageError(f"{form.channels} channels of sound; 1 to {max(_LAYOUTS)} are written")
         encoder = _ENCODERS[muxer]
-        self._container, self._path = container, path
+        self._container = container
         self._shift = float(shift_seconds)
         channels = min(form.channels, _MOST_CHANNELS.get(encoder, form.channels))
         rate = _av.sound_rate(encoder, form.rate)
@@ -82,7 +82,7 @@ class SoundTrack:
             raise OutputError(f"{path}: {encoder} is no sound encoder")
         stream.codec_context.flags |= _av.CodecFlags.bitexact
         if encoder in ("aac", "libopus", "libmp3lame"):
-            stream.codec_context.bit_rate = _BITS_PER_CHANNEL * max(1, channels)
+            stream.codec_context.bit_rate = _BITS_PER_CHANNEL * channels
         self._stream = stream
         self._form = form
         # avi holds no times: its sound starts where the file does.

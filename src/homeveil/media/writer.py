@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from abc import abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -91,9 +92,9 @@ class _Output(Scoped):
         """Give up unless ``commit`` came before."""
         self.abort()
 
+    @abstractmethod
     def _finish(self) -> None:
         """Write what encoders still hold."""
-        raise NotImplementedError
 
     def _failure(self, error: BaseException) -> str:
         return f"{self.path}: cannot be written ({_av.reason(error)}); nothing was left there"

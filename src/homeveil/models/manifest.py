@@ -111,9 +111,11 @@ class Manifest:
         known = ", ".join(model.purpose for model in self.models)
         raise UsageError(f"no model has the purpose {purpose!r}; known purposes: {known}")
 
-    def find_bundled(self, purpose: str) -> Bundled | None:
-        """The model for a purpose if it comes with the package."""
-        return next((one for one in self.bundled if one.purpose == purpose), None)
+    def find(self, purpose: str) -> Model | Bundled:
+        """The model for a purpose, pulled or bundled; UsageError if there is none."""
+        return next((one for one in self.bundled if one.purpose == purpose), None) or self.model(
+            purpose
+        )
 
     def select(self, purposes: Iterable[str] | None) -> tuple[Model, ...]:
         """The models for these purposes, or all."""

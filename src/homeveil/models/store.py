@@ -125,12 +125,9 @@ class ModelStore:
 
     def verify(self, purposes: Iterable[str] | None = None) -> None:
         """Hash every model again; ModelError names all that are missing or corrupt."""
-        wanted = list(self.manifest.all)
+        wanted: Iterable[Model | Bundled] = self.manifest.all
         if purposes is not None:
-            wanted = [
-                self.manifest.find_bundled(purpose) or self.manifest.model(purpose)
-                for purpose in dict.fromkeys(purposes)
-            ]
+            wanted = [self.manifest.find(purpose) for purpose in dict.fromkeys(purposes)]
         bad = [
             f"{model.purpose} is {state.value} ({self.path(model)})"
             for model in wanted
@@ -150,11 +147,10 @@ class ModelStore:
         own = (policy_models or {}).get(purpose)
         if own is not None:
             found = ResolvedModel(own.path, own.sha256.lower(), purpose, Origin.USER)
-        elif (bundled := self.manifest.find_bundled(purpose)) is not None:
-            found = ResolvedModel(self.path(bundled), bundled.sha256, purpose, Origin.BUNDLED)
         else:
-            model = self.manifest.model(purpose)
-            found = ResolvedModel(self.path(model), model.sha256, purpose, Origin.PULLED)
+            model = self.manifest.find(purpose)
+            origin = Origin.BUNDLED if isinstance(model, Bundled) else Origin.PULLED
+            found = ResolvedModel(self.path(model), model.sha256, purpose, origin)
         try:
             digest = file_sha256(found.path)
         except FileNotFoundError:
@@ -180,6 +176,23 @@ class ModelStore:
         path = self.path(model)
         write_atomically(path, data)
         return path
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModels:
+    """Bytes of each purpose, and the hashes they had."""
+
+    data: Mapping[str, bytes]
+    sha256: Mapping[str, str]
+
+
+def load(purposes: Iterable[str], policy_models: Mapping[str, ModelFile]) -> LoadedModels:
+    """Read the models for these purposes; ModelError for the first that is amiss."""
+    found = {purpose: locate(purpose, policy_models) for purpose in purposes}
+    return LoadedModels(
+        {purpose: model.read() for purpose, model in found.items()},
+        {purpose: model.sha256 for purpose, model in found.items()},
+    )
 
 
 def locate(purpose: str, policy_models: Mapping[str, ModelFile] | None = None) -> ResolvedModel:

@@ -52,17 +52,19 @@ def _view(
 ) -> _View:
     if not isinstance(storage, _Storage) or type(offset) is not int:
         raise ValueError("tensor")
-    for value in (shape, strides):
-        if not isinstance(value, tuple) or any(type(n) is not int or n < 0 for n in value):
-            raise ValueError("tensor shape")
-    assert isinstance(shape, tuple)
-    assert isinstance(strides, tuple)
-    if len(shape) != len(strides) or len(shape) > 8 or offset < 0:
+    sizes, steps = _naturals(shape), _naturals(strides)
+    if len(sizes) != len(steps) or len(sizes) > 8 or offset < 0:
         raise ValueError("tensor shape")
-    last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    if all(shape) and last >= storage.size:
+    last = offset + sum((n - 1) * step for n, step in zip(sizes, steps, strict=True))
+    if all(sizes) and last >= storage.size:
         raise ValueError("tensor outside its storage")
-    return _View(storage, offset, shape, strides)
+    return _View(storage, offset, sizes, steps)
+
+
+def _naturals(value: object) -> tuple[int, ...]:
+    if not isinstance(value, tuple) or any(type(n) is not int or n < 0 for n in value):
+        raise ValueError("tensor shape")
+    return value
 
 
 _KNOWN = {

@@ -50,20 +50,18 @@ class VoiceModels:
 def load_voice_models(policy: Policy) -> VoiceModels:
     """Read and check the voice networks. Raises ModelError for the first that is amiss."""
     purposes = (EMBEDDING_PURPOSE, TARGET_PURPOSES[policy.sound])
-    found = {purpose: store.locate(purpose, policy.models) for purpose in purposes}
-    data = {purpose: model.read() for purpose, model in found.items()}
+    loaded = store.load(purposes, policy.models)
     # Imported here: ONNX Runtime takes a while to load.
     from homeveil.perceive._onnx import StreamNetwork
 
     try:
-        embedding, target = (StreamNetwork(data[purpose]) for purpose in purposes)
+        embedding, target = (StreamNetwork(loaded.data[purpose]) for purpose in purposes)
     except Exception as error:
         raise ModelError(
             f"a voice model cannot be run ({type(error).__name__}: {error}); "
             "run `homeveil models verify`"
         ) from error
-    hashes = {purpose: model.sha256 for purpose, model in found.items()}
-    return VoiceModels(embedding, target, policy.sound, hashes)
+    return VoiceModels(embedding, target, policy.sound, loaded.sha256)
 
 
 @dataclass(frozen=True, slots=True)

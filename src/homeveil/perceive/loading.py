@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeveil.errors import ModelError
 from homeveil.models import store
+from homeveil.models.store import LoadedModels
 from homeveil.perceive.hearing import VOICE_PURPOSES
 from homeveil.perceive.perceiver import ModelPerceiver
 from homeveil.policy import ModelFile, Policy
@@ -29,14 +29,6 @@ FAR = 9.0
 """Distance reported when there is no profile: nobody is the agent."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedModels:
-    """Bytes of each purpose, and the hashes they had."""
-
-    data: Mapping[str, bytes]
-    sha256: Mapping[str, str]
-
-
 def load_models(models: Mapping[str, ModelFile]) -> LoadedModels:
     """Read every model and compare its hash; ModelError for the first that is amiss."""
     known = (*PURPOSES, *VOICE_PURPOSES)
@@ -45,11 +37,7 @@ def load_models(models: Mapping[str, ModelFile]) -> LoadedModels:
             raise ModelError(
                 f"policy: no model has the purpose {purpose!r}; purposes: {', '.join(known)}"
             )
-    found = {purpose: store.locate(purpose, models) for purpose in PURPOSES}
-    return LoadedModels(
-        {purpose: model.read() for purpose, model in found.items()},
-        {purpose: model.sha256 for purpose, model in found.items()},
-    )
+    return store.load(PURPOSES, models)
 
 
 def load_perceiver(
