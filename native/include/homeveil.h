@@ -145,4 +145,23 @@ int hv_gate_block(float *samples, size_t n, int32_t before, int32_t now, int32_t
 /* Name of the kernel set in use: "c" or "avx2". HOMEVEIL_CPU=c lowers it. */
 const char *hv_cpu_name(void);
 
+/* Confinement of the process that holds raw pixels (Linux on x86-64 and AArch64; elsewhere
+ * nothing is supported). */
+#define HV_DENIALS_KEPT 15
+#define HV_FILTER_MOST 1024
+
+/* Version of Landlock's interface, 0 if there is none; whether seccomp filters can be set. */
+int hv_landlock_abi(void);
+int hv_seccomp_ready(void);
+
+/* First step, in a process with one thread: it dies with `parent`, leaves no core, gains no
+ * rights, and can write, make, remove or run no file. Gives the version of Landlock in force
+ * (0: none), or a negative error number if the rest could not be had. */
+int hv_confine_begin(int32_t parent);
+
+/* Last step, for all threads: nothing can be opened, and only what computing needs can be
+ * called. Writing goes to `messages`, 1 and 2 alone. What is denied and could have led
+ * outward is counted in status[0]; status[1..HV_DENIALS_KEPT] keep the last numbers. */
+int hv_confine_lock(int32_t messages, uint32_t *status);
+
 #endif

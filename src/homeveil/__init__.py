@@ -33,6 +33,7 @@ from homeveil.errors import (
     FrameError,
     HomeveilError,
     InputError,
+    IsolationError,
     MediaError,
     ModelError,
     OutputError,
@@ -46,9 +47,10 @@ from homeveil.errors import (
 if TYPE_CHECKING:
     from homeveil.audio import RawAudio, VeiledAudio, audio_from_array
     from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
+    from homeveil.isolation import Isolate
     from homeveil.pictures import array_from_frame, frame_from_array
     from homeveil.policy import ModelFile, Muted, Policy, Sound, Style
-    from homeveil.profile.store import erase_profile, load_profile, save_profile
+    from homeveil.profile.store import LockedProfile, erase_profile, load_profile, save_profile
     from homeveil.profile.template import Profile
     from homeveil.redaction import Progress, redact
     from homeveil.redactor import Redactor
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from homeveil.voice_gate import VoiceGate
 
 _HOMES = {
+    "Isolate": "homeveil.isolation",
+    "LockedProfile": "homeveil.profile.store",
     "ModelFile": "homeveil.policy",
     "Muted": "homeveil.policy",
     "PixelFormat": "homeveil.frames",
@@ -88,6 +92,9 @@ __all__ = [
     "FrameError",
     "HomeveilError",
     "InputError",
+    "Isolate",
+    "IsolationError",
+    "LockedProfile",
     "MediaError",
     "ModelError",
     "ModelFile",

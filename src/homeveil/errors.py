@@ -11,7 +11,8 @@
     ├── ProfileError              a profile cannot be opened, made or trusted
     │   ├── PassphraseError       wrong passphrase, or the file was changed
     │   └── EnrollmentError       the material is not good enough to enroll from
-    └── PerceptionError           a look failed or took too long; what it was for is veiled
+    ├── PerceptionError           a look failed or took too long; what it was for is veiled
+    └── IsolationError            the isolated process cannot be had, died, or did what it may not
 
 A message says what happened, to which input, and what to do. It never holds pixel data,
 samples or templates. ``exit_code`` is what the command line ends with.
@@ -78,3 +79,10 @@ class PerceptionError(HomeveilError):
     """A look failed or took too long; the frames it was for are veiled whole."""
 
     exit_code = 6
+
+
+class IsolationError(HomeveilError):
+    """The process that holds raw content cannot be locked in, died, stalled, or tried what it
+    may not; nothing stands under the output's name."""
+
+    exit_code = 8

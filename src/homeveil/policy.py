@@ -148,10 +148,23 @@ class Policy:
             raise PolicyError(f"{path}: policy cannot be read ({error})") from error
         except tomllib.TOMLDecodeError as error:
             raise PolicyError(f"{path}: not a TOML file ({error})") from error
-        return cls._from_document(document, path)
+        return cls.from_document(document, path)
+
+    def to_document(self) -> dict[str, Any]:
+        """What a policy file would hold, with absolute paths; for JSON or TOML."""
+        names = [item.name for item in dataclasses.fields(self)]
+        document = {name: _plain(getattr(self, name)) for name in names}
+        document["fill_colour"] = list(self.fill_colour)
+        document["models"] = {
+            purpose: {"path": str(file.path.absolute()), "sha256": file.sha256}
+            for purpose, file in self.models.items()
+        }
+        return document
 
     @classmethod
-    def _from_document(cls, document: dict[str, Any], path: Path) -> Policy:
+    def from_document(cls, document: dict[str, Any], path: Path) -> Policy:
+        """The policy of a file's content; ``path`` is named in errors and is what relative
+        paths are relative to. Raises PolicyError."""
         known = {item.name for item in dataclasses.fields(cls)}
         for key in document:
             if key not in known:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil.clear.clearance import Clearance, Decision, Reason, withheld
+from homeveil.clear.clearance import Clearance, Decision, withheld
 from homeveil.errors import FrameError, HomeveilError, PerceptionError
 from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.grid import Grid
@@ -181,7 +181,6 @@ class _Stream:
                 fault=decision.fault,
             )
         except Exception:
-            reasons = np.full(self._grid.shape, Reason.FAULT, np.uint8)
             veiled = self._veil.card(frame)
-        tally.add(veiled, reasons)
+        tally.add(veiled)
         return veiled

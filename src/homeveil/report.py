@@ -10,9 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from homeveil._kernels import Verdict
 from homeveil.frames import VeiledFrame
 
@@ -50,7 +47,8 @@ class SoundReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Result of one redaction. ``sound`` is None when none was written."""
+    """Result of one redaction. ``sound`` is None when none was written. ``isolation``: what
+    kept raw content in a process of its own, or ``off``."""
 
     frames: int
     seconds: float
@@ -62,6 +60,7 @@ class Report:
     policy_sha256: str
     models: dict[str, str] = field(default_factory=dict)
     version: str = ""
+    isolation: str = "off"
 
     def to_json(self) -> str:
         """The report as a JSON object."""
@@ -72,13 +71,13 @@ class SoundTally:
     """Counts while sound leaves. ``closed_reason``: why closed stretches are closed."""
 
     def __init__(self, closed_reason: str) -> None:
-        self._closed_reason = closed_reason
+        self.closed_reason = closed_reason
         self._seconds: dict[str, float] = {}
         self._spans: dict[str, list[list[float]]] = {_CLEARED: [], _FAULT: []}
 
     def add(self, verdict: Verdict, start: float, end: float) -> None:
         """Take in one stretch that left, in seconds of presentation time."""
-        reason = {Verdict.OPEN: _CLEARED, Verdict.FAULT: _FAULT}.get(verdict, self._closed_reason)
+        reason = {Verdict.OPEN: _CLEARED, Verdict.FAULT: _FAULT}.get(verdict, self.closed_reason)
         self._seconds[reason] = self._seconds.get(reason, 0.0) + end - start
         spans = self._spans.get(reason)
         if spans is None:
@@ -87,6 +86,11 @@ class SoundTally:
             spans[-1][1] = end
         else:
             spans.append([start, end])
+
+    @property
+    def seconds(self) -> float:
+        """All that came so far."""
+        return sum(self._seconds.values())
 
     def report(self) -> SoundReport:
         """All that was counted."""
@@ -98,7 +102,7 @@ class SoundTally:
             reason: round(value, 3) for reason, value in self._seconds.items() if reason != _CLEARED
         }
         return SoundReport(
-            seconds=round(sum(self._seconds.values()), 3),
+            seconds=round(self.seconds, 3),
             cleared=round(self._seconds.get(_CLEARED, 0.0), 3),
             withheld=withheld,
             spans=spans(_CLEARED),
@@ -116,8 +120,8 @@ class Tally:
         self._share = 0.0
         self._spans: list[Span] = []
 
-    def add(self, frame: VeiledFrame, reasons: NDArray[np.uint8]) -> None:
-        """Take in one frame that left, with the reasons of its cells."""
+    def add(self, frame: VeiledFrame) -> None:
+        """Take in one frame that left."""
         seconds = frame.time.seconds
         self.frames += 1
         if self.first_seconds is None:

@@ -58,7 +58,8 @@ class VoiceGate(Scoped):
 
     profile: whose voice to let through; without one, or without a voice in it, nothing is.
     models: made from the policy's models if left out. listen: makes what listens to a
-    channel of the given rate; the default runs the models.
+    channel of the given rate; the default runs the models. tally: makes what counts, from
+    the reason for which closed stretches are closed.
 
     A gap or a step back in time, another rate or number of channels, and every failure of
     a model close the gate and drop what it knew; what still waited for a verdict is muted.
@@ -73,6 +74,7 @@ class VoiceGate(Scoped):
         *,
         models: VoiceModels | None = None,
         listen: Callable[[int], Hears] | None = None,
+        tally: Callable[[str], SoundTally] = SoundTally,
     ) -> None:
         self.policy = policy or Policy()
         voice = profile.voice if profile is not None else None
@@ -81,9 +83,7 @@ class VoiceGate(Scoped):
         if voice is not None and self.policy.sound is not Sound.WITHHELD:
             self._listen = listen or self._default(voice, models)
         self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
-        self.tally = SoundTally(
-            "no voice enrolled" if voice is None else "not cleared",
-        )
+        self.tally = tally("no voice enrolled" if voice is None else "not cleared")
         self._withheld: deque[tuple[float, float]] = deque(maxlen=_MOST_WITHHELD)
         self._stretch: _Stretch | None = None
         self._closed = False

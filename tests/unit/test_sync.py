@@ -14,10 +14,11 @@ import av
 import numpy as np
 import pytest
 
-import homeveil.redaction
+import homeveil.clearing
 from clips import picture
 from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
+from homeveil.isolation import Isolate
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from homeveil.perceive.observation import Observation
@@ -36,7 +37,7 @@ TICK = Fraction(1, 90_000)
 def _open(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gate that hears the agent alone, always."""
     listen = partial(VoiceGate, listen=lambda rate: Script(rate, lambda t: ALONE))
-    monkeypatch.setattr(homeveil.redaction, "VoiceGate", listen)
+    monkeypatch.setattr(homeveil.clearing, "VoiceGate", listen)
 
 
 def clicks(rate: int, channels: int = 1) -> np.ndarray:
@@ -111,7 +112,8 @@ def check(
     source: Path, target: Path, policy: Policy | None = None, tolerance: float = 0.03
 ) -> None:
     """Redact; clicks and frames of the output stand to each other as in the input."""
-    report = redact(source, target, profile=anybody(), policy=policy or Policy(style=Style.FILL))
+    chosen = policy or Policy(style=Style.FILL)
+    report = redact(source, target, profile=anybody(), policy=chosen, isolate=Isolate.OFF)
     before, after = offsets(source), offsets(target)
     assert len(before[0]) == len(CLICKS)
     assert after[0] == pytest.approx(before[0], abs=tolerance)
@@ -187,7 +189,8 @@ def test_a_fault_of_the_picture_mutes_its_sound(
 
     monkeypatch.setattr(ModelPerceiver, "look", look)
     source, target = make(tmp_path / "a.mp4"), tmp_path / "out.mp4"
-    report = redact(source, target, profile=anybody(), policy=Policy(style=Style.FILL))
+    policy = Policy(style=Style.FILL)
+    report = redact(source, target, profile=anybody(), policy=policy, isolate=Isolate.OFF)
     assert offsets(target)[0] == pytest.approx([CLICKS[1] + 0.02], abs=0.03)
     assert report.sound is not None
     assert report.sound.withheld["fault"] == pytest.approx(0.4, abs=0.1)

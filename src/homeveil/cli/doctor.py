@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"python      {platform.python_version()} on {platform.system()} {platform.machine()}")
     print(f"processor   {_processor()}, {os.cpu_count()} cores")
     print(f"kernels     {_kernels.cpu_name()}")
+    print(f"isolation   {_isolation()}")
     for package in _PACKAGES:
         print(f"{package:22} {_version(package)}")
     print(f"models in {cache_directory()}")
@@ -36,6 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  {entry.model.purpose:22} {entry.state.value}")
     print("ready" if ready else "not ready: run `homeveil models pull`")
     return 0 if ready else 4
+
+
+def _isolation() -> str:
+    from homeveil._confine import landlock_abi
+    from homeveil.isolation.box import missing_support
+
+    lacks = missing_support()
+    if lacks:
+        return f"incomplete: this system lacks {' and '.join(lacks)}"
+    return f"process of its own, Landlock {landlock_abi()}, seccomp"
 
 
 def _version(package: str) -> str:

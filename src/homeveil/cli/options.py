@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from homeveil.policy import Muted, Policy, Sound, Style
 
 if TYPE_CHECKING:
+    from homeveil.profile.store import LockedProfile
     from homeveil.profile.template import Profile
 
 
@@ -67,13 +68,19 @@ def policy_from(arguments: argparse.Namespace) -> Policy:
     return dataclasses.replace(policy, **changes)
 
 
-def profile_from(arguments: argparse.Namespace) -> Profile | None:
-    """The profile that the options ask for, opened; None with ``--nobody``."""
+def locked_profile_from(arguments: argparse.Namespace) -> LockedProfile | None:
+    """The profile that the options ask for, with what opens it; None with ``--nobody``."""
     if arguments.nobody:
         return None
     from homeveil.errors import ProfileError
-    from homeveil.profile.store import load_profile, read_passphrase
+    from homeveil.profile.store import LockedProfile, read_passphrase
 
     if not arguments.profile.is_file():
         raise ProfileError(f"{arguments.profile}: no such profile; make one with `homeveil enroll`")
-    return load_profile(arguments.profile, read_passphrase(file=arguments.passphrase_file))
+    return LockedProfile(arguments.profile, read_passphrase(file=arguments.passphrase_file))
+
+
+def profile_from(arguments: argparse.Namespace) -> Profile | None:
+    """The profile that the options ask for, opened; None with ``--nobody``."""
+    locked = locked_profile_from(arguments)
+    return locked.open() if locked is not None else None

@@ -31,6 +31,13 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--sound-track", type=int, metavar="N", help="sound track to keep, counted from 0"
     )
+    parser.add_argument(
+        "--isolate",
+        choices=["auto", "require", "off"],
+        default="auto",
+        help="keep raw content in a locked process: as far as the kernel can (auto), whole or "
+        "not at all (require), or not (off)",
+    )
     parser.add_argument("--plot", type=Path, metavar="F", help="write a timeline as SVG")
     parser.add_argument("--report", type=Path, metavar="F", help="write the report as JSON")
     shown = parser.add_mutually_exclusive_group()
@@ -44,10 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     policy = options.policy_from(arguments)
     from homeveil.cli.outputs import remember_output, write_text
     from homeveil.emit.progress import progress_bar
-    from homeveil.redaction import Progress, is_sound_file, redact
+    from homeveil.isolation import Isolate
+    from homeveil.media.reader import check_file
+    from homeveil.redaction import Progress, redact
 
-    _check_input(arguments.input, sound_alone=is_sound_file(arguments.output))
-    profile = options.profile_from(arguments)
+    # A bad name is told before a passphrase is asked for.
+    check_file(arguments.input)
+    profile = options.locked_profile_from(arguments)
     quiet = arguments.quiet or arguments.json
     with progress_bar(f"redacting {arguments.input.name}", quiet=quiet) as bar:
 
@@ -64,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             profile=profile,
             policy=policy,
             sound_track=arguments.sound_track,
+            isolate=Isolate(arguments.isolate),
             progress=show,
         )
     remember_output(arguments.output)
@@ -78,14 +89,6 @@ def run(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet:
         print(f"{arguments.output}: {_summary(report)}", file=sys.stderr)
     return 0
-
-
-def _check_input(path: Path, *, sound_alone: bool) -> None:
-    """A bad input is told before a passphrase is asked for."""
-    from homeveil.media.reader import VideoReader
-    from homeveil.media.sound_reader import SoundReader
-
-    (SoundReader(path) if sound_alone else VideoReader(path)).close()
 
 
 def _summary(report: Report) -> str:

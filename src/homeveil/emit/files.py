@@ -16,6 +16,7 @@ from homeveil.media.encoders import DEFAULT_ENCODER, choose_encoding
 from homeveil.media.sound_track import SoundFormat
 from homeveil.media.staging import check_target
 from homeveil.media.writer import VideoWriter
+from homeveil.policy import Policy
 from homeveil.scoped import Scoped
 
 
@@ -50,8 +51,7 @@ class FileSink(Scoped):
         self._settings = (encoder, quality, preset)
         self._writer: VideoWriter | None = None
         self._sound = sound
-        choose_encoding(self.path, encoder, quality, preset)
-        check_target(self.path, self._source)
+        _check(self.path, self._source, *self._settings)
 
     @property
     def frames_written(self) -> int:
@@ -101,6 +101,16 @@ class FileSink(Scoped):
     def close(self) -> None:
         """Give up unless ``commit`` came before."""
         self.abort()
+
+
+def check_output(path: Path, source: Path, policy: Policy) -> None:
+    """Raise OutputError for a name, place or encoder with which a FileSink cannot end well."""
+    _check(path, source, policy.video_encoder, policy.video_quality, policy.encoder_preset)
+
+
+def _check(path: Path, source: Path | None, encoder: str, quality: int, preset: str) -> None:
+    choose_encoding(path, encoder, quality, preset)
+    check_target(path, source)
 
 
 def fitted(frame: VeiledFrame, width: int, height: int) -> VeiledFrame:

@@ -14,12 +14,18 @@ Show = Callable[[int, int | None], None]
 def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Show]:
     """Bar with frames, frames per second and time left.
 
-    On no terminal it is one line at the start; quiet it is nothing.
+    On no terminal it is one line when the first thing is done; quiet it is nothing.
     """
     if quiet or not sys.stderr.isatty():
-        if not quiet:
-            print(f"{label} ...", file=sys.stderr, flush=True)
-        yield lambda done, expected: None
+        told = quiet
+
+        def tell(done: int, expected: int | None) -> None:
+            nonlocal told
+            if not told:
+                print(f"{label} ...", file=sys.stderr, flush=True)
+            told = True
+
+        yield tell
         return
     from rich.console import Console
     from rich.progress import (

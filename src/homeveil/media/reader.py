@@ -54,7 +54,7 @@ class VideoReader(Scoped):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        _check_file(self.path)
+        check_file(self.path)
         try:
             self._container = _av.open_input(self.path)
         except _av.FFmpegError as error:
@@ -164,8 +164,9 @@ class VideoReader(Scoped):
         self._container.close()
 
 
-def _check_file(path: Path) -> None:
-    """Say plainly what FFmpeg would say badly. A pipe is not opened: that would eat it."""
+def check_file(path: Path) -> None:
+    """Raise InputError, in plainer words than FFmpeg's, for what cannot be a recording. The
+    content is not looked at, and a pipe is not opened: that would eat it."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):

@@ -200,6 +200,13 @@ def locate(purpose: str, policy_models: Mapping[str, ModelFile] | None = None) -
     return ModelStore().locate(purpose, policy_models)
 
 
+def expected_sha256(purpose: str, policy_models: Mapping[str, ModelFile]) -> str:
+    """The hash that the model for a purpose must have, lower-case hex; ModelError for a
+    purpose that nobody knows."""
+    own = policy_models.get(purpose)
+    return own.sha256.lower() if own is not None else ModelStore().manifest.find(purpose).sha256
+
+
 def status() -> list[ModelStatus]:
     """:meth:`ModelStore.status` of the user's own store."""
     return ModelStore().status()

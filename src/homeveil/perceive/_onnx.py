@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+# From 1.29 on ONNX Runtime reports the device, the process and its sessions to its maker
+# unless this is set before it is loaded; then it makes no identifier, no file and no
+# connection (microsoft/onnxruntime, pull request 27379).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime
+
+# Whoever loaded it before us may not have known.
+onnxruntime.disable_telemetry_events()
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:

@@ -24,7 +24,7 @@ import struct
 import tempfile
 import unicodedata
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -124,6 +124,29 @@ def load_profile(path: str | Path, passphrase: str) -> Profile:
         raise ProfileError(
             f"{path}: the profile's content is malformed ({type(error).__name__}); enroll again"
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedProfile:
+    """A profile still encrypted, and what opens it: for a process that must not hold it
+    open itself."""
+
+    path: Path
+    passphrase: str = field(repr=False)
+
+    def open(self) -> Profile:
+        """:func:`load_profile`."""
+        return load_profile(self.path, self.passphrase)
+
+
+def encode_profile(profile: Profile) -> bytes:
+    """An open profile as bytes, NOT encrypted: for a pipe to another process of ours."""
+    return _encode_payload(profile)
+
+
+def decode_profile(payload: bytes) -> Profile:
+    """What :func:`encode_profile` gave."""
+    return _decode_payload(payload)
 
 
 def erase_profile(path: str | Path) -> None:

@@ -1,0 +1,282 @@
+"""One recorded file, read and cleared: veiled pictures and sound in the order to be written."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from homeveil.audio import RawAudio, VeiledAudio
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
+from homeveil.perceive.loading import load_models, load_perceiver
+from homeveil.policy import Policy, Sound
+from homeveil.profile.store import LockedProfile
+from homeveil.profile.template import Profile
+from homeveil.redactor import Redactor
+from homeveil.report import SoundTally, Tally
+from homeveil.scoped import Scoped
+from homeveil.voice_gate import VoiceGate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from homeveil.media.reader import VideoReader
+    from homeveil.media.sound_reader import SoundReader
+    from homeveil.media.sound_track import SoundFormat
+
+_log = logging.getLogger("homeveil")
+
+Veiled = VeiledFrame | VeiledAudio
+
+_WARM_WIDTH, _WARM_HEIGHT = 256, 144
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to clear. source: a file. profile: whom to show and hear, open or still locked,
+    or None for nobody. sound_alone: leave the picture out. sound_track: which one, counted
+    from 0, or None for the file's default."""
+
+    source: Path
+    profile: Profile | LockedProfile | None
+    policy: Policy
+    sound_alone: bool = False
+    sound_track: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What will come, known before the first frame. width, height: 0 without a picture.
+    seconds_expected and frames_expected are what the file claims. sound: None without."""
+
+    width: int
+    height: int
+    frame_rate: Fraction | None
+    sample_aspect_ratio: Fraction | None
+    frames_expected: int | None
+    seconds_expected: float | None
+    sound: SoundFormat | None
+
+
+class Clearing(Scoped):
+    """Gives the veiled frames and sound of one file, once, and counts.
+
+    form: what comes. models: purpose to SHA-256 of those in use. tally, sound_tally: what came
+    so far; sound_tally is None without sound. damaged_packets: those skipped. isolation: what keeps
+    raw content from this process, or ``off``.
+    """
+
+    form: Form
+    models: dict[str, str]
+    tally: Tally
+    sound_tally: SoundTally | None
+    isolation: str = "off"
+
+    @property
+    @abstractmethod
+    def damaged_packets(self) -> int:
+        """Packets skipped so far."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Veiled]:
+        """Frames and sound in the order to be written; the first frame before any sound. What
+        is given stays valid until the next is asked for."""
+
+
+def open_here(order: Order, tally: Callable[[str], SoundTally] = SoundTally) -> FileClearing:
+    """Clear in this process. Raises InputError, ModelError, ProfileError."""
+    return _SoundAlone(order, tally) if order.sound_alone else _PictureAndSound(order, tally)
+
+
+class FileClearing(Clearing):
+    """Clears in the process that it is made in, which holds raw content then."""
+
+    def __init__(self, order: Order, tally: Callable[[str], SoundTally]) -> None:
+        self.order = order
+        self._make_tally = tally
+        profile = order.profile
+        self.profile = profile.open() if isinstance(profile, LockedProfile) else profile
+        self.tally = Tally()
+        self._stack = ExitStack()
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    @abstractmethod
+    def _open(self) -> None: ...
+
+    @abstractmethod
+    def warm_up(self) -> None:
+        """Run everything once on nothing, so that later nothing is loaded any more."""
+
+    def _gate(self) -> VoiceGate:
+        gate = VoiceGate(self.profile, self.order.policy, tally=self._make_tally)
+        self.sound_tally = gate.tally
+        return self._stack.enter_context(gate)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class _SoundAlone(FileClearing):
+    def _open(self) -> None:
+        from homeveil.media.sound_reader import SoundReader
+
+        order = self.order
+        self._reader = self._stack.enter_context(SoundReader(order.source, order.sound_track))
+        self._voices = self._gate()
+        self.models = _heard_with(self._voices)
+        seconds = self._reader.duration_seconds
+        self.form = Form(0, 0, None, None, None, seconds, self._reader.form)
+
+    @property
+    def damaged_packets(self) -> int:
+        return self._reader.damaged_packets
+
+    def __iter__(self) -> Iterator[Veiled]:
+        for block in self._reader:
+            yield from self._voices.process(block)
+        yield from self._voices.flush()
+
+    def warm_up(self) -> None:
+        _warm_up_sound(self.profile, self.order.policy, self._voices, self._reader.form)
+
+
+class _PictureAndSound(FileClearing):
+    def _open(self) -> None:
+        # The codec library is loaded late: `import homeveil` must stay light.
+        from homeveil.media.reader import VideoReader
+
+        policy = self.order.policy
+        models = load_models(policy.models)
+        self._reader = reader = self._stack.enter_context(VideoReader(self.order.source))
+        self._sound = self._open_sound(reader)
+        self.models = dict(models.sha256)
+        if self._sound is None:
+            self.sound_tally = None
+        else:
+            self.models.update(_heard_with(self._sound.gate))
+        self.form = Form(
+            reader.width,
+            reader.height,
+            reader.frame_rate,
+            reader.sample_aspect_ratio,
+            reader.frame_count_hint,
+            reader.duration_seconds,
+            self._sound.form if self._sound is not None else None,
+        )
+        perceiver = load_perceiver(self.profile, policy, models)
+        self._redactor = self._stack.enter_context(
+            Redactor(self.profile, policy, perceiver=perceiver)
+        )
+        self.tally = self._redactor.tally
+
+    def _open_sound(self, reader: VideoReader) -> _SoundBeside | None:
+        """The sound of the file whose picture is being read, opened a second time."""
+        if self.order.policy.sound is Sound.WITHHELD or not reader.has_audio:
+            return None
+        from homeveil.media.sound_reader import SoundReader
+
+        if not reader.path.is_file():
+            _log.warning("%s: is no plain file, so its sound is left out", reader.path)
+            return None
+        sound = SoundReader(reader.path, self.order.sound_track)
+        return _SoundBeside(self._stack.enter_context(sound), self._gate())
+
+    @property
+    def damaged_packets(self) -> int:
+        beside = self._sound.damaged_packets if self._sound is not None else 0
+        return self._reader.damaged_packets + beside
+
+    def __iter__(self) -> Iterator[Veiled]:
+        for veiled in self._frames():
+            yield veiled
+            if self._sound is not None:
+                yield from self._sound.follow(veiled)
+        if self._sound is not None:
+            yield from self._sound.rest()
+
+    def _frames(self) -> Iterator[VeiledFrame]:
+        for raw in self._reader:
+            yield from self._redactor.process(raw)
+        yield from self._redactor.flush()
+
+    def warm_up(self) -> None:
+        redactor = self._redactor
+        for raw in _nothing():
+            list(redactor.process(raw))
+        list(redactor.flush())
+        redactor.reset()
+        redactor.tally = self.tally = Tally()
+        if self._sound is not None:
+            _warm_up_sound(self.profile, self.order.policy, self._sound.gate, self._sound.form)
+
+
+class _SoundBeside:
+    """The sound of a file, gated, in step with its picture. form: what it comes in."""
+
+    def __init__(self, reader: SoundReader, gate: VoiceGate) -> None:
+        self._reader, self.gate = reader, gate
+        self.form = reader.form
+        self._blocks = iter(reader)
+        self._read_to = float("-inf")
+        self._seen: float | None = None
+
+    @property
+    def damaged_packets(self) -> int:
+        """Packets of sound skipped so far."""
+        return self._reader.damaged_packets
+
+    def follow(self, frame: VeiledFrame) -> Iterator[VeiledAudio]:
+        """The sound up to a frame that was written; its faults are the sound's too."""
+        seconds = frame.time.seconds
+        if frame.fault:
+            # It stands from the frame before to the one after, as far off as that.
+            step = seconds - self._seen if self._seen is not None else 0.0
+            self.gate.withhold(seconds - step, seconds + step)
+        self._seen = seconds
+        while self._read_to < seconds + self.gate.delay_seconds:
+            block = next(self._blocks, None)
+            if block is None:
+                self._read_to = float("inf")
+                return
+            self._read_to = block.time.seconds + block.seconds
+            yield from self.gate.process(block)
+
+    def rest(self) -> Iterator[VeiledAudio]:
+        """All that is left."""
+        for block in self._blocks:
+            yield from self.gate.process(block)
+        yield from self.gate.flush()
+
+
+def _heard_with(gate: VoiceGate) -> dict[str, str]:
+    return dict(gate.models.sha256) if gate.models is not None else {}
+
+
+def _nothing() -> Iterator[RawFrame]:
+    """Three frames of noise, in which there is something to look at again."""
+    noise = np.random.Generator(np.random.PCG64(0))
+    shapes = plane_shapes(PixelFormat.I420, _WARM_WIDTH, _WARM_HEIGHT)
+    for number in range(3):
+        planes = tuple(noise.integers(0, 255, shape, np.uint8) for shape in shapes)
+        time = Timestamp.from_seconds(number)
+        yield RawFrame(planes, PixelFormat.I420, _WARM_WIDTH, _WARM_HEIGHT, time)
+
+
+def _warm_up_sound(
+    profile: Profile | None, policy: Policy, gate: VoiceGate, form: SoundFormat
+) -> None:
+    with VoiceGate(profile, policy, models=gate.models) as other:
+        samples = np.zeros((form.channels, form.rate // 2), np.float32)
+        list(other.process(RawAudio(samples, form.rate, Timestamp.from_seconds(0.0))))
+        list(other.flush())

@@ -1,0 +1,302 @@
+"""The side that encodes and writes: starts the isolated process and takes what it sends.
+
+This process opens no input, runs no model and never maps raw content.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from homeveil import _confine
+from homeveil.audio import VeiledAudio
+from homeveil.clearing import Clearing, Form, Order, Veiled, open_here
+from homeveil.errors import IsolationError
+from homeveil.frames import _SEAL, Colour, Timestamp, VeiledFrame
+from homeveil.grid import Grid
+from homeveil.isolation import Isolate, inside, messages
+from homeveil.isolation.messages import Message
+from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
+from homeveil.media.sound_track import SoundFormat
+from homeveil.models.store import expected_sha256
+from homeveil.report import SoundTally, Tally
+
+_log = logging.getLogger("homeveil")
+
+STALL_SECONDS = 60.0
+"""The isolated process is given up when it is silent for this long and as much again as
+three looks may take; not while it reads what is no plain file, which may come slowly."""
+
+_START = (
+    "import sys; sys.path[:] = {path!r}; from homeveil import _confine;"
+    " landlock = _confine.begin({parent});"
+    " from homeveil.isolation.inside import main; main({commands}, {messages}, {memory}, landlock)"
+)
+
+
+def missing_support() -> list[str]:
+    """What this system lacks of full isolation, in words; empty if nothing."""
+    if not sys.platform.startswith("linux") or not hasattr(os, "memfd_create"):
+        return ["Linux"]
+    lacks = []
+    if not _confine.landlock_abi():
+        lacks.append("Landlock (Linux 5.13)")
+    if not _confine.has_seccomp():
+        lacks.append("seccomp filters (Linux 4.14)")
+    return lacks
+
+
+def open_clearing(order: Order, isolate: Isolate) -> Clearing:
+    """Clear a file in a process of its own, or, where ``isolate`` allows or asks, in this one.
+
+    Raises IsolationError, and what the isolated process reports: InputError, ModelError,
+    ProfileError.
+    """
+    if isolate is Isolate.OFF:
+        return open_here(order)
+    lacks = missing_support()
+    if lacks and isolate is Isolate.REQUIRE:
+        raise IsolationError(f"isolation needs {' and '.join(lacks)}, which this system lacks")
+    if lacks == ["Linux"] or not sys.executable:
+        _log.warning("isolation needs Linux and a Python to start: clearing in this process")
+        return open_here(order)
+    if lacks:
+        _log.warning("isolation is incomplete: this system lacks %s", " and ".join(lacks))
+    return Box(order)
+
+
+class Box(Clearing):
+    """A file being cleared in a process that the kernel keeps from everything else."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        patient = order.source.exists() and not order.source.is_file()
+        seconds = STALL_SECONDS + 3 * order.policy.look_timeout_seconds
+        self._patience_ms = None if patient else round(1000 * seconds)
+        self._damaged = 0
+        self._slots: Slots | None = None
+        self._descriptors: list[int] = []
+        try:
+            self._start()
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        their_commands, self._commands = self._pipe()
+        self._incoming, their_messages = self._pipe()
+        self._memory = os.memfd_create("homeveil", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self._descriptors.append(self._memory)
+        handed = (their_commands, their_messages, self._memory)
+        root = str(Path(__file__).parents[2])
+        code = _START.format(
+            path=[root, *(entry for entry in sys.path if entry and entry != root)],
+            parent=os.getpid(),
+            commands=their_commands,
+            messages=their_messages,
+            memory=self._memory,
+        )
+        nothing = subprocess.DEVNULL
+        environment = {
+            name: value for name, value in os.environ.items() if name != "HOMEVEIL_PASSPHRASE"
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", code],
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            pass_fds=handed,
+            env=environment,
+        )
+        for handle in (their_commands, their_messages):
+            self._descriptors.remove(handle)
+            os.close(handle)
+        self._poll = select.poll()
+        self._poll.register(self._incoming, select.POLLIN)
+        text = json.dumps(inside.write_order(self._order)).encode()
+        self._command(len(text).to_bytes(4, "little") + text)
+
+    def _pipe(self) -> tuple[int, int]:
+        ends = os.pipe()
+        self._descriptors.extend(ends)
+        return ends
+
+    def _open(self) -> None:
+        opened = self._receive()
+        if not isinstance(opened, messages.Opened):
+            raise self._out_of_turn()
+        self.form = _form(opened)
+        self.tally = Tally()
+        self.sound_tally = None
+        if self.form.sound is not None:
+            reason = "not cleared" if opened.voice else "no voice enrolled"
+            self.sound_tally = SoundTally(reason)
+        known, own = inside.ALL_PURPOSES, self._order.policy.models
+        if opened.purposes >> len(known):
+            raise self._out_of_turn()
+        used = [name for bit, name in enumerate(known) if opened.purposes >> bit & 1]
+        self.models = {purpose: expected_sha256(purpose, own) for purpose in used}
+        slots = Slots(self._memory, self.form.width, self.form.height)
+        slots.make()
+        slots.map()
+        self._slots = slots
+        self._command(inside.GO)
+        locked = self._receive()
+        if not isinstance(locked, messages.Locked):
+            raise self._out_of_turn()
+        parts = ["process"]
+        parts += [f"landlock {locked.landlock}"] if locked.landlock else []
+        parts += ["seccomp"] if locked.seccomp else []
+        if missing_support() == [] and len(parts) < 3:
+            raise IsolationError("the isolated process could not lock itself in; it was stopped")
+        self.isolation = ", ".join(parts)
+
+    @property
+    def damaged_packets(self) -> int:
+        return self._damaged
+
+    @property
+    def process_id(self) -> int:
+        """Of the isolated process."""
+        return self._process.pid
+
+    def __iter__(self) -> Iterator[Veiled]:
+        while True:
+            message = self._receive()
+            if isinstance(message, messages.Picture):
+                frame = self._frame(message)
+                self.tally.add(frame)
+                if frame.fault:
+                    _log.warning("frame withheld: a fault in the isolated process")
+                yield frame
+                self._command(bytes([message.slot]))
+            elif isinstance(message, messages.Sound):
+                yield self._sound(message)
+                self._command(bytes([message.slot | inside.SOUND_BIT]))
+            elif isinstance(message, messages.Judged) and self.sound_tally is not None:
+                self.sound_tally.add(message.verdict, message.start, message.end)
+            elif isinstance(message, messages.Done):
+                self._damaged = message.damaged
+                return
+            else:
+                raise self._out_of_turn()
+
+    def _frame(self, message: messages.Picture) -> VeiledFrame:
+        width, height = message.width, message.height
+        grid = Grid.over(width, height)
+        cells = grid.rows * grid.cols
+        if self._slots is None or not self.form.width or not self._slots.fits(width, height):
+            raise self._out_of_turn()
+        if message.withheld > cells or (message.fault and message.withheld < cells):
+            raise self._out_of_turn()
+        colour = Colour(
+            message.matrix, message.primaries, message.transfer, bool(message.full_range)
+        )
+        return VeiledFrame(
+            self._slots.planes(message.slot, message.layout, width, height),
+            message.layout,
+            width,
+            height,
+            _time(message),
+            colour,
+            veiled_share=message.withheld / cells,
+            fault=bool(message.fault),
+            seal=_SEAL,
+        )
+
+    def _sound(self, message: messages.Sound) -> VeiledAudio:
+        size = 4 * message.channels * message.count
+        if self._slots is None or self.form.sound is None or size > SOUND_SLOT_BYTES:
+            raise self._out_of_turn()
+        samples = self._slots.samples(message.slot, message.channels, message.count)
+        share = message.opened / message.count
+        return VeiledAudio(samples, message.rate, _time(message), share, _SEAL)
+
+    def _command(self, data: bytes) -> None:
+        try:
+            os.write(self._commands, data)
+        except BrokenPipeError:
+            # Its last words, or that it has none, come out when they are read.
+            return
+
+    def _receive(self) -> Message:
+        """The next message; whatever else happens to the isolated process is an error."""
+        if not self._poll.poll(self._patience_ms):
+            raise IsolationError(
+                f"the isolated process was silent for {(self._patience_ms or 0) // 1000} s and was "
+                "stopped; nothing was left behind"
+            )
+        data = os.read(self._incoming, messages.SIZE)
+        self._check_denials()
+        if not data:
+            raise self._died()
+        message = messages.decode(data)
+        if isinstance(message, messages.Failed):
+            raise message.exception()
+        return message
+
+    def _check_denials(self) -> None:
+        denied = self._slots.denials() if self._slots is not None else []
+        if denied:
+            calls = ", ".join(map(str, sorted(set(denied))))
+            raise IsolationError(
+                f"the isolated process tried what it may not (system call {calls}) and was "
+                "stopped; the input may be hostile; nothing was left behind"
+            )
+
+    def _died(self) -> IsolationError:
+        status = self._process.wait()
+        if -status == signal.SIGSYS:
+            why = "was killed for a system call that it may not make"
+        elif status < 0:
+            why = f"was killed ({signal.Signals(-status).name})"
+        else:
+            why = f"ended too early (status {status})"
+        return IsolationError(f"the isolated process {why}; nothing was left behind")
+
+    def _out_of_turn(self) -> IsolationError:
+        return IsolationError(
+            "the isolated process sent what does not belong there; it was stopped and nothing "
+            "was left behind"
+        )
+
+    def close(self) -> None:
+        """Kill the process, which has nothing left that is worth an orderly end."""
+        process: subprocess.Popen[bytes] | None = getattr(self, "_process", None)
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+        if self._slots is not None:
+            self._slots.close()
+
+
+def _form(opened: messages.Opened) -> Form:
+    sound = None
+    if opened.sound_rate:
+        sound = SoundFormat(opened.sound_rate, opened.sound_channels)
+    return Form(
+        opened.width,
+        opened.height,
+        messages.fraction(opened.rate_num, opened.rate_den),
+        messages.fraction(opened.aspect_num, opened.aspect_den),
+        opened.frames or None,
+        opened.seconds or None,
+        sound,
+    )
+
+
+def _time(message: messages.Picture | messages.Sound) -> Timestamp:
+    base = messages.fraction(message.base_num, message.base_den)
+    if base is None:
+        raise IsolationError("the isolated process sent a time without a clock")
+    return Timestamp(message.pts, base)

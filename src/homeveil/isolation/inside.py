@@ -1,0 +1,263 @@
+"""The isolated side: reads, looks and veils one file, and sends what is veiled.
+
+Started by :mod:`homeveil.isolation.box` in a process that has already given up writing
+(``_confine.begin``). It opens what it needs, locks itself in and never opens anything again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import resource
+import signal
+import sys
+import types
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from homeveil import _confine
+from homeveil._kernels import Verdict
+from homeveil.audio import VeiledAudio
+from homeveil.clearing import FileClearing, Order, open_here
+from homeveil.errors import InputError, IsolationError
+from homeveil.frames import PixelFormat, VeiledFrame
+from homeveil.grid import Grid
+from homeveil.isolation import messages
+from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS, Message
+from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
+from homeveil.perceive.hearing import VOICE_PURPOSES
+from homeveil.perceive.loading import PURPOSES
+from homeveil.policy import Policy
+from homeveil.profile.store import LockedProfile, decode_profile
+from homeveil.profile.template import Profile
+from homeveil.report import SoundTally
+
+ALL_PURPOSES = (*PURPOSES, *VOICE_PURPOSES)
+"""Models that a message can name, by bit."""
+
+MORE_MEMORY_BYTES = 3 * 2**30
+"""What may be mapped beyond what is mapped when the process locks itself in."""
+
+GO = b"\xff"
+SOUND_BIT = 0x80
+
+
+def main(commands: int, outgoing: int, memory: int, landlock: int) -> None:
+    """Clear one file and end the process. commands, outgoing, memory: descriptors that were
+    handed over; landlock: its version in force."""
+    # Who is at the terminal stops the other process, and that one stops this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_plotting_out()
+    inside = _Inside(commands, outgoing, memory)
+    status = 1
+    try:
+        inside.run(landlock)
+        status = 0
+    except BaseException as error:
+        inside.tell(messages.Failed.of(error))
+    finally:
+        # Nothing is closed in an orderly way: most of what that needs is forbidden by now.
+        os._exit(status)
+
+
+def _leave_plotting_out() -> None:
+    """MediaPipe loads a plotting library for drawings that nobody makes here; it would search
+    for fonts, want a folder of its own in the user's home, and fail without."""
+    pyplot = types.ModuleType("matplotlib.pyplot")
+    plotting = types.ModuleType("matplotlib")
+    plotting.pyplot = pyplot  # type: ignore[attr-defined]
+    sys.modules.setdefault("matplotlib", plotting)
+    sys.modules.setdefault("matplotlib.pyplot", pyplot)
+
+
+class _SentTally(SoundTally):
+    """Counts on the other side."""
+
+    inside: _Inside
+
+    def add(self, verdict: Verdict, start: float, end: float) -> None:
+        self.inside.tell(messages.Judged.of(verdict, start, end))
+
+
+class _Inside:
+    def __init__(self, commands: int, outgoing: int, memory: int) -> None:
+        self._commands, self._outgoing, self._memory = commands, outgoing, memory
+        self._pictures = deque(range(PICTURE_SLOTS))
+        self._sounds = deque(range(SOUND_SLOTS))
+        self._damaged = 0
+
+    def tell(self, message: Message) -> None:
+        """Send one message. A reader that is gone ends this process."""
+        os.write(self._outgoing, messages.encode(message))
+
+    def run(self, landlock: int) -> None:
+        order = read_order(json.loads(self._read_text()))
+        with open_here(order, self._tally) as clearing:
+            clearing.warm_up()
+            self.tell(_opened(clearing))
+            form = clearing.form
+            self._slots = Slots(self._memory, form.width, form.height)
+            if os.read(self._commands, 1) != GO:
+                raise IsolationError("the other process gave up")
+            self._slots.map()
+            self._lock(landlock)
+            for veiled in clearing:
+                if isinstance(veiled, VeiledFrame):
+                    self._send_picture(veiled)
+                else:
+                    self._send_sound(veiled)
+            self.tell(messages.Done(min(clearing.damaged_packets, 2**31 - 1)))
+
+    def _lock(self, landlock: int) -> None:
+        _limit_memory()
+        seccomp = _confine.has_seccomp()
+        if seccomp:
+            _confine.lock(self._outgoing, self._slots.memory)
+        self.tell(messages.Locked(landlock, int(seccomp)))
+
+    def _tally(self, closed_reason: str) -> SoundTally:
+        tally = _SentTally(closed_reason)
+        tally.inside = self
+        return tally
+
+    def _read_text(self) -> bytes:
+        size = int.from_bytes(self._read(4), "little")
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            piece = os.read(self._commands, size - len(data))
+            if not piece:
+                raise IsolationError("the other process gave up")
+            data += piece
+        return data
+
+    def _free(self, slots: deque[int]) -> int:
+        """A slot to fill; waits until the other process has done with one."""
+        while not slots:
+            (slot,) = self._read(1)
+            if slot & SOUND_BIT:
+                self._sounds.append(slot & ~SOUND_BIT)
+            else:
+                self._pictures.append(slot)
+        return slots.popleft()
+
+    def _send_picture(self, frame: VeiledFrame) -> None:
+        if not self._slots.fits(frame.width, frame.height):
+            raise InputError(
+                f"the picture grows to {frame.width}x{frame.height} in mid-stream, too much for "
+                "one file; cut it there"
+            )
+        slot = self._free(self._pictures)
+        places = self._slots.planes(slot, frame.pixel_format, frame.width, frame.height)
+        for place, plane in zip(places, frame.planes, strict=True):
+            np.copyto(place, plane)
+        cells = Grid.over(frame.width, frame.height)
+        colour, base = frame.colour, frame.time.time_base
+        self.tell(
+            messages.Picture(
+                slot=slot,
+                pixel_format=tuple(PixelFormat).index(frame.pixel_format),
+                fault=int(frame.fault),
+                matrix=colour.matrix,
+                primaries=colour.primaries,
+                transfer=colour.transfer,
+                full_range=int(colour.full_range),
+                width=frame.width,
+                height=frame.height,
+                pts=frame.time.pts,
+                base_num=base.numerator,
+                base_den=base.denominator,
+                withheld=round(frame.veiled_share * cells.rows * cells.cols),
+            )
+        )
+
+    def _send_sound(self, sound: VeiledAudio) -> None:
+        most = SOUND_SLOT_BYTES // (4 * sound.channels)
+        base = sound.time.time_base
+        for start in range(0, sound.samples.shape[1], most):
+            piece = sound.samples[:, start : start + most]
+            count = piece.shape[1]
+            slot = self._free(self._sounds)
+            np.copyto(self._slots.samples(slot, sound.channels, count), piece)
+            self.tell(
+                messages.Sound(
+                    slot=slot,
+                    channels=sound.channels,
+                    rate=sound.rate,
+                    count=count,
+                    pts=sound.time.pts + start * base.denominator // (sound.rate * base.numerator),
+                    base_num=base.numerator,
+                    base_den=base.denominator,
+                    opened=round(sound.open_share * count),
+                )
+            )
+
+
+def write_order(order: Order) -> dict[str, Any]:
+    """An order as JSON. Its profile goes as it is: locked with what opens it, or open."""
+    profile: dict[str, str] | None = None
+    if isinstance(order.profile, LockedProfile):
+        path = str(order.profile.path.absolute())
+        profile = {"path": path, "passphrase": order.profile.passphrase}
+    elif order.profile is not None:
+        from homeveil.profile.store import encode_profile
+
+        profile = {"open": base64.b64encode(encode_profile(order.profile)).decode()}
+    return {
+        "source": str(order.source),
+        "profile": profile,
+        "policy": order.policy.to_document(),
+        "sound_alone": order.sound_alone,
+        "sound_track": order.sound_track,
+    }
+
+
+def read_order(document: dict[str, Any]) -> Order:
+    """What :func:`write_order` gave."""
+    profile: Profile | LockedProfile | None = None
+    told = document["profile"]
+    if told is not None:
+        if "open" in told:
+            profile = decode_profile(base64.b64decode(told["open"]))
+        else:
+            profile = LockedProfile(Path(told["path"]), told["passphrase"])
+    return Order(
+        Path(document["source"]),
+        profile,
+        Policy.from_document(document["policy"], Path("policy")),
+        document["sound_alone"],
+        document["sound_track"],
+    )
+
+
+def _opened(clearing: FileClearing) -> messages.Opened:
+    form = clearing.form
+    rate_num, rate_den = messages.ratio(form.frame_rate)
+    aspect_num, aspect_den = messages.ratio(form.sample_aspect_ratio)
+    profile = clearing.profile
+    return messages.Opened(
+        width=form.width,
+        height=form.height,
+        rate_num=rate_num,
+        rate_den=rate_den,
+        aspect_num=aspect_num,
+        aspect_den=aspect_den,
+        frames=min(form.frames_expected or 0, 2**40 - 1),
+        seconds=min(form.seconds_expected or 0.0, 10.0**9),
+        sound_rate=form.sound.rate if form.sound else 0,
+        sound_channels=form.sound.channels if form.sound else 0,
+        purposes=sum(1 << ALL_PURPOSES.index(purpose) for purpose in clearing.models),
+        voice=int(profile is not None and profile.voice is not None),
+    )
+
+
+def _limit_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    most = pages * resource.getpagesize() + MORE_MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))

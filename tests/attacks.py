@@ -1,0 +1,242 @@
+"""Things that the isolated process must not be able to do, done for real inside it.
+
+``install`` is called in the isolated process before it locks itself in (see
+tests/fault/test_isolation_attacks.py); the attack runs when the first picture leaves. If it
+fails with an error of the system, the process says so as its last words; if it goes through
+it says that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import encodings.idna  # noqa: F401 - later nothing can be imported
+import mmap
+import os
+import signal
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable
+from multiprocessing import resource_tracker, shared_memory
+from pathlib import Path
+
+import numpy as np
+
+from homeveil.errors import IsolationError
+from homeveil.isolation import inside, messages
+
+DENIED = "attack denied"
+WENT_THROUGH = "attack went through"
+
+libc = ctypes.CDLL(None, use_errno=True)
+_PARENT = os.getppid()
+
+
+def _c(result: int) -> int:
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def tcp(target: str) -> None:
+    socket.create_connection(("127.0.0.1", int(target)), timeout=2).sendall(b"stolen")
+
+
+def udp(target: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.sendto(b"stolen", ("127.0.0.1", int(target)))
+
+
+def dns(target: str) -> None:
+    socket.getaddrinfo("stolen.example.org", 80)
+
+
+def http(target: str) -> None:
+    urllib.request.urlopen(f"http://127.0.0.1:{target}/stolen", timeout=2)
+
+
+def c_socket(target: str) -> None:
+    handle = _c(libc.socket(2, 1, 0))
+    address = b"\x02\x00" + int(target).to_bytes(2, "big") + b"\x7f\x00\x00\x01" + bytes(8)
+    _c(libc.connect(handle, address, 16))
+    _c(libc.send(handle, b"stolen", 6, 0))
+
+
+def abstract_unix(target: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as out:
+        out.connect("\0" + target)
+
+
+def socket_pair(target: str) -> None:
+    socket.socketpair()
+
+
+def write_file(target: str) -> None:
+    Path(target).write_bytes(b"stolen")
+
+
+def c_write_file(target: str) -> None:
+    _c(libc.open(target.encode(), os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+def append_file(target: str) -> None:
+    os.open("/etc/hostname", os.O_RDWR | os.O_APPEND)
+
+
+def read_file(target: str) -> None:
+    Path("/etc/hostname").read_bytes()
+
+
+def list_folder(target: str) -> None:
+    os.listdir("/")
+
+
+def make_folder(target: str) -> None:
+    os.mkdir(target)
+
+
+def remove_file(target: str) -> None:
+    os.unlink("/etc/hostname")
+
+
+def rename(target: str) -> None:
+    os.rename("/etc/hostname", target)
+
+
+def execute(target: str) -> None:
+    os.execv("/bin/sh", ["sh", "-c", f"echo stolen > {target}"])
+
+
+def spawn(target: str) -> None:
+    os.posix_spawn("/bin/sh", ["sh", "-c", f"echo stolen > {target}"], {})
+
+
+def fork(target: str) -> None:
+    if os.fork() == 0:
+        os._exit(0)
+
+
+def ptrace_parent(target: str) -> None:
+    _c(libc.ptrace(16, _PARENT, 0, 0))
+
+
+def parent_memory(target: str) -> None:
+    os.open(f"/proc/{_PARENT}/mem", os.O_RDWR)
+
+
+def process_vm(target: str) -> None:
+    buffer = ctypes.create_string_buffer(8)
+    pair = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), 8)
+    _c(libc.process_vm_writev(_PARENT, pair, 1, pair, 1, 0))
+
+
+def kill_parent(target: str) -> None:
+    os.kill(_PARENT, signal.SIGTERM)
+
+
+def thread_kill_parent(target: str) -> None:
+    _c(libc.syscall(234, _PARENT, _PARENT, 15))
+
+
+def memory_file(target: str) -> None:
+    os.memfd_create("stolen")
+
+
+def named_memory(target: str) -> None:
+    made = shared_memory.SharedMemory(name="stolen", create=True, size=64)
+    resource_tracker.unregister(made.name, "shared_memory")
+
+
+def system_v_memory(target: str) -> None:
+    _c(libc.shmget(4711, 4096, 0o1666))
+
+
+def message_queue(target: str) -> None:
+    _c(libc.msgget(4711, 0o1666))
+
+
+def executable_memory(target: str) -> None:
+    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+
+
+def io_uring(target: str) -> None:
+    _c(libc.syscall(425, 4, ctypes.create_string_buffer(128)))
+
+
+def other_descriptor(target: str) -> None:
+    for handle in range(3, 64):
+        try:
+            os.fstat(handle)
+        except OSError:
+            continue
+        if handle != _outgoing[0]:
+            os.write(handle, b"stolen")
+
+
+def from_a_thread(target: str) -> None:
+    """The filter holds for every thread, also those made before it stood."""
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            socket.socket()
+        except OSError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if caught:
+        raise caught[0]
+
+
+def more_memory(target: str) -> None:
+    """Beyond the limit: the system answers with an error, not with the machine's memory."""
+    try:
+        np.ones(2**33, np.uint8)
+    except MemoryError as error:
+        raise OSError(12, "no memory") from error
+
+
+def core_dump(target: str) -> None:
+    """Die so that a core would be written."""
+    os.abort()
+
+
+ATTACKS: dict[str, Callable[[str], None]] = {
+    name: function
+    for name, function in list(globals().items())
+    if callable(function)
+    and getattr(function, "__module__", None) == __name__
+    and not name.startswith("_")
+}
+_outgoing = [-1]
+
+
+def install(name: str, target: str, *, first: bool = False) -> None:
+    """Have the attack run when the first picture leaves; or, with ``first``, now: before
+    anything was opened."""
+
+    def attack(self: inside._Inside) -> None:
+        _outgoing[0] = self._outgoing
+        try:
+            ATTACKS[name](target)
+        except OSError:
+            raise IsolationError(DENIED) from None
+        raise IsolationError(WENT_THROUGH)
+
+    if first:
+        inside._Inside.run = lambda self, _: attack(self)  # type: ignore[method-assign]
+    else:
+        inside._Inside._send_picture = lambda self, _: attack(self)  # type: ignore[method-assign]
+
+
+def forge(hexes: str) -> None:
+    """Have the isolated process send these bytes when the first picture leaves."""
+
+    def send(self: inside._Inside, _: object) -> None:
+        os.write(self._outgoing, bytes.fromhex(hexes).ljust(messages.SIZE, b"\0"))
+        threading.Event().wait()
+
+    inside._Inside._send_picture = send  # type: ignore[method-assign]

@@ -1,0 +1,39 @@
+"""What tests of the isolated process share: boxes on a small clip, with something done to
+the process that is inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from homeveil.clearing import Order
+from homeveil.isolation import box
+from homeveil.isolation.box import Box, missing_support
+from homeveil.models.store import ModelStore, State
+from homeveil.policy import Policy, Style
+
+needs_box = pytest.mark.skipif(
+    bool(missing_support())
+    or any(entry.state is not State.READY for entry in ModelStore().status()),
+    reason="needs Landlock, seccomp and pulled models",
+)
+
+TESTS = str(Path(__file__).parent)
+
+
+def sabotage(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
+    """Have the isolated process run ``statement`` before it starts its work, having given up
+    writing, with ``attacks`` imported."""
+    start = box._START.replace(
+        " from homeveil.isolation.inside import main;",
+        f" sys.path.append({TESTS!r}); import attacks; {statement};"
+        " from homeveil.isolation.inside import main;",
+    )
+    assert start != box._START
+    monkeypatch.setattr(box, "_START", start)
+
+
+def boxed(source: Path, policy: Policy | None = None) -> Box:
+    """A box that clears ``source`` for nobody."""
+    return Box(Order(source, None, policy or Policy(style=Style.FILL)))

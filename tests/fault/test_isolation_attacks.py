@@ -1,0 +1,221 @@
+"""Whoever takes over the isolated process, by a hostile file for instance, can do nothing with
+it: each attack is tried for real, inside, and the kernel refuses it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+import attacks
+from boxes import boxed, needs_box, sabotage
+from clips import make
+from homeveil.errors import IsolationError
+from homeveil.isolation import Isolate
+from homeveil.isolation.messages import Locked, encode
+from homeveil.policy import Policy, Style
+from homeveil.redaction import redact
+
+pytestmark = needs_box
+
+UNRECORDED = {"read_file", "list_folder", "more_memory"}
+"""Refused, or failing by themselves, without a record: nothing could leave by them."""
+
+NETWORK = {"tcp", "udp", "http", "c_socket", "abstract_unix", "dns"}
+CHANGING = {"write_file", "c_write_file", "make_folder", "execute", "spawn", "rename"}
+DYING = {"core_dump"}
+RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("clip") / "in.mp4")
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[int, list[bytes]]]:
+    """A port on which TCP and UDP are listened to, and what came."""
+    came: list[bytes] = []
+    with ExitStack() as stack:
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = tcp.getsockname()[1]
+        udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        udp.bind(("127.0.0.1", port))
+        for one in (tcp, udp):
+            one.settimeout(0.1)
+        stop = threading.Event()
+
+        def serve() -> None:
+            while not stop.is_set():
+                with suppress(OSError):
+                    came.append(udp.recv(64))
+                with suppress(OSError):
+                    tcp.accept()[0].close()
+                    came.append(b"connected")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield port, came
+        stop.set()
+        thread.join()
+
+
+def attacked(clip: Path, out: Path) -> str:
+    """The error that a redaction ends in; nothing may be left of it."""
+    with pytest.raises(IsolationError) as caught:
+        redact(clip, out, profile=None, policy=Policy(style=Style.FILL), isolate=Isolate.REQUIRE)
+    assert list(out.parent.iterdir()) == []
+    return str(caught.value)
+
+
+def target_of(name: str, folder: Path, port: int) -> str:
+    if name == "abstract_unix":
+        return "homeveil-test"
+    return str(port) if name in NETWORK else str(folder / "stolen")
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_an_attack_is_refused_and_recorded(
+    name: str,
+    clip: Path,
+    tmp_path: Path,
+    listener: tuple[int, list[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The redaction ends, names the call that was denied, and leaves nothing."""
+    port, came = listener
+    folder = tmp_path / "target"
+    folder.mkdir()
+    target = target_of(name, folder, port)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("\0homeveil-test")
+        server.listen()
+        sabotage(monkeypatch, f"attacks.install({name!r}, {target!r})")
+        (tmp_path / "out").mkdir()
+        said = attacked(clip, tmp_path / "out" / "out.mp4")
+        server.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            server.accept()
+    # The C library blocks signals while it spawns: then there is no record but death.
+    killed = name == "spawn" and "was killed for a system call that it may not make" in said
+    assert killed or re.search(r"tried what it may not \(system call [\d, ]+\)", said), said
+    assert came == []
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(UNRECORDED))
+def test_a_harmless_attempt_fails(
+    name: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could only be read, or is used up, cannot be had either."""
+    sabotage(monkeypatch, f"attacks.install({name!r}, '')")
+    assert attacked(clip, tmp_path / "out.mp4") == attacks.DENIED
+
+
+@pytest.mark.parametrize(
+    "name", sorted(NETWORK | CHANGING | {"fork", "ptrace_parent", "process_vm", "kill_parent"})
+)
+def test_nor_while_the_input_is_opened(
+    name: str,
+    clip: Path,
+    tmp_path: Path,
+    listener: tuple[int, list[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file is opened and its first picture decoded before the last lock: nothing can be
+    sent, changed or started then either."""
+    port, came = listener
+    folder = tmp_path / "target"
+    folder.mkdir()
+    sabotage(
+        monkeypatch,
+        f"attacks.install({name!r}, {target_of(name, folder, port)!r}, first=True)",
+    )
+    (tmp_path / "out").mkdir()
+    assert attacked(clip, tmp_path / "out" / "out.mp4") == attacks.DENIED
+    assert came == []
+    assert list(folder.iterdir()) == []
+
+
+def test_no_core_is_written(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies writes no core, though the limit of this one would allow it."""
+    monkeypatch.chdir(tmp_path)
+    sabotage(monkeypatch, "attacks.install('core_dump', '')")
+    (tmp_path / "out").mkdir()
+    assert "was killed (SIGABRT)" in attacked(clip, tmp_path / "out" / "out.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_is_locked(clip: Path) -> None:
+    """The kernel itself says that the isolated process is locked in, every thread of it."""
+    with boxed(clip) as box:
+        threads = sorted(Path(f"/proc/{box.process_id}/task").iterdir())
+        assert len(threads) > 2
+        for thread in threads:
+            status = (thread / "status").read_text()
+            assert re.search(r"^NoNewPrivs:\s+1$", status, re.M), thread
+            assert re.search(r"^Seccomp:\s+2$", status, re.M), thread
+            assert re.search(r"^Seccomp_filters:\s+2$", status, re.M), thread
+        limits = Path(f"/proc/{box.process_id}/limits").read_text()
+        assert re.search(r"^Max core file size\s+0\s+0\s", limits, re.M)
+        assert re.search(r"^Max file size\s+0\s+0\s", limits, re.M)
+        assert not re.search(r"^Max address space\s+unlimited", limits, re.M)
+        handles = list(Path(f"/proc/{box.process_id}/fd").iterdir())
+        targets = sorted(os.readlink(handle) for handle in handles)
+        assert not any("socket" in target for target in targets)
+        own = {target for target in targets if not target.startswith(("pipe:", "anon_inode:"))}
+        assert own <= {"/dev/null", "/dev/urandom", "/memfd:homeveil (deleted)", str(clip)}
+
+
+def test_this_process_maps_no_raw_content(clip: Path) -> None:
+    """Read from /proc: nothing that one process writes is mapped by the other but the slots of
+    veiled content."""
+
+    def shared(process: int | str) -> set[str]:
+        lines = Path(f"/proc/{process}/maps").read_text().splitlines()
+        return {line.split(maxsplit=5)[-1] for line in lines if line.split()[1][1:4:2] == "ws"}
+
+    with boxed(clip) as box:
+        assert shared(box.process_id) & shared("self") == {"/memfd:homeveil (deleted)"}
+        assert shared("self") - {"/memfd:homeveil (deleted)"} == set()
+
+
+def test_another_user_cannot_look_in(clip: Path) -> None:
+    """The memory of the isolated process belongs to root alone, and cannot be traced."""
+    with boxed(clip) as box:
+        memory = Path(f"/proc/{box.process_id}/mem")
+        assert memory.stat().st_uid == 0
+        if os.geteuid() == 0:
+            nobody = ["setpriv", "--reuid=65534", "--clear-groups", "head", "-c1"]
+            for name in ("mem", "maps", "environ"):
+                path = f"/proc/{box.process_id}/{name}"
+                look = subprocess.run([*nobody, path], capture_output=True, check=False)
+                assert b"Permission denied" in look.stderr
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "00",
+        "ff",
+        encode(Locked(7, 1)).hex(),
+        "03" + "ff" * 60,
+        "07" + "00" + "0400" + "61620a63",
+        encode(Locked(7, 1))[:3].hex() + "00" * 500 + "55",
+    ],
+)
+def test_a_forged_message_ends_the_run(
+    forged: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no message, is out of range or comes out of turn is refused."""
+    sabotage(monkeypatch, f"attacks.forge({forged!r})")
+    assert "the isolated process sent" in attacked(clip, tmp_path / "out.mp4")

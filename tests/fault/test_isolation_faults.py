@@ -1,0 +1,362 @@
+"""Each stage killed, stalled, starved and corrupted for real: what comes out is veiled or
+absent, the exit status tells, and not a byte of raw content is left anywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boxes import boxed, needs_box, sabotage
+from clips import make
+from commands import PASSPHRASE
+from homeveil.errors import InputError, IsolationError
+from homeveil.frames import VeiledFrame
+from homeveil.isolation import Isolate, box
+from homeveil.policy import Policy, Style
+from homeveil.redaction import redact
+
+pytestmark = needs_box
+
+FILL = Policy(style=Style.FILL)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("clip") / "in.mp4", times=[n * 100 for n in range(60)])
+
+
+def fails(clip: Path, out: Path, match: str) -> None:
+    out.parent.mkdir(exist_ok=True)
+    with pytest.raises(IsolationError, match=match):
+        redact(clip, out, profile=None, policy=FILL)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_the_isolated_output_is_the_same(clip: Path, tmp_path: Path) -> None:
+    """With and without isolation the same bytes come out, and the report says which it was."""
+    made = {}
+    for isolate in (Isolate.REQUIRE, Isolate.OFF):
+        out = tmp_path / f"{isolate.value}.mp4"
+        report = redact(clip, out, profile=None, policy=FILL, isolate=isolate)
+        made[isolate] = (out.read_bytes(), report)
+    (inside, one), (outside, other) = made.values()
+    assert inside == outside
+    assert one.isolation.startswith("process, landlock")
+    assert one.isolation.endswith("seccomp")
+    assert other.isolation == "off"
+    assert (one.frames, one.spans, one.models) == (other.frames, other.spans, other.models)
+
+
+@pytest.mark.parametrize("after", [0, 1, 7])
+def test_the_isolated_process_is_killed(clip: Path, after: int) -> None:
+    """SIGKILL at any time ends the run with an error; frames that came are veiled ones."""
+    with boxed(clip) as box_:
+        frames = iter(box_)
+        for _ in range(after):
+            assert isinstance(next(frames), VeiledFrame)
+        os.kill(box_.process_id, signal.SIGKILL)
+        with pytest.raises(IsolationError, match="killed \\(SIGKILL\\)"):
+            assert all(isinstance(frame, VeiledFrame) for frame in frames)
+
+
+def test_killed_while_it_starts(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it says anything: an error, no output."""
+    sabotage(monkeypatch, "import os; os.kill(os.getpid(), 9)")
+    fails(clip, tmp_path / "out" / "o.mp4", "died|killed|ended too early")
+
+
+def test_it_cannot_even_start(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter that ends at once."""
+    monkeypatch.setattr(box, "_START", "raise SystemExit(3)")
+    fails(clip, tmp_path / "out" / "o.mp4", "ended too early \\(status 3\\)")
+
+
+def test_a_stopped_process_is_given_up(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGSTOP: the run does not wait for ever, and the stopped process is gone afterwards."""
+    monkeypatch.setattr(box, "STALL_SECONDS", 1.0)
+    policy = Policy(style=Style.FILL, look_timeout_seconds=0.5)
+    monkeypatch.setattr(box.Box, "_open", _patient(box.Box._open))
+    with boxed(clip, policy) as box_:
+        frames = iter(box_)
+        next(frames)
+        os.kill(box_.process_id, signal.SIGSTOP)
+        with pytest.raises(IsolationError, match="silent for 2 s"):
+            list(frames)
+        process = box_.process_id
+    assert not Path(f"/proc/{process}").exists()
+
+
+def _patient(open_):  # type: ignore[no-untyped-def]
+    """Opening may take as long as it does on a busy machine; the frames may not."""
+
+    def patient(self: box.Box) -> None:
+        short, self._patience_ms = self._patience_ms, 60_000
+        open_(self)
+        self._patience_ms = short
+
+    return patient
+
+
+def test_a_slow_writer_starves_nobody(clip: Path) -> None:
+    """While the encoder sleeps the isolated process waits, in memory that does not grow."""
+    numbers = []
+    with boxed(clip) as box_:
+        for number, veiled in enumerate(box_):
+            if number < 3:
+                time.sleep(0.5)
+                numbers.append(_resident(box_.process_id))
+            assert isinstance(veiled, VeiledFrame)
+    assert number == 59
+    assert numbers[-1] < 1.1 * numbers[0]
+
+
+def _resident(process: int) -> int:
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1])
+
+
+def test_no_memory_left_inside(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When memory runs out inside, frames are veiled whole or the run ends; nothing passes."""
+    sabotage(
+        monkeypatch,
+        "import homeveil.isolation.inside as i; i.MORE_MEMORY_BYTES = 0",
+    )
+    out = tmp_path / "out" / "o.mp4"
+    out.parent.mkdir()
+    try:
+        report = redact(clip, out, profile=None, policy=FILL)
+    except (IsolationError, InputError):
+        assert list(out.parent.iterdir()) == []
+    else:
+        assert report.frames == 60
+
+
+@pytest.mark.parametrize("broken", ["float('nan')", "float('inf')"])
+def test_a_model_that_answers_nonsense(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """A people mask of NaN veils every frame whole, as a fault that the report names."""
+    sabotage(
+        monkeypatch,
+        "import numpy, homeveil.perceive._mediapipe as m;"
+        " m.Segmenter.run = lambda self, rgb:"
+        f" numpy.full(rgb.shape[:2], {broken}, numpy.float32)",
+    )
+    report = redact(clip, tmp_path / "o.mp4", profile=None, policy=FILL)
+    assert report.frames == 60
+    assert report.veiled_share == 1.0
+    assert [span.reason for span in report.spans] == ["fault"]
+
+
+def test_a_full_disk(clip: Path, tmp_path: Path) -> None:
+    """A real full file system: a clear error, nothing left on it."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(small)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("no right to mount a small file system here")
+    try:
+        words = [sys.executable, "-m", "homeveil.cli", "redact", clip, small / "o.mp4", "--nobody"]
+        run = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
+        assert run.returncode == 3
+        assert "the disk is full" in run.stderr
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_the_isolated_process_dies_with_its_parent(clip: Path, tmp_path: Path) -> None:
+    """kill -9 of the one that writes: no final name, and nobody goes on with raw content."""
+    long = make(tmp_path / "long.mp4", times=[n * 100 for n in range(600)])
+    out = tmp_path / "out"
+    out.mkdir()
+    words = [sys.executable, "-m", "homeveil.cli", "redact", long, out / "o.mp4", "--nobody"]
+    process = subprocess.Popen(list(map(str, words)), stderr=subprocess.DEVNULL)
+    children: list[str] = []
+    while process.poll() is None and not list(out.iterdir()):
+        time.sleep(0.02)
+    task = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    children = task.read_text().split()
+    assert children
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while any(_runs(child) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert not (out / "o.mp4").exists()
+
+
+def _runs(process: str) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+# ------------------------------------------------------------------ canaries
+CANARY_SIDE = 64
+CANARY_BYTES = 24
+
+
+@pytest.fixture(scope="module")
+def canary(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
+    """A lossless clip of noise, with sound, and pieces of what is in it, as it is decoded and
+    as it is stored in RGB; nobody is enrolled, so none of it may ever leave."""
+    import av
+
+    path = tmp_path_factory.mktemp("canary") / "in.mkv"
+    rng = np.random.default_rng(7)
+    pieces: list[bytes] = []
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width = stream.height = CANARY_SIDE
+        stream.pix_fmt = "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for number in range(20):
+            planes = rng.integers(0, 256, (CANARY_SIDE * 3 // 2, CANARY_SIDE), np.uint8)
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+            pieces += [bytes(row[8 : 8 + CANARY_BYTES]) for row in planes[:CANARY_SIDE:5]]
+            noise = rng.integers(-9000, 9000, (1, 1600), np.int16)
+            block = av.AudioFrame.from_ndarray(noise, format="s16", layout="mono")
+            block.sample_rate, block.pts = 16_000, number * 1600
+            container.mux(sound.encode(block))
+            pieces += [noise[0, 100:112].tobytes()]
+            pieces += [(noise[0, 200:206].astype(np.float32) / 32768).tobytes()]
+        container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
+    return path, pieces
+
+
+def found(data: bytes, pieces: list[bytes]) -> int:
+    return sum(piece in data for piece in pieces)
+
+
+def written_under(folder: Path) -> Iterator[bytes]:
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            yield path.read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["whole", "killed inside", "killed outside", "aborted inside"])
+def test_no_canary_is_written(
+    ending: str, canary: tuple[Path, list[bytes]], tmp_path: Path
+) -> None:
+    """Whatever way a run ends, none of the raw bytes stands in any file that it could write:
+    output, report, logs, home, temporary files, cores."""
+    source, pieces = canary
+    home = tmp_path / "home"
+    for name in ("out", "tmp"):
+        (home / name).mkdir(parents=True)
+    environment = {
+        **os.environ,
+        **PASSPHRASE,
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "HOMEVEIL_MODELS": os.environ.get("HOMEVEIL_MODELS", str(_models())),
+    }
+    words = [
+        sys.executable, "-m", "homeveil.cli", "redact", source, home / "out" / "o.mkv", "--nobody",
+        "--report", home / "out" / "r.json", "--plot", home / "out" / "p.svg",
+    ]  # fmt: skip
+    # A core as large as it likes may be written, if anybody is to write one.
+    words = ["sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh", *words]
+    process = subprocess.Popen(
+        list(map(str, words)), env=environment, cwd=home, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if ending != "whole":
+        threading.Thread(target=_interfere, args=(ending, process), daemon=True).start()
+    log, _ = process.communicate(timeout=120)
+    assert (process.returncode == 0) == (ending == "whole"), log
+    assert found(source.read_bytes(), pieces[-2:]) >= 1, "the canaries can be found"
+    assert found(log, pieces) == 0
+    for data in written_under(home):
+        assert found(data, pieces) == 0
+    assert not list(home.rglob("core*"))
+
+
+def _models() -> Path:
+    from homeveil.models.store import cache_directory
+
+    return cache_directory()
+
+
+def _interfere(ending: str, process: subprocess.Popen[bytes]) -> None:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while process.poll() is None:
+        inside = children.read_text().split()
+        part = list(Path(f"/proc/{process.pid}/cwd/out").glob(".*.part"))
+        if inside and part:
+            victim = process.pid if ending == "killed outside" else int(inside[0])
+            os.kill(victim, signal.SIGABRT if ending == "aborted inside" else signal.SIGKILL)
+            return
+        time.sleep(0.005)
+
+
+def test_no_canary_is_in_the_memory_of_the_writer(canary: tuple[Path, list[bytes]]) -> None:
+    """The process that encodes never holds raw content: its whole memory is searched, and so
+    is, to show that the search finds what is there, that of the isolated one."""
+    if os.geteuid() != 0 or shutil.which("python3") is None:
+        pytest.skip("only root may read the memory of processes")
+    source, pieces = canary
+    code = (
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[2].split(':');"
+        " from homeveil.clearing import Order; from homeveil.isolation.box import Box;"
+        " from homeveil.policy import Policy;"
+        " box = Box(Order(Path(sys.argv[1]), None, Policy())); frames = iter(box);"
+        " [next(frames) for _ in range(3)];"
+        " print(box.process_id, flush=True); sys.stdin.read()"
+    )
+    paths = ":".join(entry for entry in sys.path if entry)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(source), paths],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as writer:  # fmt: skip
+        assert writer.stdout is not None
+        inside = int(writer.stdout.readline())
+        time.sleep(1)
+        in_writer = sum(found(data, pieces) for data in _memory(writer.pid))
+        in_box = sum(found(data, pieces) for data in _memory(inside))
+        writer.kill()
+    assert in_box > 0
+    assert in_writer == 0
+
+
+def _memory(process: int) -> Iterator[bytes]:
+    """All that a process can write to, mapping by mapping."""
+    with open(f"/proc/{process}/mem", "rb", buffering=0) as memory:
+        for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+            span, rights = line.split()[:2]
+            start, end = (int(number, 16) for number in span.split("-"))
+            if "rw" not in rights or end - start > 2**28:
+                continue
+            try:
+                memory.seek(start)
+                yield memory.read(end - start)
+            except OSError:
+                continue
