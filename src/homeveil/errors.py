@@ -12,6 +12,7 @@
     │   ├── PassphraseError       wrong passphrase, or the file was changed
     │   └── EnrollmentError       the material is not good enough to enroll from
     ├── PerceptionError           a look failed or took too long; what it was for is veiled
+    ├── LedgerError               a ledger cannot be begun, written or read
     └── IsolationError            the isolated process cannot be had, died, or did what it may not
 
 A message says what happened, to which input, and what to do. It never holds pixel data,
@@ -79,6 +80,12 @@ class PerceptionError(HomeveilError):
     """A look failed or took too long; the frames it was for are veiled whole."""
 
     exit_code = 6
+
+
+class LedgerError(HomeveilError):
+    """A ledger cannot be begun, written or read."""
+
+    exit_code = 7
 
 
 class IsolationError(HomeveilError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +20,7 @@ from homeveil.report import Report
 
 if TYPE_CHECKING:
     from homeveil.emit.files import FileSink
+    from homeveil.ledger.writer import Ledger
     from homeveil.media.writer import SoundWriter
 
 
@@ -40,6 +42,7 @@ def redact(
     policy: Policy | None = None,
     sound_track: int | None = None,
     isolate: Isolate = Isolate.AUTO,
+    ledger: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Redact a recorded file.
@@ -50,14 +53,17 @@ def redact(
     whom to show and hear, or None for nobody; a LockedProfile is opened only where raw
     content is. sound_track: which one to keep, counted from 0; the file's default if None;
     the others are dropped. isolate: whether raw content is kept in a process of its own that
-    can open, send and start nothing. progress: called after every frame written, or every
+    can open, send and start nothing. ledger: where to write the signed record of what left; it
+    must not exist. progress: called after every frame written, or every
     second of sound where there is no picture.
 
     Everything beside picture and sound is left out. ``dst`` appears whole or not at all.
-    Raises InputError, OutputError, ModelError, ProfileError, PolicyError, IsolationError.
+    Raises InputError, OutputError, ModelError, ProfileError, PolicyError, IsolationError,
+    LedgerError.
     """
     policy = policy or Policy()
     source, target = Path(src), Path(dst)
+    record = Path(ledger) if ledger is not None else None
     if profile is not None and not isinstance(profile, Profile | LockedProfile):
         raise UsageError(
             f"profile is {type(profile).__name__}; give a Profile, a LockedProfile or None"
@@ -65,6 +71,7 @@ def redact(
     # The codec library is loaded late: `import homeveil` must stay light.
     from homeveil.emit.files import check_output
     from homeveil.isolation.box import open_clearing
+    from homeveil.ledger.writer import check_ledger
     from homeveil.media.reader import check_file
 
     check_file(source)
@@ -73,14 +80,19 @@ def redact(
         raise UsageError(f"{target}: the policy withholds all sound, so nothing would be in it")
     if not sound_alone:
         check_output(target, source, policy)
+    if record is not None:
+        check_ledger(record)
     order = Order(source, profile, policy, sound_alone, sound_track)
     with (
         open_clearing(order, isolate) as clearing,
+        _recorded(record, policy, clearing) as note,
         _output(target, source, policy, clearing) as output,
     ):
         told = Progress(0, None, 0.0)
         for veiled in clearing:
             _write(output, veiled)
+            if note is not None:
+                note.take(veiled)
             now = _progress(clearing, told)
             if progress is not None and now is not told:
                 progress(now)
@@ -89,6 +101,8 @@ def redact(
         if sound_alone and not (report.sound and report.sound.seconds):
             raise InputError(f"{source}: no sound could be decoded; check that it is whole")
         output.commit()
+        if note is not None:
+            note.finish(target, damaged_packets=clearing.damaged_packets)
     return report
 
 
@@ -118,6 +132,23 @@ def _output(
         source=source,
         sound=form.sound,
     )
+
+
+@contextlib.contextmanager
+def _recorded(path: Path | None, policy: Policy, clearing: Clearing) -> Iterator[Ledger | None]:
+    """A ledger at ``path``, which also tells when the run ends in an error."""
+    if path is None:
+        yield None
+        return
+    from homeveil.ledger.writer import Head, Ledger
+
+    head = Head(policy.digest(), clearing.models, package_version(), clearing.isolation)
+    with Ledger(path, head) as ledger:
+        try:
+            yield ledger
+        except BaseException as error:
+            ledger.fail(error)
+            raise
 
 
 def _write(output: FileSink | SoundWriter, veiled: Veiled) -> None:

@@ -21,9 +21,9 @@ SOURCE = Path(homeveil.__file__).parent
 
 EXPORTED = {
     "EnrollmentError", "FrameError", "HomeveilError", "InputError", "Isolate", "IsolationError",
-    "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted", "OutputError",
-    "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError", "Profile",
-    "ProfileError", "Progress", "RawAudio", "RawFrame", "Redactor", "Report", "Sound",
+    "LedgerError", "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted",
+    "OutputError", "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError",
+    "Profile", "ProfileError", "Progress", "RawAudio", "RawFrame", "Redactor", "Report", "Sound",
     "SoundReport", "Span", "Style", "Timestamp", "UsageError", "VeiledAudio", "VeiledFrame",
     "VoiceGate", "array_from_frame", "audio_from_array", "erase_profile", "frame_from_array",
     "load_profile", "redact", "save_profile",
@@ -109,7 +109,7 @@ def test_the_type_checker_refuses_a_leak(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["redact", "enroll", "profile", "models", "inspect", "doctor", ""]
+    "command", ["redact", "enroll", "profile", "models", "inspect", "ledger", "doctor", ""]
 )
 def test_every_command_explains_itself(command: str) -> None:
     """--help works for every command."""

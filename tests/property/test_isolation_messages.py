@@ -156,6 +156,7 @@ def test_every_error_of_ours_that_can_come_has_its_place() -> None:
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
     ours = {kind for kind in kinds if issubclass(kind, HomeveilError)}
     elsewhere = {HomeveilError, errors.MediaError, errors.OutputError, errors.EnrollmentError}
+    elsewhere |= {errors.LedgerError}
     assert {*messages.ERRORS} == ours - elsewhere
 
 

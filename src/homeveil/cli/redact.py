@@ -38,6 +38,9 @@ def add(commands: Any) -> None:
         help="keep raw content in a locked process: as far as the kernel can (auto), whole or "
         "not at all (require), or not (off)",
     )
+    parser.add_argument(
+        "--ledger", type=Path, metavar="F", help="write a signed record of what left"
+    )
     parser.add_argument("--plot", type=Path, metavar="F", help="write a timeline as SVG")
     parser.add_argument("--report", type=Path, metavar="F", help="write the report as JSON")
     shown = parser.add_mutually_exclusive_group()
@@ -75,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             policy=policy,
             sound_track=arguments.sound_track,
             isolate=Isolate(arguments.isolate),
+            ledger=arguments.ledger,
             progress=show,
         )
     remember_output(arguments.output)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from homeveil.errors import InputError
 from homeveil.media import _av
 
 _MOST_READ_ERRORS = 3
@@ -38,3 +41,23 @@ class Packets:
                 errors_in_a_row += 1
         self.cut = errors_in_a_row > 0
         yield None
+
+
+def payload_sha256(path: Path, origin: float, step: float) -> list[tuple[int, str]]:
+    """What a file holds, decoded by nobody: for each stretch of ``step`` seconds from
+    ``origin`` on, by number, a SHA-256 over the payload of its packets. Raises InputError."""
+    digests: dict[int, Any] = {}
+    try:
+        with _av.open_input(path) as container:
+            for packet in container.demux():
+                if not packet.size:
+                    continue
+                ticks = packet.pts if packet.pts is not None else packet.dts
+                seconds = float((ticks or 0) * (packet.time_base or 0))
+                index = max(0, int((seconds - origin) // step))
+                digest = digests.setdefault(index, hashlib.sha256())
+                digest.update(f"{packet.stream.index} {packet.size} ".encode())
+                digest.update(bytes(packet))
+    except (_av.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({_av.reason(error)})") from error
+    return [(index, digests[index].hexdigest()) for index in sorted(digests)]
