@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from homeveil.desk_rules import DeskRules
 from homeveil.errors import PolicyError
 
 
@@ -86,6 +87,7 @@ class Policy:
     soft_blocks: blocks across a person in ``Style.SOFT``, 1..6.
     sound: what becomes of the sound. strict_voice: doubt closes the voice gate sooner:
         fewer leaks, less of the agent kept. muted: how withheld sound sounds.
+    desk: what may lie on the desk, and where it is.
     models: purpose -> file of the user's own, see ``homeveil models list``.
     video_encoder, video_quality, encoder_preset: what writes the output and how well
         (constant rate factor: lower is better).
@@ -105,6 +107,7 @@ class Policy:
     sound: Sound = Sound.MONITOR
     strict_voice: bool = False
     muted: Muted = Muted.SILENCE
+    desk: DeskRules = field(default_factory=DeskRules)
     models: Mapping[str, ModelFile] = field(default_factory=dict)
     video_encoder: str = "libx264"
     video_quality: int = field(default=20, metadata=_range(0, 51))
@@ -155,6 +158,7 @@ class Policy:
         names = [item.name for item in dataclasses.fields(self)]
         document = {name: _plain(getattr(self, name)) for name in names}
         document["fill_colour"] = list(self.fill_colour)
+        document["desk"] = self.desk.to_document()
         document["models"] = {
             purpose: {"path": str(file.path.absolute()), "sha256": file.sha256}
             for purpose, file in self.models.items()
@@ -179,6 +183,8 @@ class Policy:
             if not isinstance(values["fill_colour"], list):
                 raise PolicyError(f"{path}: fill_colour must be a list of three integers")
             values["fill_colour"] = tuple(values["fill_colour"])
+        if "desk" in values:
+            values["desk"] = DeskRules.from_document(values["desk"])
         if "models" in values:
             values["models"] = _model_files(values["models"], path)
         for name in ("video_encoder", "encoder_preset"):
@@ -222,6 +228,8 @@ def _model_files(tables: object, path: Path) -> dict[str, ModelFile]:
 def _plain(value: object) -> object:
     if isinstance(value, enum.Enum):
         return value.value
+    if isinstance(value, DeskRules):
+        return value.to_document()
     if isinstance(value, Mapping):
         return {key: entry.sha256 for key, entry in value.items()}
     return value

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from homeveil.desk_rules import DeskItem, DeskRules, Severity
 from homeveil.errors import PolicyError
 from homeveil.policy import ModelFile, Muted, Policy, Sound, Style
 
@@ -45,6 +46,15 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ("drop_distance = 0.1", "drop_distance"),
         ("[models.x]\npath = 'a'", "models.x"),
         ("style = ", "TOML"),
+        ("desk = 3", "desk"),
+        ("[desk]\ncolour = 1", "colour"),
+        ("[desk]\nzone = 'My Desk'", "My Desk"),
+        ("[desk]\npolygon = [[0, 0], [1, 1]]", "corners"),
+        ("[desk]\npolygon = [[0, 0], [1, 0], [1, 1.5]]", "outside"),
+        ("[desk]\npolygon = [[0, 0], [1, 0], [nan, 1]]", "outside"),
+        ("[desk]\npermitted = ['sofa']", "sofa"),
+        ("[desk.severity]\nphone = 'dire'", "dire"),
+        ("[desk]\nround_seconds = 0", "round_seconds"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
@@ -61,6 +71,20 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         Policy.from_toml(tmp_path / "none.toml")
 
 
+def test_the_desk_has_a_table_of_its_own(tmp_path: Path) -> None:
+    """Zone, polygon, permitted kinds and severities are read, and survive being written."""
+    path = tmp_path / "p.toml"
+    path.write_text(
+        '[desk]\nzone = "left"\npolygon = [[0, 0.5], [1, 0.5], [1, 1]]\npermitted = ["mug"]\n'
+        '[desk.severity]\nphone = "critical"\n'
+    )
+    policy = Policy.from_toml(path)
+    assert policy.desk.polygon == ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0))
+    assert policy.desk.permitted == {DeskItem.MUG}
+    assert policy.desk.severity == {DeskItem.PHONE: Severity.CRITICAL}
+    assert Policy.from_document(policy.to_document(), path) == policy
+
+
 def test_every_setting_changes_the_digest() -> None:
     """The digest in a report tells one policy from another, whatever setting differs."""
     base = Policy()
@@ -68,6 +92,7 @@ def test_every_setting_changes_the_digest() -> None:
         "style": Style.FILL,
         "fill_colour": (0, 0, 0),
         "models": {"x": ModelFile(Path("x"), "00")},
+        "desk": DeskRules(zone="other"),
         "sound": Sound.CALL,
         "strict_voice": True,
         "muted": Muted.COMFORT,

@@ -1,0 +1,1 @@
+"""What lies on the desk, seen in veiled frames alone, and told without a picture."""

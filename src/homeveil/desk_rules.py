@@ -1,0 +1,128 @@
+"""What may lie on the desk, and where the desk is: one frozen value object."""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from homeveil.errors import PolicyError
+
+
+class DeskItem(enum.StrEnum):
+    """Kinds of things that can be named. ``UNKNOWN``: something, but none of them for sure."""
+
+    PHONE = "phone"
+    PAPER = "paper"
+    NOTEBOOK = "notebook"
+    PEN = "pen"
+    CAMERA = "camera"
+    LAPTOP = "laptop"
+    KEYBOARD = "keyboard"
+    MOUSE = "mouse"
+    MUG = "mug"
+    OTHER = "other"
+    UNKNOWN = "unknown_item"
+
+
+class Severity(enum.StrEnum):
+    """How much it matters to whoever receives events."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+PERMITTED = frozenset(
+    {DeskItem.KEYBOARD, DeskItem.MOUSE, DeskItem.LAPTOP, DeskItem.MUG, DeskItem.PEN}
+)
+_ZONE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_MOST_CORNERS = 32
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskRules:
+    """What raises an event, and where. Validated when made.
+
+    zone: name of the desk zone: lower-case letters, digits, ``_`` and ``-``.
+    polygon: its corners as shares (x, y) of the frame's width and height, 0..1, at least
+        three; empty: the work surface is found.
+    permitted: kinds that raise no event.
+    severity: kind -> severity; WARNING for those left out.
+    round_seconds: times in events are rounded down to multiples of this.
+    """
+
+    zone: str = "desk"
+    polygon: tuple[Point, ...] = ()
+    permitted: frozenset[DeskItem] = PERMITTED
+    severity: Mapping[DeskItem, Severity] = field(default_factory=dict)
+    round_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not _ZONE_NAME.fullmatch(self.zone):
+            raise PolicyError(
+                f"policy: desk zone is {self.zone!r}; give up to 32 lower-case letters, digits, "
+                "'_' or '-', a letter first"
+            )
+        if self.polygon and not 3 <= len(self.polygon) <= _MOST_CORNERS:
+            raise PolicyError(f"policy: desk polygon needs 3 to {_MOST_CORNERS} corners")
+        for x, y in self.polygon:
+            if not (0 <= x <= 1 and 0 <= y <= 1):
+                raise PolicyError(
+                    f"policy: desk corner ({x}, {y}) is outside the frame; give shares 0..1"
+                )
+        if not (math.isfinite(self.round_seconds) and 1 <= self.round_seconds <= 3600):
+            raise PolicyError(
+                f"policy: desk round_seconds is {self.round_seconds!r}; give 1 to 3600"
+            )
+        object.__setattr__(self, "permitted", frozenset(self.permitted))
+        object.__setattr__(self, "severity", MappingProxyType(dict(self.severity)))
+
+    @classmethod
+    def from_document(cls, document: object) -> DeskRules:
+        """The rules of a policy's ``[desk]`` table. Raises PolicyError."""
+        if not isinstance(document, dict):
+            raise PolicyError("policy: desk must be a table [desk]")
+        known = {"zone", "polygon", "permitted", "severity", "round_seconds"}
+        unknown = sorted(set(document) - known)
+        if unknown:
+            raise PolicyError(
+                f"policy: unknown key {unknown[0]!r} in [desk]; known keys: "
+                f"{', '.join(sorted(known))}"
+            )
+        values: dict[str, Any] = dict(document)
+        try:
+            if "polygon" in values:
+                values["polygon"] = tuple((float(x), float(y)) for x, y in values["polygon"])
+            if "permitted" in values:
+                values["permitted"] = frozenset(DeskItem(name) for name in values["permitted"])
+            if "severity" in values:
+                values["severity"] = {
+                    DeskItem(name): Severity(word) for name, word in values["severity"].items()
+                }
+            if "round_seconds" in values:
+                values["round_seconds"] = float(values["round_seconds"])
+            if not isinstance(values.get("zone", ""), str):
+                raise ValueError("zone must be text")
+        except (TypeError, ValueError, AttributeError) as error:
+            raise PolicyError(
+                f"policy: [desk] cannot be read ({error}); kinds: {', '.join(DeskItem)}; "
+                f"severities: {', '.join(Severity)}"
+            ) from error
+        return cls(**values)
+
+    def to_document(self) -> dict[str, Any]:
+        """What a ``[desk]`` table would hold."""
+        return {
+            "zone": self.zone,
+            "polygon": [list(point) for point in self.polygon],
+            "permitted": sorted(self.permitted),
+            "severity": {kind.value: word.value for kind, word in sorted(self.severity.items())},
+            "round_seconds": self.round_seconds,
+        }
