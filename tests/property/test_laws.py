@@ -336,7 +336,14 @@ def test_only_the_veil_makes_a_veiled_frame() -> None:
     """A VeiledFrame cannot be made without the veil's seal."""
     raw = next(fake_frames(lambda n: ROOM, 1))
     with pytest.raises(FrameError, match="only the veil"):
-        VeiledFrame(raw.planes, raw.pixel_format, raw.width, raw.height, raw.time)
+        VeiledFrame(
+            raw.planes,
+            raw.pixel_format,
+            raw.width,
+            raw.height,
+            raw.time,
+            withheld=np.ones((1, 1), bool),
+        )
 
 
 def random_frame(rng: np.random.Generator, width: int, height: int) -> RawFrame:

@@ -25,7 +25,6 @@ from homeveil.audio import VeiledAudio
 from homeveil.clearing import FileClearing, Order, open_here
 from homeveil.errors import InputError, IsolationError
 from homeveil.frames import PixelFormat, VeiledFrame
-from homeveil.grid import Grid
 from homeveil.isolation import messages
 from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS, Message
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
@@ -157,7 +156,7 @@ class _Inside:
         places = self._slots.planes(slot, frame.pixel_format, frame.width, frame.height)
         for place, plane in zip(places, frame.planes, strict=True):
             np.copyto(place, plane)
-        cells = Grid.over(frame.width, frame.height)
+        np.copyto(self._slots.withheld(slot, frame.width, frame.height), frame.withheld)
         colour, base = frame.colour, frame.time.time_base
         self.tell(
             messages.Picture(
@@ -173,7 +172,7 @@ class _Inside:
                 pts=frame.time.pts,
                 base_num=base.numerator,
                 base_den=base.denominator,
-                withheld=round(frame.veiled_share * cells.rows * cells.cols),
+                withheld=int(frame.withheld.sum()),
             )
         )
 
