@@ -175,8 +175,8 @@ def test_a_model_that_answers_nonsense(
     """A people mask of NaN veils every frame whole, as a fault that the report names."""
     sabotage(
         monkeypatch,
-        "import numpy, homeveil.perceive._mediapipe as m;"
-        " m.Segmenter.run = lambda self, rgb:"
+        "import numpy, homeveil.perceive.networks as m;"
+        " m.Segmenter.probability = lambda self, rgb:"
         f" numpy.full(rgb.shape[:2], {broken}, numpy.float32)",
     )
     report = redact(clip, tmp_path / "o.mp4", profile=None, policy=FILL)

@@ -11,8 +11,6 @@ import json
 import os
 import resource
 import signal
-import sys
-import types
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -50,7 +48,6 @@ def main(commands: int, outgoing: int, memory: int, landlock: int) -> None:
     handed over; landlock: its version in force."""
     # Who is at the terminal stops the other process, and that one stops this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _leave_plotting_out()
     inside = _Inside(commands, outgoing, memory)
     status = 1
     try:
@@ -61,16 +58,6 @@ def main(commands: int, outgoing: int, memory: int, landlock: int) -> None:
     finally:
         # Nothing is closed in an orderly way: most of what that needs is forbidden by now.
         os._exit(status)
-
-
-def _leave_plotting_out() -> None:
-    """MediaPipe loads a plotting library for drawings that nobody makes here; it would search
-    for fonts, want a folder of its own in the user's home, and fail without."""
-    pyplot = types.ModuleType("matplotlib.pyplot")
-    plotting = types.ModuleType("matplotlib")
-    plotting.pyplot = pyplot  # type: ignore[attr-defined]
-    sys.modules.setdefault("matplotlib", plotting)
-    sys.modules.setdefault("matplotlib.pyplot", pyplot)
 
 
 class _SentTally(SoundTally):
