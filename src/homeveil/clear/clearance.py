@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from homeveil import _kernels
 from homeveil.clear import silhouette
+from homeveil.clear.attention import Attention
 from homeveil.clear.patches import large, significant, surrounded, touching
 from homeveil.clear.plan import LookPlan
 from homeveil.clear.scene import Origin, Scene
 from homeveil.clear.second import SecondLooks
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
-from homeveil.grid import BoolGrid, Box, Grid
+from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
 from homeveil.perceive.observation import Face, LookRequest, Observation
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
@@ -111,6 +112,8 @@ class Clearance:
         self._others = none
         self._outsiders = none
         self._memory = silhouette.Memory(grid)
+        self._sight = silhouette.Sight(grid)
+        self._attention = Attention()
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
         self._outsider_run = np.full(grid.shape, -1, np.int32)
@@ -120,6 +123,7 @@ class Clearance:
         self._moved_seconds = np.full(grid.shape, -np.inf)
         self._moves: deque[tuple[float, BoolGrid]] = deque()
         self._unexplained = none
+        self._disputed = False
         self._number = -1
         self._last_seconds: float | None = None
         self._verified: dict[int, tuple[float, float]] = {}
@@ -130,7 +134,12 @@ class Clearance:
         self._number += 1
         near = _kernels.grow(self._outline, 2)
         changed = self.scene.advance(frame, seconds, near, self._outsiders)
-        self._second.forget(changed & ~self.scene.on_plate)
+        changed &= ~self.scene.on_plate
+        self._second.forget(changed)
+        self._plan.unsettle(changed, self.scene.ended_seconds)
+        if self._number == 0:
+            self._attention.disturb(seconds)
+        self._attention.notice(seconds, changed, self.scene.excess, self._outline)
 
     def request(self, seconds: float) -> LookRequest:
         """What to look at in the frame just begun."""
@@ -138,8 +147,11 @@ class Clearance:
         self._last_seconds = seconds
         scene = self.scene
         waiting = ~scene.on_plate & ~_kernels.grow(self._outline, 1)
+        waiting &= self._plan.worthwhile(seconds - scene.run_seconds) | (scene.run == 0)
         waiting &= ~self._moving()
-        credit = self._plan.earn(elapsed)
+        unknown = int((waiting & ~scene.evidence.looked_enough()).sum())
+        depth = self._attention.choose(seconds, agent_alone=self._is_agent_alone())
+        credit = self._plan.earn(elapsed, unknown)
         checks = self._second.ask(credit // 2)
         self._plan.spend(len(checks))
         regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
@@ -149,26 +161,38 @@ class Clearance:
             window = self.grid.window(silhouette.close_window(candidate.box, self.grid))
             if min(window.shape) < 4:
                 window = None
-        return LookRequest(regions, window, self.tracks.settled(seconds), checks)
+        return LookRequest(depth, regions, window, self.tracks.settled(seconds), checks)
+
+    def _is_agent_alone(self) -> bool:
+        """Whether the agent is verified and in sight, and nobody and nothing is disputed."""
+        agent = self.tracks.agent
+        if agent is None or agent.misses or self._disputed:
+            return False
+        return not any(track.is_sure for track in self.tracks.tracks if track is not agent)
 
     def finish(self, frame: RawFrame, seconds: float, observation: Observation) -> Decision:
         """Decide with what was seen."""
-        self.tracks.update(observation.faces, observation.identities, seconds)
+        self.tracks.update(
+            observation.faces, observation.identities, seconds, observation.looked
+        )
+        self._sight.update(observation)
+        probability = self._sight.probability()
         candidate = self.tracks.candidate()
-        body = self._body(observation, candidate, seconds)
+        body = self._body(probability, candidate, seconds)
         claimed = self._claimed(candidate)
         core = self._core(candidate)
         middle = self._core(candidate, MIDDLE_OF_FACE)
         agent, foreign = self._contest(frame, seconds, body, claimed, core, middle)
         things = self._things(agent)
         others = things | foreign
+        self._disputed = bool(foreign.any())
         # What changes beside a disputed cell of the agent's own outline is not for that
         # something that came in; what changes beside somebody outside it is.
         self._outsiders = (things & ~body) | (claimed & body)
         self._take_in_faces(observation, candidate)
         self.scene.observe(observation, _kernels.grow(body, 2), self._moving())
         self._look_again(observation, seconds, body)
-        self.scene.settle(frame, seconds, agent, others, self._empty(observation, body))
+        self.scene.settle(frame, seconds, agent, others, self._empty(probability, body))
         agent = self._with_edge(agent, others, claimed | self._sudden(seconds))
         self._remember(frame, seconds, body, agent, others, candidate)
         return self._decision(seconds, agent, others, candidate)
@@ -180,6 +204,7 @@ class Clearance:
             track.verdicts.clear()
         self._agent_before = np.zeros(self.grid.shape, bool)
         self._second.forget(np.ones(self.grid.shape, bool))
+        self._attention.disturb(seconds)
         self.scene.remember(frame)
         decision = self._decision(seconds, self._agent_before, self._others, None)
         decision.fault = True
@@ -187,11 +212,11 @@ class Clearance:
 
     # ---------------------------------------------------------------- parts of finish
     def _body(
-        self, observation: Observation, candidate: Track | None, seconds: float
+        self, probability: FloatGrid, candidate: Track | None, seconds: float
     ) -> BoolGrid:
         if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
             return np.zeros(self.grid.shape, bool)
-        return silhouette.outline(self.grid, observation, candidate.box)
+        return silhouette.outline(self.grid, probability, candidate.box)
 
     def _claimed(self, candidate: Track | None) -> BoolGrid:
         """Cells nearer to somebody else's face than to the agent's."""
@@ -339,9 +364,8 @@ class Clearance:
         settled &= scene.evidence.looked_enough() & ~_kernels.grow(body, 1)
         self._second.suspect(scene.evidence.suspected() & ~body, settled, seconds)
 
-    def _empty(self, observation: Observation, body: BoolGrid) -> BoolGrid:
-        probability = silhouette.person_probability(observation)
-        empty: BoolGrid = (probability < 0.25) & (observation.wide.probability < 0.3) & ~body
+    def _empty(self, probability: FloatGrid, body: BoolGrid) -> BoolGrid:
+        empty: BoolGrid = (probability < 0.25) & (self._sight.wide < 0.3) & ~body
         return empty
 
     def _with_edge(self, agent: BoolGrid, others: BoolGrid, claimed: BoolGrid) -> BoolGrid:

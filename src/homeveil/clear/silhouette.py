@@ -15,7 +15,7 @@ import numpy as np
 from homeveil import _kernels
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
-from homeveil.perceive.observation import Observation
+from homeveil.perceive.observation import Observation, PeopleLook
 
 PROBABILITY = 0.4
 CONTEST_CELLS = 3
@@ -49,20 +49,35 @@ def close_window(face: Box, grid: Grid) -> Box:
     return Box(x - half, top, x + half, min(float(grid.height), top + 2.2 * half))
 
 
-def person_probability(observation: Observation) -> FloatGrid:
-    """(rows, cols) probability of the person in front: the close mask where there is one."""
-    probability = observation.wide.probability.copy()
-    if observation.close is not None:
-        window = observation.close.window.index
-        probability[window] = np.maximum(
-            observation.close.probability, 0.5 * probability[window]
-        )
-    return probability
+class Sight:
+    """The last masks of the whole frame and of the agent, which stand until the next."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.wide: FloatGrid = np.zeros(grid.shape, np.float32)
+        self._close: PeopleLook | None = None
+
+    def update(self, observation: Observation) -> None:
+        """Take in what was seen anew; a look at the whole frame replaces both masks."""
+        if observation.wide is not None:
+            self.wide = observation.wide.probability
+            self._close = None
+        if observation.close is not None:
+            self._close = observation.close
+
+    def probability(self) -> FloatGrid:
+        """(rows, cols) of the person in front: the close mask where there is one."""
+        probability = self.wide.copy()
+        if self._close is not None:
+            window = self._close.window.index
+            probability[window] = np.maximum(
+                self._close.probability, 0.5 * probability[window]
+            )
+        return probability
 
 
-def outline(grid: Grid, observation: Observation, face: Box) -> BoolGrid:
+def outline(grid: Grid, probability: FloatGrid, face: Box) -> BoolGrid:
     """Cells of the person mask that hang together with ``face``."""
-    mask = person_probability(observation) >= PROBABILITY
+    mask = probability >= PROBABILITY
     mask &= grid.cells_in(reach(face, grid.height))
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     x, y = face.centre
