@@ -24,7 +24,7 @@ from homeveil.clear.scene import Origin, Scene
 from homeveil.clear.second import SecondLooks
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
-from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
+from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import Face, LookRequest, Observation
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
@@ -33,6 +33,9 @@ FOREIGN_SECONDS = 1.0
 FRESH_SECONDS = 1.0
 """How long a disputed cell stays disputed: beside somebody, and for an unexplained change
 alone."""
+
+PICTURE_SHARE = 0.7
+"""Share of still cells of a face from which it is a picture."""
 
 COMPANY_CELLS = 5
 COMPANY_SECONDS = 30.0
@@ -123,7 +126,6 @@ class Clearance:
         self._moved_seconds = np.full(grid.shape, -np.inf)
         self._moves: deque[tuple[float, BoolGrid]] = deque()
         self._unexplained = none
-        self._disputed = False
         self._number = -1
         self._last_seconds: float | None = None
         self._verified: dict[int, tuple[float, float]] = {}
@@ -139,7 +141,10 @@ class Clearance:
         self._plan.unsettle(changed, self.scene.ended_seconds)
         if self._number == 0:
             self._attention.disturb(seconds)
-        self._attention.notice(seconds, changed, self.scene.excess, self._outline)
+        self._sight.forget(changed)
+        self._attention.notice(
+            seconds, changed, self.scene.excess, self._outline, self._close_window()
+        )
 
     def request(self, seconds: float) -> LookRequest:
         """What to look at in the frame just begun."""
@@ -155,20 +160,28 @@ class Clearance:
         checks = self._second.ask(credit // 2)
         self._plan.spend(len(checks))
         regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
+        close = self._close_window()
+        return LookRequest(depth, regions, close, self.tracks.settled(seconds), checks)
+
+    def _close_window(self) -> CellWindow | None:
+        """Where a close look at the agent, or whoever may be, is made."""
         candidate = self.tracks.candidate()
-        window = None
-        if candidate is not None:
-            window = self.grid.window(silhouette.close_window(candidate.box, self.grid))
-            if min(window.shape) < 4:
-                window = None
-        return LookRequest(depth, regions, window, self.tracks.settled(seconds), checks)
+        if candidate is None:
+            return None
+        window = self.grid.window(silhouette.close_window(candidate.box, self.grid))
+        return window if min(window.shape) >= 4 else None
 
     def _is_agent_alone(self) -> bool:
-        """Whether the agent is verified and in sight, and nobody and nothing is disputed."""
+        """Whether the agent is verified and in sight, and no other face is that moves."""
         agent = self.tracks.agent
-        if agent is None or agent.misses or self._disputed:
+        if agent is None or agent.misses:
             return False
-        return not any(track.is_sure for track in self.tracks.tracks if track is not agent)
+        others = (track for track in self.tracks.tracks if track is not agent)
+        return not any(track.is_sure and not self._holds_still(track.box) for track in others)
+
+    def _holds_still(self, face: Box) -> bool:
+        """Whether a face is a picture rather than somebody."""
+        return bool(self.scene.still[self.grid.window(face).index].mean() >= PICTURE_SHARE)
 
     def finish(self, frame: RawFrame, seconds: float, observation: Observation) -> Decision:
         """Decide with what was seen."""
@@ -185,7 +198,6 @@ class Clearance:
         agent, foreign = self._contest(frame, seconds, body, claimed, core, middle)
         things = self._things(agent)
         others = things | foreign
-        self._disputed = bool(foreign.any())
         # What changes beside a disputed cell of the agent's own outline is not for that
         # something that came in; what changes beside somebody outside it is.
         self._outsiders = (things & ~body) | (claimed & body)
@@ -351,8 +363,7 @@ class Clearance:
             x, y = face.box.centre
             if self._outline[self.grid.window(Box(x, y, x + 1, y + 1)).index].any():
                 continue
-            cells = self.grid.window(face.box).index
-            if self.scene.still[cells].mean() >= 0.7:
+            if self._holds_still(face.box):
                 self.scene.evidence.add_face(face)
 
     def _look_again(self, observation: Observation, seconds: float, body: BoolGrid) -> None:
@@ -365,8 +376,7 @@ class Clearance:
         self._second.suspect(scene.evidence.suspected() & ~body, settled, seconds)
 
     def _empty(self, probability: FloatGrid, body: BoolGrid) -> BoolGrid:
-        empty: BoolGrid = (probability < 0.25) & (self._sight.wide < 0.3) & ~body
-        return empty
+        return self._sight.empty(probability) & ~body
 
     def _with_edge(self, agent: BoolGrid, others: BoolGrid, claimed: BoolGrid) -> BoolGrid:
         """Hair and the rim of clothes: one cell more, but not towards anybody else."""
