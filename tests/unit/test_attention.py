@@ -9,6 +9,8 @@ from homeveil.clear.attention import (
     CALM_SECONDS,
     CLOSE_SECONDS,
     STEADY_SECONDS,
+    STIRRED_SECONDS,
+    SWAYING_SECONDS,
     WHOLE_SECONDS,
     Attention,
 )
@@ -33,7 +35,7 @@ def patch(row: int, col: int, cells: int = 4) -> np.ndarray:
 
 
 def depths(attention: Attention, start: float, frames: int, **how: bool) -> list[Depth]:
-    how = how or {"agent_alone": True}
+    how = {"verified": True, "alone": True} | how
     return [attention.choose(start + n * FRAME, **how) for n in range(frames)]
 
 
@@ -42,7 +44,8 @@ def calm() -> Attention:
     """Nothing has stirred for long, and all was just looked at."""
     attention = Attention()
     attention.disturb(0.0)
-    assert depths(attention, 0.0, int(CALM_SECONDS / FRAME)) == [Depth.WHOLE] * 30
+    depths(attention, 0.0, int(CALM_SECONDS / FRAME))
+    attention.choose(1.0, verified=False, alone=True)
     return attention
 
 
@@ -59,17 +62,24 @@ def test_a_calm_scene_is_looked_at_now_and_then(calm: Attention) -> None:
 
 
 def test_what_stirs_far_from_the_agent_is_looked_at_in_the_same_frame(calm: Attention) -> None:
-    """A patch that changed outside the close look: all is looked at, at once and for a while."""
-    notice(calm, 1.1, patch(20, 2))
-    assert set(depths(calm, 1.1, int(CALM_SECONDS / FRAME) - 1)) == {Depth.WHOLE}
+    """A patch that changed outside the close look: all is looked at, at once and often for a
+    while."""
+    depths(calm, 1.01, 10)
+    notice(calm, 1.35, patch(20, 2))
+    chosen = depths(calm, 1.35, int(CALM_SECONDS / FRAME) - 1)
+    assert chosen[0] is Depth.WHOLE
+    assert chosen.count(Depth.WHOLE) == pytest.approx(CALM_SECONDS / STIRRED_SECONDS, abs=2)
 
 
 def test_what_stirs_beside_the_agent_is_looked_at_in_the_same_frame(calm: Attention) -> None:
     """A patch that changed at the outline's rim or beside it: a close look, at once."""
-    for row, col in ((20, 41), (20, 19), (9, 25)):
-        notice(calm, 1.1, patch(row, col))
-        chosen = depths(calm, 1.1, int(STEADY_SECONDS / FRAME) - 1)
-        assert Depth.NOTHING not in chosen
+    for n, (row, col) in enumerate(((20, 41), (20, 19), (9, 25))):
+        seconds = 1.06 + n
+        calm.choose(seconds - 1.2 * SWAYING_SECONDS, verified=False, alone=True)
+        notice(calm, seconds, patch(row, col))
+        chosen = depths(calm, seconds, int(STEADY_SECONDS / FRAME))
+        assert chosen[0] is not Depth.NOTHING
+        assert chosen.count(Depth.NOTHING) <= len(chosen) // 2
 
 
 def test_what_stirs_within_the_outline_changes_nothing(calm: Attention) -> None:
@@ -82,11 +92,11 @@ def test_what_stirs_within_the_outline_changes_nothing(calm: Attention) -> None:
 def test_without_a_close_look_everything_beside_is_far(
     calm: Attention, close: CellWindow | None
 ) -> None:
-    calm.notice(1.1, patch(20, 41), np.full(SHAPE, 3.0, np.float32), body(), close)
-    whole = depths(calm, 1.1, 3) == [Depth.WHOLE] * 3
-    assert whole == (close is None)
+    calm.notice(1.2, patch(20, 41), np.full(SHAPE, 3.0, np.float32), body(), close)
+    assert (depths(calm, 1.2, 1) == [Depth.WHOLE]) == (close is None)
 
 
 def test_doubt_looks_at_everything(calm: Attention) -> None:
-    """Whoever is not verified, or not alone, is looked at whole in every frame."""
-    assert set(depths(calm, 1.1, 30, agent_alone=False)) == {Depth.WHOLE}
+    """Until somebody is verified all of every frame is looked at; often where others are."""
+    assert set(depths(calm, 1.1, 30, verified=False)) == {Depth.WHOLE}
+    assert depths(calm, 3.0, 30, alone=False).count(Depth.WHOLE) >= 7

@@ -23,6 +23,10 @@ WHOLE_SECONDS = 0.5
 CLOSE_SECONDS = 0.08
 """How long the last look at the whole frame, and at the agent, may stand."""
 
+STIRRED_SECONDS = 0.12
+SWAYING_SECONDS = 0.05
+"""The same while something stirs, and while the outline moves."""
+
 STEADY_SECONDS = 0.25
 """How long the agent's outline must have held for a close look to be left out."""
 
@@ -66,13 +70,16 @@ class Attention:
         if outside.any():
             self.disturb(seconds)
 
-    def choose(self, seconds: float, *, agent_alone: bool) -> Depth:
-        """How deep to look now. agent_alone: the agent is verified and nobody else about."""
-        calm = seconds - self._stirred_seconds >= CALM_SECONDS
+    def choose(self, seconds: float, *, verified: bool, alone: bool) -> Depth:
+        """How deep to look now. verified: the agent is, and in sight. alone: no other face that
+        moves is."""
+        calm = alone and seconds - self._stirred_seconds >= CALM_SECONDS
         steady = seconds - self._swayed_seconds >= STEADY_SECONDS
-        if not (agent_alone and calm) or seconds - self._whole_seconds >= WHOLE_SECONDS:
+        whole = WHOLE_SECONDS if calm else STIRRED_SECONDS
+        close = CLOSE_SECONDS if steady else SWAYING_SECONDS
+        if not verified or seconds - self._whole_seconds >= whole:
             depth = Depth.WHOLE
-        elif not steady or seconds - self._close_seconds >= CLOSE_SECONDS:
+        elif seconds - self._close_seconds >= close:
             depth = Depth.AGENT
         else:
             depth = Depth.NOTHING

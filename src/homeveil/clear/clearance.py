@@ -155,7 +155,10 @@ class Clearance:
         waiting &= self._plan.worthwhile(seconds - scene.run_seconds) | (scene.run == 0)
         waiting &= ~self._moving()
         unknown = int((waiting & ~scene.evidence.looked_enough()).sum())
-        depth = self._attention.choose(seconds, agent_alone=self._is_agent_alone())
+        agent = self.tracks.agent
+        depth = self._attention.choose(
+            seconds, verified=agent is not None and not agent.misses, alone=self._is_alone(agent)
+        )
         credit = self._plan.earn(elapsed, unknown)
         checks = self._second.ask(credit // 2)
         self._plan.spend(len(checks))
@@ -171,11 +174,8 @@ class Clearance:
         window = self.grid.window(silhouette.close_window(candidate.box, self.grid))
         return window if min(window.shape) >= 4 else None
 
-    def _is_agent_alone(self) -> bool:
-        """Whether the agent is verified and in sight, and no other face is that moves."""
-        agent = self.tracks.agent
-        if agent is None or agent.misses:
-            return False
+    def _is_alone(self, agent: Track | None) -> bool:
+        """Whether no face but the agent's is in sight that moves."""
         others = (track for track in self.tracks.tracks if track is not agent)
         return not any(track.is_sure and not self._holds_still(track.box) for track in others)
 
