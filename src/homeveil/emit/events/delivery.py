@@ -118,27 +118,27 @@ class Delivery(Scoped):
         self._closed = True
         with self._wake:
             self._wake.notify()
-        self._thread.join(0.5)
-        if not self._thread.is_alive():
-            # A carrier that hangs keeps its things until the process ends.
-            self._carrier.close()
-            self._spool.close()
+        # A carrier that hangs is left to itself: its thread lets go of everything when it ends.
+        self._thread.join(_LAST_TRIES_SECONDS)
 
     def _patient(self) -> bool:
         return time.monotonic() - self._last_success < self._patience
 
     def _run(self) -> None:
+        try:
+            self._carry()
+        finally:
+            self._carrier.close()
+            self._spool.close()
+
+    def _carry(self) -> None:
         failed = 0
         while not self._closed:
             event = self._spool.head()
             if event is None:
-                with self._wake:
-                    waiting = self._spool.waiting
-                    if self._closing and not waiting:
-                        return
-                    # Something waits that cannot be read: a disk in trouble. Not in a hurry.
-                    self._wake.wait(_AGAIN_SECONDS if waiting else _IDLE_SECONDS)
-                continue
+                if self._wait_for_more():
+                    continue
+                return
             try:
                 self._carrier.send(event)
             except Exception as error:
@@ -149,6 +149,16 @@ class Delivery(Scoped):
             self._spool.done()
             self._delivered += 1
             self._last_success = time.monotonic()
+
+    def _wait_for_more(self) -> bool:
+        """Whether there may be more to come."""
+        with self._wake:
+            waiting = self._spool.waiting
+            if self._closing and not waiting:
+                return False
+            # Something waits that cannot be read: a disk in trouble. Not in a hurry.
+            self._wake.wait(_AGAIN_SECONDS if waiting else _IDLE_SECONDS)
+        return True
 
     def _failed(self, failed: int, error: Exception) -> None:
         """Note a failure and wait before the next attempt."""

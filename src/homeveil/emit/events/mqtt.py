@@ -61,7 +61,12 @@ class Mqtt:
     def _connect(self) -> Client:
         target = self._target
         # No client id of ours: the broker makes one up, and nothing is kept there about us.
-        client = Client(CallbackAPIVersion.VERSION2, client_id="", clean_session=True)
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id="",
+            clean_session=True,
+            reconnect_on_failure=False,
+        )
         client.connect_timeout = target.timeout_seconds
         if target.username is not None:
             client.username_pw_set(target.username, target.password)
