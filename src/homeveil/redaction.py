@@ -81,6 +81,8 @@ def redact(
     sound_alone = is_sound_file(target)
     if sound_alone and policy.sound is Sound.WITHHELD:
         raise UsageError(f"{target}: the policy withholds all sound, so nothing would be in it")
+    if sound_alone and events is not None:
+        raise UsageError(f"{target}: has no picture, so there is no desk to tell events of")
     if not sound_alone:
         check_output(target, source, policy)
     if record is not None:
