@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -103,9 +102,12 @@ def test_kill_9_in_the_middle_of_delivering_loses_nothing() -> None:
     assert len(received.taken) <= 31
 
 
-def limit_files() -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (48_000, 48_000))
+FULL_DISK = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (48_000, 48_000))
+"""
+"""No file can grow beyond this."""
 
 
 def test_a_full_disk_under_the_spool_loses_nothing_that_fits_in_memory() -> None:
@@ -121,8 +123,8 @@ def test_a_full_disk_under_the_spool_loses_nothing_that_fits_in_memory() -> None
     )
     assert code != RUN
     process = subprocess.Popen(
-        [sys.executable, "-c", code, url, "300", "end"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=limit_files,
+        [sys.executable, "-c", FULL_DISK + code, url, "300", "end"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdin is not None
@@ -141,15 +143,16 @@ def test_a_full_disk_under_the_file_tears_no_line(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"")
     code = RUN.replace("patience_seconds=20", "patience_seconds=1")
-    words = [sys.executable, "-c", code, str(path)]
     result = subprocess.run(
-        [*words, "200", "end"], preexec_fn=limit_files, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", FULL_DISK + code, str(path), "200", "end"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
     lines = path.read_bytes().splitlines(keepends=True)
     assert 0 < len(lines) < 200
     assert all(line.endswith(b"\n") and Event(line[:-1]) for line in lines)
-    subprocess.run([*words, "0", "end"], check=True, capture_output=True)
+    words = [sys.executable, "-c", code, str(path), "0", "end"]
+    subprocess.run(words, check=True, capture_output=True)
     # What stood in the file already may come again: the full disk could not forget it.
     dropped = int(result.stdout.split("dropped=")[1].split(",")[0])
     assert numbers(path.read_bytes().splitlines()) == list(range(1, 1 + 200 - dropped))

@@ -75,7 +75,7 @@ def test_the_schema_is_closed_and_two_validators_agree_on_it() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("id", "0" * 31), ("id", "0" * 31 + "\n"), ("id", "٠" * 32), ("specversion", "1.1"),
+        ("id", "0" * 31), ("id", "0" * 31 + "\n"), ("id", "\u0660" * 32), ("specversion", "1.1"),
         ("time", "2026-03-01T23:59:40.5Z"), ("time", "2026-13-01T23:59:40Z"), ("time", 5),
         ("sequence", 1), ("sequence", "1"), ("subject", "a phone"), ("type", "dev.homeveil.desk"),
         ("source", "/sites/me/x"), ("data", {}), ("data", None), ("data", "phone"),
