@@ -177,3 +177,8 @@ class Broker:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def send_signal(self, number: int) -> None:
+        """SIGSTOP: it stays connected and does nothing. SIGCONT: it goes on."""
+        assert self._process is not None
+        self._process.send_signal(number)

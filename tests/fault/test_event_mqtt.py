@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -99,6 +100,24 @@ def test_a_broker_killed_in_mid_run_loses_nothing(broker: Broker, tmp_path: Path
         wait_until(lambda: len(set(taken)) >= 30, 60)
     assert numbers(taken) == list(range(1, 31))
     assert (made.tally.delivered, made.tally.waiting, made.tally.dropped) == (30, 0, 0)
+
+
+def test_a_broker_that_stops_answering_has_taken_nothing(broker: Broker, tmp_path: Path) -> None:
+    """Connected, but stopped (SIGSTOP): without an acknowledgement an event does not count as
+    taken; once the broker goes on, all arrive."""
+    with subscriber(broker) as taken, delivery(broker, tmp_path / "spool") as made:
+        made.put(EVENTS[0])
+        wait_until(lambda: len(taken) >= 1)
+        broker.send_signal(signal.SIGSTOP)
+        try:
+            for event in EVENTS[1:4]:
+                made.put(event)
+            wait_until(lambda: made.tally.failures >= 1, 60)
+            assert made.tally.delivered == 1
+        finally:
+            broker.send_signal(signal.SIGCONT)
+        wait_until(lambda: len(set(taken)) >= 4, 60)
+    assert numbers(taken) == [1, 2, 3, 4]
 
 
 def test_no_broker_at_all_keeps_events_for_the_next_run(broker: Broker, tmp_path: Path) -> None:

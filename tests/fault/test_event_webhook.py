@@ -121,7 +121,8 @@ def test_a_place_that_hangs_delays_nobody(tmp_path: Path) -> None:
     let_go = threading.Event()
 
     def hold(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
-        let_go.wait(30)
+        let_go.wait(15)
+        let_go.set()
         return False
 
     carrier_patience = 30.0

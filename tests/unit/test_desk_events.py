@@ -21,6 +21,7 @@ from homeveil.errors import EventError, PolicyError, UsageError
 
 APPEARED, CLEARED, CLEAN = Change.APPEARED, Change.CLEARED, Change.CLEAN
 CLEAN_DESK = Finding(CLEAN, "desk", None, 0, 0.9, 0.0)
+DATA = ("class", "zone", "confidence", "severity", "offset_seconds")
 START = datetime(2026, 3, 1, 23, 59, 30, tzinfo=UTC)
 
 
@@ -70,6 +71,15 @@ def test_the_schema_is_closed_and_two_validators_agree_on_it() -> None:
             jsonschema.validate(event.document, document)
     classes = document["definitions"]["item"]["properties"]["class"]["enum"]
     assert classes == [kind.value for kind in DeskItem]
+
+
+def test_the_example_in_the_documentation_is_an_event() -> None:
+    """docs/events.md shows what really leaves, and names every field of the schema."""
+    text = (Path(__file__).parents[2] / "docs" / "events.md").read_text("utf-8")
+    example = json.loads(text.split("```json")[1].split("```")[0])
+    assert Event.of(example).document == example
+    for word in ("source", "sequence", "id", "time", *DATA):
+        assert f"`{word}`" in text or f"`data.{word}`" in text, word
 
 
 @pytest.mark.parametrize(

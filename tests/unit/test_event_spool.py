@@ -123,6 +123,24 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         Spool(tmp_path / "file" / "x", "a")
 
 
+def test_what_the_disk_does_not_take_waits_in_memory_in_its_turn(tmp_path: Path) -> None:
+    """Somebody else keeps the file locked for a while: events go to memory, and those that
+    come after stay behind them although the disk would take them again."""
+    with Spool(tmp_path, "a") as spool:
+        spool.put(EVENTS[0])
+        with sqlite3.connect(tmp_path / "a-0.sqlite", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            spool.put(EVENTS[1])
+            assert (spool.waiting, spool.lasting) == (2, 1)
+            other.execute("COMMIT")
+        other.close()
+        spool.put(EVENTS[2])
+        assert (spool.waiting, spool.lasting) == (3, 1)
+        assert drained(spool) == EVENTS[:3]
+        spool.put(EVENTS[3])
+        assert spool.lasting == 1
+
+
 def test_putting_and_taking_at_once(tmp_path: Path) -> None:
     """One thread puts while another takes: all come out, once, in order."""
     events, found = some_events(300), []
