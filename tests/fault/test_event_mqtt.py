@@ -15,9 +15,10 @@ import trustme
 from paho.mqtt.enums import CallbackAPIVersion
 
 from desks import some_events
+from homeveil.emit.events import PASSWORD, USERNAME
 from homeveil.emit.events.delivery import Backoff, Delivery
 from homeveil.emit.events.mqtt import Mqtt, MqttTarget
-from homeveil.emit.events.places import PASSWORD, USERNAME, open_place, read_place
+from homeveil.emit.events.places import open_place, read_place
 from homeveil.emit.events.spool import Spool
 from receivers import Broker, needs_mosquitto, numbers, wait_until
 

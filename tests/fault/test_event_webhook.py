@@ -16,8 +16,9 @@ import trustme
 
 from desks import some_events
 from homeveil.desk.events import MEDIA_TYPE, Event
+from homeveil.emit.events import TOKEN
 from homeveil.emit.events.delivery import Backoff, Delivery
-from homeveil.emit.events.places import TOKEN, open_place, read_place
+from homeveil.emit.events.places import open_place, read_place
 from homeveil.emit.events.spool import Spool
 from homeveil.emit.events.webhook import Webhook, WebhookTarget
 from homeveil.errors import UsageError

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from homeveil.emit.events.places import PASSWORD, TOKEN, open_place, read_place
+from homeveil.emit.events import PASSWORD, TOKEN
+from homeveil.emit.events.places import open_place, read_place
 from homeveil.errors import EventError
 
 

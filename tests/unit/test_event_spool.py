@@ -66,6 +66,7 @@ def test_what_waits_survives_and_what_is_done_does_not_come_again(tmp_path: Path
         assert drained(spool) == EVENTS[7:]
     with Spool(tmp_path, "a") as spool:
         assert spool.head() is None
+    assert list(tmp_path.glob("*.sqlite*")) == [], "empty files are cleared away"
 
 
 def test_several_at_once_do_not_mix_and_leave_nothing_behind(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Event:
             document = json.loads(
                 self.line, parse_float=_refuse, parse_constant=_refuse, object_pairs_hook=_unique
             )
-            _validator()(document)
+            validator()(document)
         except (ValueError, RecursionError) as error:
             raise EventError("a desk event does not fit its schema; it was not told") from error
         if canonical(document) != self.line:
@@ -92,7 +92,8 @@ def band(confidence: float) -> str:
 
 
 @functools.cache
-def _validator() -> Callable[[object], object]:
+def validator() -> Callable[[object], object]:
+    """The check itself, compiled at the first call; it raises ValueError for what is no event."""
     import fastjsonschema
 
     check: Callable[[object], object] = fastjsonschema.compile(schema())

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from homeveil.desk.calm import Calm
-from homeveil.desk.events import TYPES, Event, band
+from homeveil.desk.events import TYPES, Event, band, validator
 from homeveil.desk.findings import Change, Finding
 from homeveil.desk.site import Site
 from homeveil.desk.times import Clock, Moment, Recorded, Times
@@ -62,6 +62,7 @@ class EventFeed:
         site: Site | None = None,
     ) -> None:
         self._rules, self._sinks = rules, tuple(sinks)
+        validator()  # compiled now, not while a frame waits
         self._times = Times(clock, rules.round_seconds)
         self._site = site or Site.of_installation()
         self._calm = Calm()

@@ -21,17 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
 from homeveil.emit.events.carrier import Carrier
 from homeveil.emit.events.delivery import Delivery
 from homeveil.emit.events.spool import Spool
 from homeveil.errors import EventError
 from homeveil.installation import state_folder
 
-TOKEN, USERNAME, PASSWORD = (
-    "HOMEVEIL_EVENTS_TOKEN",
-    "HOMEVEIL_MQTT_USERNAME",
-    "HOMEVEIL_MQTT_PASSWORD",
-)
 STANDARD_OUTPUT = "-"
 _SCHEMES = {"https": 443, "http": 80, "mqtts": 8883, "mqtt": 1883}
 _SECURE = {"http": "https", "mqtt": "mqtts"}

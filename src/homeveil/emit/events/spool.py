@@ -89,13 +89,15 @@ class Spool(Scoped):
 
     def done(self) -> None:
         """The event that ``head`` gave was taken."""
+        # Not under the guard: the disk may take its time, and whoever puts must not wait for it.
+        on_disk = self._disk is not None and self._disk.remove_first()
         with self._guard:
-            if self._disk is None or not self._disk.remove_first():
+            if not on_disk:
                 self._memory.popleft()
             self._waiting -= 1
 
     def close(self) -> None:
-        """Let go of the file; what waits there stays."""
+        """Let go of the file; what waits there stays, an empty one goes."""
         if self._disk is not None:
             self._disk.close()
 
@@ -186,8 +188,14 @@ class _Disk:
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
             self._out.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        for connection in (self._in, self._out, self._lock):
-            connection.close()
+        is_empty = self.count() == 0
+        self._in.close()
+        self._out.close()
+        if is_empty:
+            # Still under the lock; the lock's own name must stay, or two could hold it.
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self._lock.close()
 
 
 def _claim(folder: Path, name: str) -> _Disk:
