@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,22 @@ def test_a_place_is_named_by_its_host_alone() -> None:
     """Paths and queries of webhooks are often secrets: messages leave them out."""
     assert read_place("https://host:8443/T0K/EN?key=s").label == "https://host:8443"
     assert "T0K" not in read_place("https://host/T0K").spool_name
+
+
+def test_without_the_extra_mqtt_is_named() -> None:
+    """A package without paho-mqtt says which extra to install; other places need none."""
+    code = (
+        "import sys; sys.modules['paho'] = None\n"
+        "from homeveil.emit.events.places import open_place, read_place\n"
+        "open_place(read_place('https://localhost/x'), patience_seconds=0).close()\n"
+        "open_place(read_place('mqtts://localhost/x'))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "EventError: mqtts://localhost: MQTT needs paho-mqtt; install homeveil[mqtt]" in (
+        result.stderr
+    )
 
 
 def test_secrets_that_cannot_be_sent_are_refused(
