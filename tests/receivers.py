@@ -130,7 +130,8 @@ def reset(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
     """Cuts the connection hard (RST)."""
     linger = struct.pack("ii", 1, 0)
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    handler.connection.close()
+    handler.close_connection = True
+    os.close(handler.connection.detach())
     return True
 
 

@@ -161,7 +161,8 @@ def test_a_hanging_place_does_not_hold_the_end_up(tmp_path: Path) -> None:
     let_go = threading.Event()
 
     def hold(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
-        return let_go.wait(60)
+        let_go.wait(60)
+        return reset(handler, number)
 
     with webhook(hold) as received:
         carrier = Webhook(WebhookTarget(received.url, answer_seconds=60.0))
@@ -172,6 +173,8 @@ def test_a_hanging_place_does_not_hold_the_end_up(tmp_path: Path) -> None:
         assert not let_go.is_set()
         assert hook.tally.waiting == 1
         let_go.set()
+        # The thread that was left to itself ends then, and lets go of the spool.
+        wait_until(lambda: not any(t.name == "homeveil events" for t in threading.enumerate()))
 
 
 def test_beyond_the_bound_events_are_dropped_and_counted(tmp_path: Path) -> None:
