@@ -19,7 +19,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("numpy", "av", "mediapipe", "onnxruntime", "opencv-contrib-python")
+PACKAGES = ("numpy", "av", "ai-edge-litert", "onnxruntime", "opencv-python-headless")
 
 
 def main() -> int:

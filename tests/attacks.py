@@ -240,3 +240,15 @@ def forge(hexes: str) -> None:
         threading.Event().wait()
 
     inside._Inside._send_picture = send  # type: ignore[method-assign]
+
+
+def smuggle_in_cells() -> None:
+    """Say "painted over" with other bytes than 1: seven bits a cell would be a channel."""
+    honest = inside._Inside.tell
+
+    def tell(self: inside._Inside, message: messages.Message) -> None:
+        if isinstance(message, messages.Picture):
+            self._slots.withheld(message.slot, message.width, message.height)[:] = 65
+        honest(self, message)
+
+    inside._Inside.tell = tell  # type: ignore[method-assign]

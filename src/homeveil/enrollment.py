@@ -71,8 +71,9 @@ class Enrollment:
                 return None
             self._last_seconds = frame.time.seconds
         grid = Grid.over(frame.width, frame.height)
-        observation = self.perceiver.look(frame, grid, LookRequest())
-        observation.check(grid)
+        request = LookRequest()
+        observation = self.perceiver.look(frame, grid, request)
+        observation.check(grid, request)
         reason = self._judge(frame, observation.faces, observation.identities)
         if reason is not None:
             self.refused[reason] += 1

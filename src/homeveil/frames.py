@@ -9,7 +9,7 @@ decoder gave (8-bit YUV 4:2:0), so that nothing converts a whole frame on the wa
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Self
 
@@ -132,11 +132,12 @@ _SEAL = _Seal()
 class VeiledFrame(_Frame):
     """A frame in which everything that was not cleared has been painted over.
 
-    ``veiled_share`` is the share of the picture that was withheld, 0..1.
-    ``fault`` says that the whole frame was withheld because something failed.
+    ``withheld`` says of each cell of its :class:`~homeveil.grid.Grid` whether it was painted
+    over: (rows, cols) bool. ``fault`` says that the whole frame was withheld because something
+    failed.
     """
 
-    veiled_share: float = 1.0
+    withheld: NDArray[np.bool_] = field(kw_only=True)
     fault: bool = False
     seal: _Seal | None = None
 
@@ -146,3 +147,10 @@ class VeiledFrame(_Frame):
             raise FrameError(
                 "only the veil makes a VeiledFrame; pass raw frames through homeveil.Redactor"
             )
+        if self.withheld.ndim != 2 or self.withheld.dtype != np.bool_:
+            raise FrameError("withheld must be a grid of bool")
+
+    @property
+    def veiled_share(self) -> float:
+        """Share of the picture that was withheld, 0..1."""
+        return float(self.withheld.mean())

@@ -8,7 +8,7 @@ import sys
 
 from homeveil.models import pull, store
 
-HEAVY = ("onnx", "onnxruntime", "mediapipe", "rich", "tarfile", "subprocess", "cryptography")
+HEAVY = ("onnx", "onnxruntime", "ai_edge_litert", "rich", "tarfile", "subprocess", "cryptography")
 
 
 def _loaded_after(statement: str) -> set[str]:

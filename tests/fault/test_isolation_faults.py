@@ -21,6 +21,7 @@ from clips import make
 from commands import PASSPHRASE
 from homeveil.errors import InputError, IsolationError
 from homeveil.frames import VeiledFrame
+from homeveil.grid import Grid
 from homeveil.isolation import Isolate, box
 from homeveil.policy import Policy, Style
 from homeveil.redaction import redact
@@ -28,6 +29,7 @@ from homeveil.redaction import redact
 pytestmark = needs_box
 
 FILL = Policy(style=Style.FILL)
+FILLED_LUMA = 126
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,26 @@ def test_the_isolated_output_is_the_same(clip: Path, tmp_path: Path) -> None:
     assert one.isolation.endswith("seccomp")
     assert other.isolation == "off"
     assert (one.frames, one.spans, one.models) == (other.frames, other.spans, other.models)
+
+
+def test_withheld_cells_arrive_with_their_picture(clip: Path) -> None:
+    """The cells of a picture say where its pixels are painted over."""
+    with boxed(clip) as box_:
+        frame = next(iter(box_))
+        assert isinstance(frame, VeiledFrame)
+        grid = Grid.over(frame.width, frame.height)
+        assert frame.withheld.shape == grid.shape
+        assert frame.withheld.any()
+        pixels = frame.withheld.repeat(grid.cell, 0).repeat(grid.cell, 1)
+        assert (frame.planes[0][pixels[: frame.height, : frame.width]] == FILLED_LUMA).all()
+        assert frame.veiled_share == frame.withheld.mean()
+
+
+def test_cells_smuggle_nothing(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell's byte that is neither yes nor no, or a count that is not theirs, ends the run."""
+    sabotage(monkeypatch, "attacks.smuggle_in_cells()")
+    with boxed(clip) as box_, pytest.raises(IsolationError, match="does not belong"):
+        next(iter(box_))
 
 
 @pytest.mark.parametrize("after", [0, 1, 7])
@@ -153,8 +175,8 @@ def test_a_model_that_answers_nonsense(
     """A people mask of NaN veils every frame whole, as a fault that the report names."""
     sabotage(
         monkeypatch,
-        "import numpy, homeveil.perceive._mediapipe as m;"
-        " m.Segmenter.run = lambda self, rgb:"
+        "import numpy, homeveil.perceive.networks as m;"
+        " m.Segmenter.probability = lambda self, rgb:"
         f" numpy.full(rgb.shape[:2], {broken}, numpy.float32)",
     )
     report = redact(clip, tmp_path / "o.mp4", profile=None, policy=FILL)

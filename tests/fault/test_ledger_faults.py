@@ -53,8 +53,8 @@ def test_a_fault_is_in_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     source = make(tmp_path / "in.mp4")
     sabotage(
         monkeypatch,
-        "import numpy, homeveil.perceive._mediapipe as m;"
-        " m.Segmenter.run = lambda self, rgb: rgb[:, :, 0] * numpy.float32('nan')",
+        "import numpy, homeveil.perceive.networks as m;"
+        " m.Segmenter.probability = lambda self, rgb: rgb[:, :, 0] * numpy.float32('nan')",
     )
     ledger, out = tmp_path / "l.jsonl", tmp_path / "o.mp4"
     redact(source, out, profile=None, policy=Policy(style=Style.FILL), ledger=ledger)

@@ -15,7 +15,7 @@ from homeveil.errors import FrameError
 from homeveil.fakes import FakePerceiver, FakeScene, body_of, fake_frames, fake_profile
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
 from homeveil.grid import Box, Grid
-from homeveil.perceive.observation import Face, Identity, LookRequest, Observation
+from homeveil.perceive.observation import Depth, Face, Identity, LookRequest, Observation
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
 from homeveil.report import Report
@@ -59,6 +59,29 @@ def test_who_enters_is_veiled_in_the_same_frame_though_no_detector_sees_them() -
         inside = (max(x + 2, 0), 62, min(x + 62, WIDTH), 208)
         if inside[2] - inside[0] > 4:
             assert shown(raws[n].planes[0], out[n].planes[0], *inside) < 0.03, n
+
+
+@pytest.mark.parametrize("x", [56, 190, 10])
+def test_who_enters_while_nobody_looks_is_veiled_in_the_same_frame(x: int) -> None:
+    """The agent sits calm, so that most frames are not looked at; somebody appears beside,
+    far from or half behind them in one of those, and is hidden in that very frame."""
+    person, agent = texture(2, 48, 100), texture(3, 104, 140)
+    seated = with_patch(with_patch(ROOM, agent, 108, 100), texture(4, 40, 40), 140, 60)
+
+    def picture(n):
+        return seated if n < 107 else with_patch(seated, person, x, 90)
+
+    perceiver = FakePerceiver(FakeScene(agent=AGENT))
+    raws = frames(picture, 110, rate=30.0)
+    with Redactor(fake_profile(), FILL, perceiver=perceiver, delay_seconds=0.0) as redactor:
+        out = [veiled for raw in raws for veiled in redactor.process(raw)]
+    before = [request.depth for request in perceiver.looks[90:107]]
+    assert before.count(Depth.NOTHING) > before.count(Depth.WHOLE)
+    assert shown(raws[106].planes[0], out[106].planes[0], 150, 110, 170, 230) == 1.0
+    beside = (x, 92, min(x + 46, 106), 188) if x < 106 else (216, 92, x + 46, 188)
+    for n in (107, 108, 109):
+        assert shown(raws[n].planes[0], out[n].planes[0], *beside) < 0.05
+    assert perceiver.looks[107].depth is not Depth.NOTHING
 
 
 def test_what_came_in_is_not_forgiven_for_holding_still() -> None:
@@ -336,7 +359,14 @@ def test_only_the_veil_makes_a_veiled_frame() -> None:
     """A VeiledFrame cannot be made without the veil's seal."""
     raw = next(fake_frames(lambda n: ROOM, 1))
     with pytest.raises(FrameError, match="only the veil"):
-        VeiledFrame(raw.planes, raw.pixel_format, raw.width, raw.height, raw.time)
+        VeiledFrame(
+            raw.planes,
+            raw.pixel_format,
+            raw.width,
+            raw.height,
+            raw.time,
+            withheld=np.ones((1, 1), bool),
+        )
 
 
 def random_frame(rng: np.random.Generator, width: int, height: int) -> RawFrame:

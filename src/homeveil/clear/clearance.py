@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from homeveil import _kernels
 from homeveil.clear import silhouette
+from homeveil.clear.attention import Attention
 from homeveil.clear.patches import large, significant, surrounded, touching
 from homeveil.clear.plan import LookPlan
 from homeveil.clear.scene import Origin, Scene
 from homeveil.clear.second import SecondLooks
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
-from homeveil.grid import BoolGrid, Box, Grid
+from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import Face, LookRequest, Observation
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
@@ -32,6 +33,9 @@ FOREIGN_SECONDS = 1.0
 FRESH_SECONDS = 1.0
 """How long a disputed cell stays disputed: beside somebody, and for an unexplained change
 alone."""
+
+PICTURE_SHARE = 0.7
+"""Share of still cells of a face from which it is a picture."""
 
 COMPANY_CELLS = 5
 COMPANY_SECONDS = 30.0
@@ -111,6 +115,8 @@ class Clearance:
         self._others = none
         self._outsiders = none
         self._memory = silhouette.Memory(grid)
+        self._sight = silhouette.Sight(grid)
+        self._attention = Attention()
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
         self._outsider_run = np.full(grid.shape, -1, np.int32)
@@ -130,7 +136,15 @@ class Clearance:
         self._number += 1
         near = _kernels.grow(self._outline, 2)
         changed = self.scene.advance(frame, seconds, near, self._outsiders)
-        self._second.forget(changed & ~self.scene.on_plate)
+        changed &= ~self.scene.on_plate
+        self._second.forget(changed)
+        self._plan.unsettle(changed, self.scene.ended_seconds)
+        if self._number == 0:
+            self._attention.disturb(seconds)
+        self._sight.forget(changed)
+        self._attention.notice(
+            seconds, changed, self.scene.excess, self._outline, self._close_window()
+        )
 
     def request(self, seconds: float) -> LookRequest:
         """What to look at in the frame just begun."""
@@ -138,24 +152,46 @@ class Clearance:
         self._last_seconds = seconds
         scene = self.scene
         waiting = ~scene.on_plate & ~_kernels.grow(self._outline, 1)
+        waiting &= self._plan.worthwhile(seconds - scene.run_seconds) | (scene.run == 0)
         waiting &= ~self._moving()
-        credit = self._plan.earn(elapsed)
+        unknown = int((waiting & ~scene.evidence.looked_enough()).sum())
+        agent = self.tracks.agent
+        depth = self._attention.choose(
+            seconds, verified=agent is not None and not agent.misses, alone=self._is_alone(agent)
+        )
+        credit = self._plan.earn(elapsed, unknown)
         checks = self._second.ask(credit // 2)
         self._plan.spend(len(checks))
         regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
+        close = self._close_window()
+        return LookRequest(depth, regions, close, self.tracks.settled(seconds), checks)
+
+    def _close_window(self) -> CellWindow | None:
+        """Where a close look at the agent, or whoever may be, is made."""
         candidate = self.tracks.candidate()
-        window = None
-        if candidate is not None:
-            window = self.grid.window(silhouette.close_window(candidate.box, self.grid))
-            if min(window.shape) < 4:
-                window = None
-        return LookRequest(regions, window, self.tracks.settled(seconds), checks)
+        if candidate is None:
+            return None
+        window = self.grid.window(silhouette.close_window(candidate.box, self.grid))
+        return window if min(window.shape) >= 4 else None
+
+    def _is_alone(self, agent: Track | None) -> bool:
+        """Whether no face but the agent's is in sight that moves."""
+        others = (track for track in self.tracks.tracks if track is not agent)
+        return not any(track.is_sure and not self._holds_still(track.box) for track in others)
+
+    def _holds_still(self, face: Box) -> bool:
+        """Whether a face is a picture rather than somebody."""
+        return bool(self.scene.still[self.grid.window(face).index].mean() >= PICTURE_SHARE)
 
     def finish(self, frame: RawFrame, seconds: float, observation: Observation) -> Decision:
         """Decide with what was seen."""
-        self.tracks.update(observation.faces, observation.identities, seconds)
+        self.tracks.update(
+            observation.faces, observation.identities, seconds, observation.looked
+        )
+        self._sight.update(observation)
+        probability = self._sight.probability()
         candidate = self.tracks.candidate()
-        body = self._body(observation, candidate, seconds)
+        body = self._body(probability, candidate, seconds)
         claimed = self._claimed(candidate)
         core = self._core(candidate)
         middle = self._core(candidate, MIDDLE_OF_FACE)
@@ -168,7 +204,7 @@ class Clearance:
         self._take_in_faces(observation, candidate)
         self.scene.observe(observation, _kernels.grow(body, 2), self._moving())
         self._look_again(observation, seconds, body)
-        self.scene.settle(frame, seconds, agent, others, self._empty(observation, body))
+        self.scene.settle(frame, seconds, agent, others, self._empty(probability, body))
         agent = self._with_edge(agent, others, claimed | self._sudden(seconds))
         self._remember(frame, seconds, body, agent, others, candidate)
         return self._decision(seconds, agent, others, candidate)
@@ -180,6 +216,7 @@ class Clearance:
             track.verdicts.clear()
         self._agent_before = np.zeros(self.grid.shape, bool)
         self._second.forget(np.ones(self.grid.shape, bool))
+        self._attention.disturb(seconds)
         self.scene.remember(frame)
         decision = self._decision(seconds, self._agent_before, self._others, None)
         decision.fault = True
@@ -187,11 +224,11 @@ class Clearance:
 
     # ---------------------------------------------------------------- parts of finish
     def _body(
-        self, observation: Observation, candidate: Track | None, seconds: float
+        self, probability: FloatGrid, candidate: Track | None, seconds: float
     ) -> BoolGrid:
         if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
             return np.zeros(self.grid.shape, bool)
-        return silhouette.outline(self.grid, observation, candidate.box)
+        return silhouette.outline(self.grid, probability, candidate.box)
 
     def _claimed(self, candidate: Track | None) -> BoolGrid:
         """Cells nearer to somebody else's face than to the agent's."""
@@ -326,8 +363,7 @@ class Clearance:
             x, y = face.box.centre
             if self._outline[self.grid.window(Box(x, y, x + 1, y + 1)).index].any():
                 continue
-            cells = self.grid.window(face.box).index
-            if self.scene.still[cells].mean() >= 0.7:
+            if self._holds_still(face.box):
                 self.scene.evidence.add_face(face)
 
     def _look_again(self, observation: Observation, seconds: float, body: BoolGrid) -> None:
@@ -339,10 +375,8 @@ class Clearance:
         settled &= scene.evidence.looked_enough() & ~_kernels.grow(body, 1)
         self._second.suspect(scene.evidence.suspected() & ~body, settled, seconds)
 
-    def _empty(self, observation: Observation, body: BoolGrid) -> BoolGrid:
-        probability = silhouette.person_probability(observation)
-        empty: BoolGrid = (probability < 0.25) & (observation.wide.probability < 0.3) & ~body
-        return empty
+    def _empty(self, probability: FloatGrid, body: BoolGrid) -> BoolGrid:
+        return self._sight.empty(probability) & ~body
 
     def _with_edge(self, agent: BoolGrid, others: BoolGrid, claimed: BoolGrid) -> BoolGrid:
         """Hair and the rim of clothes: one cell more, but not towards anybody else."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from homeveil.clear.evidence import LOOKS_NEEDED, SCAN_BANDS, Evidence, trusted
-from homeveil.grid import CellWindow, FloatGrid, Grid
+from homeveil.grid import BoolGrid, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import BAND_WIDTHS
 
 ASPECT = 0.8
@@ -14,6 +15,23 @@ pictures of about these proportions."""
 
 START_LOOKS = 60
 """Credit at the start of a stream, when nothing is known."""
+
+FEW_PER_SECOND = 5.0
+MANY_CELLS = 40
+"""Looks a second that a single waiting cell is worth, and how many cells are worth all that the
+policy allows: one look serves all cells in its window, so few cells can wait for company."""
+
+STILL_SECONDS = 0.2
+RESTLESS_SECONDS = 1.6
+"""How long a cell must have held still to be worth a look. Twice as long each time that it
+changed again soon, up to this: what a television shows is not worth a look a frame."""
+
+BURST_SECONDS = 0.5
+FRAME_SHARE = 1.5
+FRAME_LEAST = 4
+"""Saved looks are those of so many seconds; one frame gets at most so many times its even
+share of looks, so that no frame takes much longer than another, but so many at least."""
+
 
 class LookPlan:
     """Chooses windows by need.
@@ -25,18 +43,42 @@ class LookPlan:
     def __init__(self, grid: Grid, looks_per_second: float) -> None:
         self._grid = grid
         self._per_second = looks_per_second
-        self._credit = float(START_LOOKS)
-        self._windows = {band: _tilings(grid, band) for band in SCAN_BANDS}
+        self._credit = self._due = float(START_LOOKS)
+        self._most = START_LOOKS
+        self._patience = np.full(grid.shape, STILL_SECONDS)
+        self._windows = {
+            band: [(window, trusted(window, grid)) for window in _tilings(grid, band)]
+            for band in SCAN_BANDS
+        }
 
-    def earn(self, elapsed_seconds: float) -> int:
-        """Add the looks of the time since the last frame; returns how many there are."""
-        burst = max(self._credit, self._per_second * 0.5)
-        self._credit = min(burst, self._credit + self._per_second * max(0.0, elapsed_seconds))
-        return int(self._credit)
+    def unsettle(self, changed: BoolGrid, held_seconds: NDArray[np.float64]) -> None:
+        """Cells changed that had held still for so long."""
+        soon = held_seconds[changed] < RESTLESS_SECONDS
+        longer = np.minimum(2 * self._patience[changed], RESTLESS_SECONDS)
+        self._patience[changed] = np.where(soon, longer, STILL_SECONDS)
+
+    def worthwhile(self, held_seconds: NDArray[np.float64]) -> BoolGrid:
+        """Cells that have held still for so long that a look at them may last."""
+        worthwhile: BoolGrid = held_seconds >= self._patience
+        return worthwhile
+
+    def earn(self, elapsed_seconds: float, waiting_cells: int) -> int:
+        """Add the looks of the time since the last frame; returns how many may be spent now.
+
+        waiting_cells: how many cells wait for looks, now or soon.
+        """
+        elapsed = max(0.0, elapsed_seconds)
+        self._credit = _filled(self._credit, self._per_second, elapsed)
+        worth = FEW_PER_SECOND + self._per_second * waiting_cells / MANY_CELLS
+        self._due = _filled(self._due, min(self._per_second, worth), elapsed)
+        self._most = max(FRAME_LEAST, round(FRAME_SHARE * self._per_second * elapsed))
+        return int(min(self._credit, self._due, self._most))
 
     def spend(self, looks: int) -> None:
-        """Take out looks that are spent on something else."""
+        """Take out looks that are spent."""
         self._credit -= looks
+        self._due -= looks
+        self._most -= looks
 
     def choose(
         self, evidence: Evidence, wanted: FloatGrid
@@ -46,14 +88,14 @@ class LookPlan:
         chosen: list[tuple[CellWindow, int]] = []
         # A few cells that flicker beside the agent are not worth a burst of looks.
         most = int(((wanted > 0) & ~evidence.looked_enough()).sum())
-        while self._credit >= 1.0 and len(chosen) < most:
+        while min(self._credit, self._due, self._most) >= 1.0 and len(chosen) < most:
             best = self._best(looks, wanted)
             if best is None:
                 break
             window, band = best
             looks[(band, *trusted(window, self._grid).index)] += 1
             chosen.append(best)
-            self._credit -= 1.0
+            self.spend(1)
         return tuple(chosen)
 
     def _best(self, looks: FloatGrid, wanted: FloatGrid) -> tuple[CellWindow, int] | None:
@@ -65,8 +107,7 @@ class LookPlan:
                 continue
             sums = np.zeros((need.shape[0] + 1, need.shape[1] + 1), np.float64)
             sums[1:, 1:] = need.cumsum(0).cumsum(1)
-            for window in self._windows[band]:
-                part = trusted(window, self._grid)
+            for window, part in self._windows[band]:
                 area = max(1, part.shape[0] * part.shape[1])
                 total = (
                     sums[part.row1, part.col1]
@@ -79,6 +120,11 @@ class LookPlan:
                 if worth > best_worth + 1e-6:
                     best, best_worth = (window, band), worth
         return best
+
+
+def _filled(credit: float, per_second: float, elapsed_seconds: float) -> float:
+    most = max(credit, 1.0, per_second * BURST_SECONDS)
+    return min(most, credit + per_second * elapsed_seconds)
 
 
 def _tilings(grid: Grid, band: int) -> list[CellWindow]:

@@ -188,7 +188,8 @@ class Scene:
         spill: cells at or beside the agent's outline, into which the agent's own mask
         runs. moving: cells at or beside others, of which nothing can be said now.
         """
-        for look in (observation.wide, *observation.people):
+        wide = (observation.wide,) if observation.wide is not None else ()
+        for look in (*wide, *observation.people):
             self.evidence.add_look(look, spill, moving)
 
     def settle(

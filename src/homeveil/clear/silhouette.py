@@ -15,7 +15,7 @@ import numpy as np
 from homeveil import _kernels
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
-from homeveil.perceive.observation import Observation
+from homeveil.perceive.observation import Observation, PeopleLook
 
 PROBABILITY = 0.4
 CONTEST_CELLS = 3
@@ -49,20 +49,49 @@ def close_window(face: Box, grid: Grid) -> Box:
     return Box(x - half, top, x + half, min(float(grid.height), top + 2.2 * half))
 
 
-def person_probability(observation: Observation) -> FloatGrid:
-    """(rows, cols) probability of the person in front: the close mask where there is one."""
-    probability = observation.wide.probability.copy()
-    if observation.close is not None:
-        window = observation.close.window.index
-        probability[window] = np.maximum(
-            observation.close.probability, 0.5 * probability[window]
-        )
-    return probability
+class Sight:
+    """The last masks of the whole frame and of the agent, which stand until the next.
+
+    What the wide mask said of a cell is void when the cell changes.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self._wide: FloatGrid = np.zeros(grid.shape, np.float32)
+        self._valid = np.zeros(grid.shape, bool)
+        self._close: PeopleLook | None = None
+
+    def forget(self, changed: BoolGrid) -> None:
+        """These cells show something else now."""
+        self._valid &= ~changed
+
+    def update(self, observation: Observation) -> None:
+        """Take in what was seen anew; a look at the whole frame replaces both masks."""
+        if observation.wide is not None:
+            self._wide = observation.wide.probability
+            self._valid[:] = True
+            self._close = None
+        if observation.close is not None:
+            self._close = observation.close
+
+    def probability(self) -> FloatGrid:
+        """(rows, cols) of the person in front: the close mask where there is one."""
+        probability = np.where(self._valid, self._wide, np.float32(0))
+        if self._close is not None:
+            window = self._close.window.index
+            probability[window] = np.maximum(
+                self._close.probability, 0.5 * probability[window]
+            )
+        return probability
+
+    def empty(self, probability: FloatGrid) -> BoolGrid:
+        """Cells in which neither mask sees anybody, and the wide one still stands."""
+        empty: BoolGrid = (probability < 0.25) & (self._wide < 0.3) & self._valid
+        return empty
 
 
-def outline(grid: Grid, observation: Observation, face: Box) -> BoolGrid:
+def outline(grid: Grid, probability: FloatGrid, face: Box) -> BoolGrid:
     """Cells of the person mask that hang together with ``face``."""
-    mask = person_probability(observation) >= PROBABILITY
+    mask = probability >= PROBABILITY
     mask &= grid.cells_in(reach(face, grid.height))
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     x, y = face.centre

@@ -114,13 +114,23 @@ class Tracks:
         return len(track.verdicts) < 3 or (True in track.verdicts) != track.is_agent
 
     def update(
-        self, faces: tuple[Face, ...], identities: tuple[Identity, ...], seconds: float
+        self,
+        faces: tuple[Face, ...],
+        identities: tuple[Identity, ...],
+        seconds: float,
+        looked: Box | None = None,
     ) -> None:
-        """Match faces to tracks, then take in the comparisons."""
+        """Match faces to tracks, then take in the comparisons.
+
+        looked: where faces were looked for, None for everywhere; a track elsewhere is not
+        missed.
+        """
         free = list(faces)
         for track in sorted(self.tracks, key=lambda track: not track.is_agent):
             face = _nearest(track, free)
             if face is None:
+                if looked is not None and not _holds(looked, track.box):
+                    continue
                 track.misses += 1
                 if track.is_agent and any(_jumped(track.box, one.box) for one in free):
                     self._lose(track)
@@ -227,6 +237,11 @@ def _jumped(before: Box, now: Box) -> bool:
     x1, y1 = now.centre
     similar = 0.5 < now.area / max(before.area, 1.0) < 2.0
     return similar and max(abs(x1 - x0), abs(y1 - y0)) < 2 * size
+
+
+def _holds(looked: Box, face: Box) -> bool:
+    x, y = face.centre
+    return looked.x0 <= x < looked.x1 and looked.y0 <= y < looked.y1
 
 
 def _nearest(track: Track, faces: list[Face]) -> Face | None:

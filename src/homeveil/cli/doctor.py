@@ -8,7 +8,14 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-_PACKAGES = ("numpy", "av", "mediapipe", "onnxruntime", "opencv-contrib-python", "cryptography")
+_PACKAGES = (
+    "numpy",
+    "av",
+    "ai-edge-litert",
+    "onnxruntime",
+    "opencv-python-headless",
+    "cryptography",
+)
 
 
 def add(commands: Any) -> None:

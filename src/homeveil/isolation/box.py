@@ -21,7 +21,6 @@ from homeveil.clearing import Clearing, Form, Order, Veiled, open_here
 from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
 from homeveil.errors import IsolationError
 from homeveil.frames import _SEAL, Colour, Timestamp, VeiledFrame
-from homeveil.grid import Grid
 from homeveil.isolation import Isolate, inside, messages
 from homeveil.isolation.messages import Message
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
@@ -194,11 +193,14 @@ class Box(Clearing):
 
     def _frame(self, message: messages.Picture) -> VeiledFrame:
         width, height = message.width, message.height
-        grid = Grid.over(width, height)
-        cells = grid.rows * grid.cols
         if self._slots is None or not self.form.width or not self._slots.fits(width, height):
             raise self._out_of_turn()
-        if message.withheld > cells or (message.fault and message.withheld < cells):
+        # Compared, so that none of its bytes is anything but a yes or a no.
+        cells = self._slots.withheld(message.slot, width, height).copy()
+        withheld = cells == 1
+        if cells.max() > 1 or int(withheld.sum()) != message.withheld:
+            raise self._out_of_turn()
+        if message.fault and not withheld.all():
             raise self._out_of_turn()
         colour = Colour(
             message.matrix, message.primaries, message.transfer, bool(message.full_range)
@@ -210,7 +212,7 @@ class Box(Clearing):
             height,
             _time(message),
             colour,
-            veiled_share=message.withheld / cells,
+            withheld=withheld,
             fault=bool(message.fault),
             seal=_SEAL,
         )

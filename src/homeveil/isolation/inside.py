@@ -11,8 +11,6 @@ import json
 import os
 import resource
 import signal
-import sys
-import types
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,6 @@ from homeveil.audio import VeiledAudio
 from homeveil.clearing import FileClearing, Order, open_here
 from homeveil.errors import InputError, IsolationError
 from homeveil.frames import PixelFormat, VeiledFrame
-from homeveil.grid import Grid
 from homeveil.isolation import messages
 from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS, Message
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
@@ -51,7 +48,6 @@ def main(commands: int, outgoing: int, memory: int, landlock: int) -> None:
     handed over; landlock: its version in force."""
     # Who is at the terminal stops the other process, and that one stops this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _leave_plotting_out()
     inside = _Inside(commands, outgoing, memory)
     status = 1
     try:
@@ -62,16 +58,6 @@ def main(commands: int, outgoing: int, memory: int, landlock: int) -> None:
     finally:
         # Nothing is closed in an orderly way: most of what that needs is forbidden by now.
         os._exit(status)
-
-
-def _leave_plotting_out() -> None:
-    """MediaPipe loads a plotting library for drawings that nobody makes here; it would search
-    for fonts, want a folder of its own in the user's home, and fail without."""
-    pyplot = types.ModuleType("matplotlib.pyplot")
-    plotting = types.ModuleType("matplotlib")
-    plotting.pyplot = pyplot  # type: ignore[attr-defined]
-    sys.modules.setdefault("matplotlib", plotting)
-    sys.modules.setdefault("matplotlib.pyplot", pyplot)
 
 
 class _SentTally(SoundTally):
@@ -157,7 +143,7 @@ class _Inside:
         places = self._slots.planes(slot, frame.pixel_format, frame.width, frame.height)
         for place, plane in zip(places, frame.planes, strict=True):
             np.copyto(place, plane)
-        cells = Grid.over(frame.width, frame.height)
+        np.copyto(self._slots.withheld(slot, frame.width, frame.height), frame.withheld)
         colour, base = frame.colour, frame.time.time_base
         self.tell(
             messages.Picture(
@@ -173,7 +159,7 @@ class _Inside:
                 pts=frame.time.pts,
                 base_num=base.numerator,
                 base_den=base.denominator,
-                withheld=round(frame.veiled_share * cells.rows * cells.cols),
+                withheld=int(frame.withheld.sum()),
             )
         )
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from homeveil import _confine
 from homeveil.errors import IsolationError
 from homeveil.frames import PixelFormat, Plane, plane_shapes
+from homeveil.grid import Grid
 from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS
 
 SOUND_SLOT_BYTES = 2**20
@@ -26,7 +27,8 @@ touched takes none."""
 class Slots:
     """Shared slots over the memory file ``handle``.
 
-    width, height: of the first picture. A picture slot holds planes one after another.
+    width, height: of the first picture. A picture slot holds planes one after another, then
+    a byte for each cell: whether it was painted over.
     """
 
     def __init__(self, handle: int, width: int, height: int) -> None:
@@ -91,6 +93,14 @@ class Slots:
             at += rows * columns
         return tuple(planes)
 
+    def withheld(self, slot: int, width: int, height: int) -> NDArray[np.uint8]:
+        """(rows, cols) of the cells of a picture in a slot, 1 if painted over, as a view."""
+        grid = Grid.over(width, height)
+        start = mmap.PAGESIZE + slot * self._picture_bytes + _planes_bytes(width, height)
+        return np.frombuffer(self.memory, np.uint8, grid.rows * grid.cols, start).reshape(
+            grid.shape
+        )
+
     def samples(self, slot: int, channels: int, count: int) -> NDArray[np.float32]:
         """(channels, count) samples in a slot, as a view."""
         start = mmap.PAGESIZE + PICTURE_SLOTS * self._picture_bytes + slot * SOUND_SLOT_BYTES
@@ -103,7 +113,12 @@ class Slots:
 
 
 def picture_bytes(width: int, height: int) -> int:
-    """Bytes of a 4:2:0 picture."""
+    """Bytes of a 4:2:0 picture and its cells."""
+    grid = Grid.over(width, height)
+    return _planes_bytes(width, height) + grid.rows * grid.cols
+
+
+def _planes_bytes(width: int, height: int) -> int:
     return sum(rows * columns for rows, columns in plane_shapes(PixelFormat.I420, width, height))
 
 

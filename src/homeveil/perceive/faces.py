@@ -8,8 +8,8 @@ from dataclasses import replace
 from homeveil import _kernels
 from homeveil.frames import RawFrame
 from homeveil.grid import Box
-from homeveil.perceive._mediapipe import FaceFinder
 from homeveil.perceive.exposure import exposed
+from homeveil.perceive.networks import FaceFinder
 from homeveil.perceive.observation import Face
 from homeveil.perceive.perceiver import SAME_FACE
 
@@ -19,6 +19,10 @@ CONFIRMING_SCORE = 0.42
 
 PLAIN_SCORE = 0.75
 """Larger faces with less than this are confirmed too: logos, and a face's own chin."""
+
+_FULL_RANGE = (4,)
+_SHORT_RANGE = (8, 16, 16, 16)
+"""Strides of the anchors of the two networks (MediaPipe, face_detection graphs)."""
 
 _SMALL_SHARE = 0.06
 _SAME_PLACE = 0.4
@@ -39,8 +43,10 @@ class FaceBoxes:
     """
 
     def __init__(self, full_range: bytes, short_range: bytes) -> None:
-        self._finder = FaceFinder(full_range, MIN_SCORE)
-        self._second = FaceFinder(short_range, CONFIRMING_SCORE)
+        self._finder = FaceFinder(full_range, "face_detection_full", MIN_SCORE, _FULL_RANGE, 1)
+        self._second = FaceFinder(
+            short_range, "face_detection_short", CONFIRMING_SCORE, _SHORT_RANGE, 2
+        )
 
     def confirm(self, frame: RawFrame, face: Face) -> Face:
         """``face``, marked with whether a close-up confirms it."""
@@ -56,7 +62,7 @@ class FaceBoxes:
             middle = _CLOSE_SIZE / 2
             near, far = middle * (1 - 0.5 / reach), middle * (1 + 0.5 / reach)
             expected = Box(near, near, far, far)
-            for x0, y0, x1, y1, _ in self._second.run(rgb):
+            for x0, y0, x1, y1, _ in self._second.faces(rgb):
                 if not (x0 < middle < x1 and y0 < middle < y1):
                     continue
                 if small or expected.overlap(Box(x0, y0, x1, y1)) >= _SAME_PLACE:
@@ -69,7 +75,7 @@ class FaceBoxes:
         rgb = exposed(_kernels.thumbnail(frame, region, (width, height)), frame)
         scale_x, scale_y = region.width / width, region.height / height
         faces = []
-        for x0, y0, x1, y1, score in self._finder.run(rgb):
+        for x0, y0, x1, y1, score in self._finder.faces(rgb):
             box = Box(
                 region.x0 + x0 * scale_x,
                 region.y0 + y0 * scale_y,

@@ -11,8 +11,8 @@ from homeveil import _kernels
 from homeveil.frames import RawFrame
 from homeveil.grid import Box
 from homeveil.perceive import landmarks
-from homeveil.perceive._dnn import LANDMARK_SIDE, FaceMesh
 from homeveil.perceive._onnx import Network
+from homeveil.perceive.networks import LANDMARK_SIDE, FaceMesh
 from homeveil.perceive.observation import Face, Identity
 
 MIN_FACE_PIXELS = 24
@@ -43,7 +43,7 @@ class FaceIdentity:
         reach = _PICTURE_REACH * side
         picture = Box(x - reach, y - reach, x + reach, y + reach)
         small = _kernels.thumbnail(frame, picture, (LANDMARK_SIDE, LANDMARK_SIDE))
-        points = self._landmarks.run(small)
+        points = self._landmarks.points(small)
         rgb = _kernels.thumbnail(frame, picture, (_PICTURE_SIDE, _PICTURE_SIDE))
         points *= _PICTURE_SIDE / LANDMARK_SIDE
         if not _plausible(points, face.box, picture):
@@ -61,7 +61,7 @@ class FaceIdentity:
         )
 
     def close(self) -> None:
-        """Nothing to free by hand: both networks go with the object."""
+        self._landmarks.close()
 
 
 def _plausible(points: NDArray[np.float32], face: Box, picture: Box) -> bool:

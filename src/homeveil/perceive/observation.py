@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,10 +61,20 @@ class Identity:
     embedding: NDArray[np.float32]
 
 
+class Depth(enum.IntEnum):
+    """``NOTHING``: what was seen last stands. ``AGENT``: mask and face of the agent.
+    ``WHOLE``: these and the whole frame."""
+
+    NOTHING = 0
+    AGENT = 1
+    WHOLE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class LookRequest:
-    """What to look at in a frame, beside the whole frame.
+    """What to look at in a frame.
 
+    depth: how much of it.
     regions: windows to look at with the people mask and the face detector, and the band
         that each belongs to.
     agent: window round the agent, for a close mask of the silhouette.
@@ -71,6 +82,7 @@ class LookRequest:
     checks: windows for second looks with the people mask alone.
     """
 
+    depth: Depth = Depth.WHOLE
     regions: tuple[tuple[CellWindow, int], ...] = ()
     agent: CellWindow | None = None
     known: tuple[Box, ...] = ()
@@ -81,22 +93,24 @@ class LookRequest:
 class Observation:
     """All looks at one frame.
 
-    wide: people mask of the whole frame. close: people mask round the agent, if asked for.
+    wide: people mask of the whole frame, None where less was asked for. close: people mask
+    round the agent, if asked for. looked: where faces were looked for, None for everywhere.
     checks: second looks, one for each window asked for, in that order.
     """
 
-    wide: PeopleLook
+    wide: PeopleLook | None = None
     close: PeopleLook | None = None
     people: tuple[PeopleLook, ...] = ()
     faces: tuple[Face, ...] = ()
     identities: tuple[Identity, ...] = ()
     checks: tuple[PeopleLook, ...] = ()
+    looked: Box | None = None
 
-    def check(self, grid: Grid) -> None:
-        """Raise PerceptionError unless every number is finite and every shape fits."""
-        looks = [self.wide, *self.people, *self.checks]
-        if self.close is not None:
-            looks.append(self.close)
+    def check(self, grid: Grid, request: LookRequest) -> None:
+        """Raise PerceptionError unless every number is finite, every shape fits, and what was
+        asked for is there."""
+        looks = [*self.people, *self.checks]
+        looks += [look for look in (self.wide, self.close) if look is not None]
         for look in looks:
             if look.probability.shape != look.window.shape:
                 raise PerceptionError("people mask has the wrong shape")
@@ -104,7 +118,9 @@ class Observation:
                 raise PerceptionError("people mask is not finite")
             if look.window.row1 > grid.rows or look.window.col1 > grid.cols:
                 raise PerceptionError("people mask lies outside the frame")
-        if self.wide.window != CellWindow(0, 0, grid.rows, grid.cols):
+        if request.depth is Depth.WHOLE and self.wide is None:
+            raise PerceptionError("the whole-frame look is missing")
+        if self.wide is not None and self.wide.window != CellWindow(0, 0, grid.rows, grid.cols):
             raise PerceptionError("the whole-frame look does not cover the frame")
         for face in (*self.faces, *(identity.face for identity in self.identities)):
             box = face.box

@@ -8,12 +8,9 @@ import numpy as np
 from homeveil import _kernels
 from homeveil.frames import RawFrame
 from homeveil.grid import CellWindow, Grid
-from homeveil.perceive._mediapipe import Segmenter
 from homeveil.perceive.exposure import exposed
+from homeveil.perceive.networks import Segmenter
 from homeveil.perceive.observation import WHOLE, PeopleLook
-
-WIDE_SIZE = (256, 144)
-SQUARE_SIZE = (256, 256)
 
 
 class PeopleMask:
@@ -25,17 +22,17 @@ class PeopleMask:
     """
 
     def __init__(self, wide: bytes, square: bytes) -> None:
-        self._wide = Segmenter(wide)
-        self._square = Segmenter(square)
+        self._wide = Segmenter(wide, "people_mask_wide")
+        self._square = Segmenter(square, "people_mask_square")
 
     def whole(self, frame: RawFrame, grid: Grid) -> PeopleLook:
         """The wide model over the whole frame."""
         window = CellWindow(0, 0, grid.rows, grid.cols)
-        return self._look(self._wide, WIDE_SIZE, frame, grid, window, WHOLE)
+        return self._look(self._wide, frame, grid, window, WHOLE)
 
     def close_up(self, frame: RawFrame, grid: Grid, window: CellWindow, band: int) -> PeopleLook:
         """The square model over ``window``."""
-        return self._look(self._square, SQUARE_SIZE, frame, grid, window, band)
+        return self._look(self._square, frame, grid, window, band)
 
     def close(self) -> None:
         self._wide.close()
@@ -44,14 +41,13 @@ class PeopleMask:
     def _look(
         self,
         model: Segmenter,
-        size: tuple[int, int],
         frame: RawFrame,
         grid: Grid,
         window: CellWindow,
         band: int,
     ) -> PeopleLook:
-        rgb = exposed(_kernels.thumbnail(frame, grid.box(window), size), frame)
-        probability = model.run(rgb)
+        rgb = exposed(_kernels.thumbnail(frame, grid.box(window), model.size), frame)
+        probability = model.probability(rgb)
         rows, cols = window.shape
         # INTER_AREA is the exact mean over each cell as long as it shrinks.
         cells = cv2.resize(probability, (cols, rows), interpolation=cv2.INTER_AREA)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.grid import Box, Grid
-from homeveil.perceive.observation import WHOLE, Face, Identity, LookRequest, Observation
+from homeveil.perceive.observation import (
+    WHOLE,
+    Depth,
+    Face,
+    Identity,
+    LookRequest,
+    Observation,
+)
 
 if TYPE_CHECKING:
     from homeveil.perceive.faces import FaceBoxes
@@ -22,11 +29,14 @@ MAX_COMPARED = 3
 """Faces compared with the profile in one frame, the largest first."""
 
 
+_NOWHERE = Box(0, 0, 0, 0)
+
+
 class Perceiver(Protocol):
     """Looks at frames. An implementation decides nothing and keeps nothing."""
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
-        """Do the whole-frame look and what ``request`` asks for."""
+        """Do what ``request`` asks for, in its depth or deeper."""
         ...
 
     def close(self) -> None:
@@ -50,9 +60,10 @@ class ModelPerceiver:
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
         pending = self._beside.submit(self._look_for_faces, frame, grid, request)
         try:
-            wide = self._people.whole(frame, grid)
-            close = None
-            if request.agent is not None:
+            wide = close = None
+            if request.depth is Depth.WHOLE:
+                wide = self._people.whole(frame, grid)
+            if request.agent is not None and request.depth is not Depth.NOTHING:
                 close = self._people.close_up(frame, grid, request.agent, WHOLE)
             looks = tuple(
                 self._people.close_up(frame, grid, window, band)
@@ -64,20 +75,27 @@ class ModelPerceiver:
         finally:
             # Nobody else may use the face models, or the frame, while this look does.
             concurrent.futures.wait((pending,))
-        faces, identities = pending.result()
-        return Observation(wide, close, looks, faces, identities, checks)
+        faces, identities, looked = pending.result()
+        return Observation(wide, close, looks, faces, identities, checks, looked)
 
     def _look_for_faces(
         self, frame: RawFrame, grid: Grid, request: LookRequest
-    ) -> tuple[tuple[Face, ...], tuple[Identity, ...]]:
-        found = self._faces.look(frame, Box(0, 0, frame.width, frame.height), WHOLE)
+    ) -> tuple[tuple[Face, ...], tuple[Identity, ...], Box | None]:
+        found: list[Face] = []
+        looked: Box | None = _NOWHERE
+        if request.agent is not None and request.depth is not Depth.NOTHING:
+            looked = grid.box(request.agent)
+            found += self._faces.look(frame, looked, WHOLE + 1)
+        # The agent's face must not seem lost for a look that was too narrow.
+        if request.depth is Depth.WHOLE or (request.depth is Depth.AGENT and not found):
+            found += self._faces.look(frame, Box(0, 0, frame.width, frame.height), WHOLE)
+            looked = None
         for window, band in request.regions:
             found += self._faces.look(frame, grid.box(window), band)
-        if request.agent is not None:
-            found += self._faces.look(frame, grid.box(request.agent), WHOLE + 1)
         faces = [self._faces.confirm(frame, face) for face in self._faces.merged(found)]
         identities = [self._identity.compare(frame, face) for face in _fresh(faces, request.known)]
-        return tuple(faces), tuple(identity for identity in identities if identity is not None)
+        known = tuple(identity for identity in identities if identity is not None)
+        return tuple(faces), known, looked
 
     def close(self) -> None:
         self._beside.shutdown(wait=True)
@@ -122,7 +140,7 @@ class WatchedPerceiver:
             raise
         except Exception as error:
             raise PerceptionError(f"a look failed: {type(error).__name__}: {error}") from error
-        observation.check(grid)
+        observation.check(grid, request)
         return observation
 
     def close(self) -> None:

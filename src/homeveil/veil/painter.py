@@ -69,7 +69,7 @@ class Veil:
             frame.height,
             frame.time,
             frame.colour,
-            veiled_share=float(withheld.mean()),
+            withheld=withheld,
             fault=fault,
             seal=_SEAL,
         )
