@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +31,7 @@ from homeveil.emit.events.delivery import Delivery, DeliveryTally
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.errors import EventError, UsageError
 from homeveil.frames import VeiledFrame
+from homeveil.policy import ModelFile
 from homeveil.scoped import Scoped
 
 _log = logging.getLogger("homeveil")
@@ -62,8 +63,8 @@ class DeskEvents(Scoped):
 
     to: file names, ``-``, URLs (see :mod:`homeveil.emit.events.places`), or sinks of one's own.
     rules: the policy's. clock: what the time of an event is; ``Live()`` for a camera. watcher:
-    what sees; homeveil's own if left out. patience_seconds: how long ``close`` waits for places
-    that take nothing.
+    what sees; homeveil's own if left out, with the policy's ``models``. patience_seconds: how
+    long ``close`` waits for places that take nothing.
 
     Taking a frame never waits for a place. Raises EventError, ModelError.
     """
@@ -75,6 +76,7 @@ class DeskEvents(Scoped):
         *,
         clock: Clock = Recorded(),  # noqa: B008  frozen
         watcher: Watcher | None = None,
+        models: Mapping[str, ModelFile] | None = None,
         patience_seconds: float = 10.0,
     ) -> None:
         rules = rules or DeskRules()
@@ -85,7 +87,7 @@ class DeskEvents(Scoped):
         if len(set(named)) != len(named):
             raise UsageError("desk events are to go to one place twice; name each once")
         site = Site.of_installation()
-        self._watcher = watcher or _own_watcher(rules)
+        self._watcher = watcher or _own_watcher(rules, models or {})
         self._deliveries: list[Delivery] = []
         self._faults = 0
         self._finished = False
@@ -144,7 +146,7 @@ class DeskEvents(Scoped):
                 stack.callback(delivery.close)
 
 
-def _own_watcher(rules: DeskRules) -> Watcher:
+def _own_watcher(rules: DeskRules, models: Mapping[str, ModelFile]) -> Watcher:
     """What sees, of our own."""
     import importlib
 
@@ -152,5 +154,5 @@ def _own_watcher(rules: DeskRules) -> Watcher:
         module = importlib.import_module("homeveil.desk.watcher")
     except ModuleNotFoundError as error:
         raise EventError("this homeveil has no desk watcher; pass a watcher of your own") from error
-    watcher: Watcher = module.DeskWatcher(rules)
+    watcher: Watcher = module.DeskWatcher(rules, module.DeskModels.load(models))
     return watcher

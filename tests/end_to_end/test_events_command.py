@@ -32,7 +32,8 @@ script = {0.2: [finding(Change.APPEARED, DeskItem.PHONE, confidence=0.7)],
           0.4: [finding(Change.APPEARED, DeskItem.MUG)],
           0.6: [finding(Change.CLEARED, DeskItem.PHONE), finding(Change.CLEAN)]}
 module = types.ModuleType("homeveil.desk.watcher")
-module.DeskWatcher = lambda rules: ScriptedDesk(script)
+module.DeskWatcher = lambda rules, models: ScriptedDesk(script)
+module.DeskModels = types.SimpleNamespace(load=lambda models: None)
 sys.modules["homeveil.desk.watcher"] = module
 from homeveil.cli import main
 sys.exit(main(sys.argv[1:]))

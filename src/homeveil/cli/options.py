@@ -133,7 +133,9 @@ def events_from(arguments: argparse.Namespace, policy: Policy) -> Iterator[DeskE
                 f"--events-start {arguments.events_start[:40]!r} is no time; give one like "
                 "2026-01-31T08:00:00+01:00"
             ) from error
-    with DeskEvents(arguments.events, policy.desk, clock=Recorded(start)) as events:
+    with DeskEvents(
+        arguments.events, policy.desk, clock=Recorded(start), models=policy.models
+    ) as events:
         yield events
 
 
