@@ -3,9 +3,7 @@
 #include <assert.h>
 #include <immintrin.h>
 
-#include "kernels.h"
-
-enum { STRIP = 32, GROUPS = 4 }; /* a group: 8 luma samples, 4 chroma samples across */
+#include "change.h"
 
 typedef struct {
     __m256i sad;                 /* one sum a group */
@@ -66,11 +64,6 @@ static inline void four_rows(const uint8_t *pa, ptrdiff_t sa, const uint8_t *pb,
     s->peak = _mm256_max_epi32(s->peak, _mm256_abs_epi32(block));
 }
 
-/* Results of a strip by group: [0..3] of the first name, then of the second. */
-typedef struct {
-    int32_t aa_bb[8], a_b[8], ab_sad[8], peak[8], peak_uv[8];
-} groups;
-
 /* Of each vector's halves, two groups: (x of two groups, y of two groups) a half. */
 static inline void store_groups(int32_t *out, __m256i x, __m256i y) {
     const __m256i both = _mm256_permute4x64_epi64(_mm256_hadd_epi32(x, y), 0xD8);
@@ -78,7 +71,7 @@ static inline void store_groups(int32_t *out, __m256i x, __m256i y) {
 }
 
 static inline void luma_groups(const hv_image *a, const hv_image *b, int32_t x, int32_t y,
-                               int32_t cell, int plain, const grading *g, groups *out) {
+                               int32_t cell, int plain, const grading *g, hv_groups *out) {
     const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi16(1);
     sums s = {zero, zero, zero, {zero, zero}, {zero, zero}, {zero, zero}, zero};
     for (int32_t j = y; j < y + cell; j += 4)
@@ -125,39 +118,21 @@ static inline void chroma_groups(const hv_image *a, const hv_image *b, int32_t x
     _mm256_storeu_si256((__m256i *)out, sorted);
 }
 
-static inline void write_cells(const groups *from, int32_t cell, int32_t index,
-                               const hv_change_out *out) {
-    const int32_t each = cell / 8;
-    for (int32_t first = 0; first < GROUPS; first += each, index++) {
-        int32_t aa = 0, bb = 0, ab = 0, a = 0, b = 0, sad = 0, peak = 0, peak_uv = 0;
-        for (int32_t k = first; k < first + each; k++) {
-            aa += from->aa_bb[k], bb += from->aa_bb[4 + k], ab += from->ab_sad[k];
-            a += from->a_b[k], b += from->a_b[4 + k], sad += from->ab_sad[4 + k];
-            peak = hv_max(peak, hv_max(from->peak[2 * k], from->peak[2 * k + 1]));
-            peak_uv = hv_max(peak_uv, from->peak_uv[k]);
-        }
-        out->peak_y[index] = peak, out->peak_uv[index] = peak_uv;
-        out->sad_y[index] = sad, out->n[index] = cell * cell;
-        out->sum_a[index] = a, out->sum_b[index] = b;
-        out->sum_aa[index] = aa, out->sum_bb[index] = bb, out->sum_ab[index] = ab;
-    }
-}
-
 static inline void strip(const hv_image *a, const hv_image *b, int32_t cell, int32_t row,
                          int32_t col, const grading *g, const hv_change_out *out) {
-    groups found;
+    hv_groups found;
     const int32_t x = col * cell, y = row * cell;
     if (g->plain)
         luma_groups(a, b, x, y, cell, 1, g, &found);
     else
         luma_groups(a, b, x, y, cell, 0, g, &found);
     chroma_groups(a, b, x / 2, y / 2, cell / 2, found.peak_uv);
-    write_cells(&found, cell, row * hv_ceil_div(a->width, cell) + col, out);
+    hv_write_groups(&found, cell, row * hv_ceil_div(a->width, cell) + col, out);
 }
 
 static void whole_rows(const hv_image *a, const hv_image *b, int32_t cell, const grading *g,
                        int32_t whole_cols, const hv_change_out *out) {
-    const int32_t each = STRIP / cell;
+    const int32_t each = HV_STRIP / cell;
     for (int32_t row = 0; row < a->height / cell; row++) {
         for (int32_t col = 0; col + each <= whole_cols; col += each)
             strip(a, b, cell, row, col, g, out);
@@ -166,8 +141,6 @@ static void whole_rows(const hv_image *a, const hv_image *b, int32_t cell, const
     }
 }
 
-static int beside(const hv_image *i) { return i->uv_step == 1 || i->v == i->u + 1; }
-
 void hv_change_avx2(const hv_image *frame, const hv_image *reference, int32_t cell,
                     int32_t gain_q8, int32_t offset, const hv_change_out *out) {
     assert(cell == 8 || cell == 16 || cell == 32);
@@ -175,7 +148,7 @@ void hv_change_avx2(const hv_image *frame, const hv_image *reference, int32_t ce
     const grading g = {gain_q8 == 256 && offset == 0, _mm256_set1_epi16((int16_t)gain_q8),
                        _mm256_set1_epi16((int16_t)offset)};
     int32_t done_cols = frame->width / cell, done_rows = frame->height / cell;
-    if (done_cols * cell < STRIP || !beside(frame) || !beside(reference)) done_rows = 0;
+    if (done_cols * cell < HV_STRIP || !hv_beside(frame) || !hv_beside(reference)) done_rows = 0;
     if (done_rows) whole_rows(frame, reference, cell, &g, done_cols, out);
     for (int32_t row = 0; row < rows; row++)
         for (int32_t col = row < done_rows ? done_cols : 0; col < cols; col++)

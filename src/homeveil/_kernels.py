@@ -49,7 +49,7 @@ class ChangeStats(NamedTuple):
 
 
 def cpu_name() -> str:
-    """Name of the kernel set in use, ``c`` or ``avx2``; HOMEVEIL_CPU=c lowers it."""
+    """Name of the kernel set in use, ``c``, ``avx2`` or ``neon``; HOMEVEIL_CPU lowers it."""
     return str(ffi.string(lib.hv_cpu_name()).decode())
 
 
