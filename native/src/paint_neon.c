@@ -1,68 +1,75 @@
-/* The veil with NEON: cells are painted 8 columns and half of their rows at a time; see
- * paint_avx2.c for the arithmetic. Cells that the frame cuts go to the reference. */
+/* The veil with NEON: cells are painted 8 columns and half of their rows at a time; the
+ * arithmetic is explained in paint.c. Cells that the frame cuts go to the reference. */
 #include <arm_neon.h>
 #include <string.h>
 
 #include "kernels.h"
 
+/* Columns of a cell from x0 on: which lie right of its middle, and their weights. */
+typedef struct {
+    uint8x8_t late, left, right;
+} columns;
+
 typedef struct {
     uint8_t *samples;
     ptrdiff_t stride;
-    int32_t step, cell, shift; /* weights sum up to 1 << shift */
+    int32_t step, cell, slope_bits;
     const uint8_t *colours;    /* of this plane, 3 bytes apart */
     int32_t cols, rows;
+    columns at[4];
 } canvas;
 
-/* What 4 columns are before the shift, on the first row and from row to row. */
+/* Values of 8 columns in the row that comes next, and how they grow. */
 typedef struct {
-    int32x4_t value, slope;
+    uint16x8_t value, slope;
 } ramp;
 
-/* Columns x0 to x0 + 3 of a cell, which lie on one side of its middle or, in a cell of 4
- * columns, on both. lower: the half of the cell below its middle. */
-static inline ramp ramp_of(const canvas *c, int32_t row, int32_t col, int32_t x0, int lower) {
-    static const int32_t ramp4[4] = {0, 1, 2, 3};
-    const int32_t span = 2 * c->cell;
-    const int32x4_t x = vaddq_s32(vld1q_s32(ramp4), vdupq_n_s32(x0));
-    const uint32x4_t late = vcgeq_s32(x, vdupq_n_s32(c->cell / 2));
-    const int32x4_t fx = vandq_s32(vaddq_s32(vshlq_n_s32(x, 1), vdupq_n_s32(1 + c->cell)),
-                                   vdupq_n_s32(span - 1));
-    int32x4_t mixed[2];
-    for (int k = 0; k < 2; k++) {
-        const int32_t at = hv_clamp(row - !lower + k, 0, c->rows - 1);
-        const uint8_t *line = c->colours + 3 * (ptrdiff_t)c->cols * at;
-        const int32x4_t before = vdupq_n_s32(line[3 * (ptrdiff_t)hv_max(col - 1, 0)]);
-        const int32x4_t here = vdupq_n_s32(line[3 * (ptrdiff_t)col]);
-        const int32x4_t after = vdupq_n_s32(line[3 * (ptrdiff_t)hv_min(col + 1, c->cols - 1)]);
-        const int32x4_t left = vbslq_s32(late, here, before);
-        const int32x4_t right = vbslq_s32(late, after, here);
-        mixed[k] = vmlaq_s32(vmulq_s32(left, vsubq_s32(vdupq_n_s32(span), fx)), right, fx);
+static columns columns_of(int32_t cell, int32_t x0) {
+    uint8_t late[8], right[8];
+    for (int32_t i = 0; i < 8; i++) {
+        const int32_t x = x0 + i, beyond = x >= cell / 2;
+        late[i] = beyond ? 255 : 0;
+        right[i] = (uint8_t)((2 * x + 1 + (beyond ? -cell : cell)) * (64 / cell));
     }
-    const int32x4_t fall = vsubq_s32(mixed[1], mixed[0]);
-    const int32x4_t half = vdupq_n_s32(1 << (c->shift - 1));
-    const int32x4_t value = vmlaq_n_s32(vmlaq_n_s32(half, mixed[0], span), fall,
-                                        lower ? 1 : 1 + c->cell);
-    return (ramp){value, vshlq_n_s32(fall, 1)};
+    const uint8x8_t weight = vld1_u8(right);
+    return (columns){vld1_u8(late), vsub_u8(vdup_n_u8(128), weight), weight};
 }
 
-static inline uint16x4_t next4(ramp *r, int32_t shift) {
-    const int32x4_t v = vshlq_s32(r->value, vdupq_n_s32(-shift));
-    r->value = vaddq_s32(r->value, r->slope);
-    return vmovn_u32(vreinterpretq_u32_s32(v));
+static inline uint16x8_t across(const canvas *c, int32_t row, int32_t col, const columns *at) {
+    const uint8_t *line = c->colours + 3 * (ptrdiff_t)c->cols * hv_clamp(row, 0, c->rows - 1);
+    const uint8x8_t before = vdup_n_u8(line[3 * (ptrdiff_t)hv_max(col - 1, 0)]);
+    const uint8x8_t here = vdup_n_u8(line[3 * (ptrdiff_t)col]);
+    const uint8x8_t after = vdup_n_u8(line[3 * (ptrdiff_t)hv_min(col + 1, c->cols - 1)]);
+    return vmlal_u8(vmull_u8(vbsl_u8(at->late, here, before), at->left),
+                    vbsl_u8(at->late, after, here), at->right);
+}
+
+/* lower: the half of the cell below its middle. */
+static inline ramp ramp_of(const canvas *c, int32_t row, int32_t col, const columns *at,
+                           int lower) {
+    const uint16x8_t top = across(c, row - !lower, col, at);
+    const uint16x8_t middle = across(c, row, col, at);
+    const uint16x8_t bottom = across(c, row + lower, col, at);
+    const int16x8_t whole = vreinterpretq_s16_u16(vsubq_u16(bottom, top));
+    const int16x8_t slope = vrshlq_s16(whole, vdupq_n_s16((int16_t)-c->slope_bits));
+    const int16x8_t start = vrshlq_s16(whole, vdupq_n_s16((int16_t)(-c->slope_bits - 1)));
+    const uint16x8_t value = vaddq_u16(vaddq_u16(top, middle), vdupq_n_u16(128));
+    return (ramp){vaddq_u16(value, vreinterpretq_u16_s16(start)), vreinterpretq_u16_s16(slope)};
 }
 
 /* A row's 8 bytes, and on to the next row. */
-static inline uint8x8_t next8(ramp r[2], int32_t shift) {
-    return vmovn_u16(vcombine_u16(next4(&r[0], shift), next4(&r[1], shift)));
+static inline uint8x8_t next8(ramp *r) {
+    const uint8x8_t bytes = vshrn_n_u16(r->value, 8);
+    r->value = vaddq_u16(r->value, r->slope);
+    return bytes;
 }
 
 static void smooth_luma(const canvas *c, int32_t row, int32_t col) {
     for (int32_t x = 0; x < c->cell; x += 8) {
         uint8_t *to = c->samples + row * c->cell * c->stride + (ptrdiff_t)col * c->cell + x;
         for (int lower = 0; lower < 2; lower++) {
-            ramp r[2] = {ramp_of(c, row, col, x, lower), ramp_of(c, row, col, x + 4, lower)};
-            for (int32_t y = 0; y < c->cell / 2; y++, to += c->stride)
-                vst1_u8(to, next8(r, c->shift));
+            ramp r = ramp_of(c, row, col, &c->at[x / 8], lower);
+            for (int32_t y = 0; y < c->cell / 2; y++, to += c->stride) vst1_u8(to, next8(&r));
         }
     }
 }
@@ -91,11 +98,10 @@ static void smooth_chroma(const canvas *u, const canvas *v, int32_t row, int32_t
     for (int32_t x = 0; x < u->cell; x += 8) {
         ptrdiff_t at = row * u->cell * u->stride + ((ptrdiff_t)col * u->cell + x) * u->step;
         for (int lower = 0; lower < 2; lower++) {
-            ramp ru[2] = {ramp_of(u, row, col, x, lower), ramp_of(u, row, col, x + 4, lower)};
-            ramp rv[2] = {ramp_of(v, row, col, x, lower), ramp_of(v, row, col, x + 4, lower)};
+            ramp ru = ramp_of(u, row, col, &u->at[x / 8], lower);
+            ramp rv = ramp_of(v, row, col, &u->at[x / 8], lower);
             for (int32_t y = 0; y < u->cell / 2; y++, at += u->stride)
-                put(u->samples + at, v->samples + at, u->step, n, next8(ru, u->shift),
-                    next8(rv, u->shift));
+                put(u->samples + at, v->samples + at, u->step, n, next8(&ru), next8(&rv));
         }
     }
 }
@@ -129,8 +135,9 @@ static void paint_whole(const canvas plane[3], int32_t row, int32_t col, int32_t
 
 static canvas canvas_of(uint8_t *samples, ptrdiff_t stride, int32_t step, int32_t cell,
                         const uint8_t *colours, int32_t cols, int32_t rows) {
-    canvas c = {samples, stride, step, cell, 0, colours, cols, rows};
-    while (1 << c.shift < 4 * cell * cell) c.shift++;
+    canvas c = {samples, stride, step, cell, 0, colours, cols, rows, {{{0}, {0}, {0}}}};
+    for (int32_t x = 0; x < cell; x += 8) c.at[x / 8] = columns_of(cell, x);
+    while (2 << c.slope_bits < cell) c.slope_bits++;
     return c;
 }
 
