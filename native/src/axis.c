@@ -12,30 +12,37 @@ static int32_t floor_of(double v) {
     return v < i ? i - 1 : i;
 }
 
-hv_taps hv_taps_of(double from, double to, int32_t n, int32_t i) {
+hv_axis hv_axis_of(double from, double to, int32_t n) {
     const double size = (to - from) / n;
+    const int32_t body = size <= 1.0 ? 0 : (int32_t)(HV_ONE / size);
+    return (hv_axis){from, size, size <= 1.0 ? 1.0 : 1.0 / size, body};
+}
+
+hv_taps hv_taps_of(const hv_axis *axis, int32_t i) {
+    const double size = axis->size;
     hv_taps t;
     if (size <= 1.0) {
-        const double at = from + (i + 0.5) * size - 0.5;
+        const double at = axis->from + (i + 0.5) * size - 0.5;
         t.first = floor_of(at), t.count = 2;
         t.tail = (int32_t)((at - t.first) * HV_ONE + 0.5);
         t.head = HV_ONE - t.tail;
         t.body = 0;
         return t;
     }
-    const double low = from + i * size, high = low + size;
+    const double low = axis->from + i * size, high = low + size;
     t.first = floor_of(low);
-    t.count = floor_of(high) - t.first + 1;
-    if (t.count > 1 && high - floor_of(high) < 1e-9) t.count -= 1;
+    const int32_t last = floor_of(high);
+    t.count = last - t.first + 1;
+    if (t.count > 1 && high - last < 1e-9) t.count -= 1;
     /* Rounded down, all alike, so that those between can be added before they are weighed;
      * what is missing, at most one per sample, falls to the last. */
-    t.body = (int32_t)(HV_ONE / size);
+    t.body = axis->body;
     if (t.count == 1) {
         t.head = HV_ONE, t.tail = 0;
         return t;
     }
     const int32_t ends = HV_ONE - (t.count - 2) * t.body;
-    t.head = hv_min((int32_t)((t.first + 1 - low) / size * HV_ONE + 0.5), ends);
+    t.head = hv_min((int32_t)((t.first + 1 - low) * axis->per_sample * HV_ONE + 0.5), ends);
     t.tail = ends - t.head;
     return t;
 }
@@ -55,34 +62,49 @@ size_t hv_columns_bytes(double size, int32_t n) {
     return outputs * (sizeof(int32_t) + taps * sizeof(int16_t) + 2 * taps);
 }
 
-/* Bytes of the samples of output i among those of its group. */
+/* Bytes of the samples of output i among those of its group, a pair at a time. */
 static void shuffle_of(uint8_t *shuffle, int32_t taps, int32_t ahead) {
     for (int32_t k = 0; k < 2 * taps; k++) shuffle[k] = (uint8_t)(2 * ahead + k);
 }
 
+/* The samples of a plane that is `width` wide; the edge's stands for those beyond. */
+static int32_t weights_of(const hv_taps *t, int32_t width, int16_t *w) {
+    const int32_t start = hv_clamp(t->first, 0, width - 1);
+    if (start == t->first && t->first + t->count <= width) {
+        for (int32_t k = 1; k < t->count - 1; k++) w[k] = (int16_t)t->body;
+        w[t->count - 1] = (int16_t)t->tail;
+        w[0] = (int16_t)t->head; /* after the tail: a single sample's is nothing */
+        return start;
+    }
+    for (int32_t k = 0; k < t->count; k++) {
+        const int32_t weight = k == 0 ? t->head : k == t->count - 1 ? t->tail : t->body;
+        const int32_t at = hv_clamp(t->first + k, 0, width - 1) - start;
+        w[at] = (int16_t)(w[at] + weight);
+    }
+    return start;
+}
+
 hv_columns hv_columns_of(double from, double to, int32_t n, int32_t width, void *memory,
                          int32_t *x0, int32_t *x1) {
-    const int32_t taps = table_taps((to - from) / n), outputs = whole_groups(n);
+    const hv_axis axis = hv_axis_of(from, to, n);
+    const int32_t taps = table_taps(axis.size), outputs = whole_groups(n);
+    const int32_t group = taps <= 4 ? 8 / taps : 1;
     int32_t *base = memory;
     int16_t *weights = (int16_t *)(base + outputs);
     uint8_t *shuffle = (uint8_t *)(weights + (ptrdiff_t)outputs * taps);
     memset(weights, 0, (size_t)outputs * (size_t)taps * sizeof *weights);
-    for (int32_t i = 0; i < n; i++) {
-        const hv_taps t = hv_taps_of(from, to, n, i);
-        const int32_t start = hv_clamp(t.first, 0, width - 1);
-        int16_t *w = weights + (ptrdiff_t)i * taps;
-        for (int32_t k = 0; k < t.count; k++) { /* the edge's sample stands for those beyond */
-            const int32_t weight = k == 0 ? t.head : k == t.count - 1 ? t.tail : t.body;
-            const int32_t at = hv_clamp(t.first + k, 0, width - 1) - start;
-            w[at] = (int16_t)(w[at] + weight);
+    for (int32_t i = 0; i < outputs; i++) {
+        if (i < n) {
+            const hv_taps t = hv_taps_of(&axis, i);
+            const int32_t start = weights_of(&t, width, weights + (ptrdiff_t)i * taps);
+            if (i == 0) *x0 = start;
+            base[i] = start - *x0;
+            *x1 = hv_clamp(t.first + t.count, 1, width);
+        } else {
+            base[i] = base[n - 1];
         }
-        if (i == 0) *x0 = start;
-        base[i] = start - *x0;
-        *x1 = hv_clamp(t.first + t.count, 1, width);
+        if (taps == 2) shuffle_of(shuffle + (ptrdiff_t)i * 4, 2, base[i] - base[i - i % group]);
+        if (taps == 4) shuffle_of(shuffle + (ptrdiff_t)i * 8, 4, base[i] - base[i - i % group]);
     }
-    for (int32_t i = n; i < outputs; i++) base[i] = base[n - 1];
-    const int32_t group = taps <= 4 ? 8 / taps : 1;
-    for (int32_t i = 0; taps <= 4 && i < outputs; i++)
-        shuffle_of(shuffle + (ptrdiff_t)i * taps * 2, taps, base[i] - base[i - i % group]);
     return (hv_columns){n, taps, base, weights, shuffle};
 }

@@ -3,14 +3,14 @@
 #include <assert.h>
 #include <immintrin.h>
 
-#include "kernels.h"
-
-enum { STRIP = 32, GROUPS = 4 }; /* a group: 8 luma samples, 4 chroma samples across */
+#include "change.h"
 
 typedef struct {
     __m256i sad;                 /* one sum a group */
     __m256i a, b;                /* sums of pairs of samples, 16 bits */
-    __m256i aa[2], bb[2], ab[2]; /* [0]: first and third group, [1]: second and fourth */
+    /* [0]: first and third group, [1]: second and fourth; where a cell has more than one group,
+     * [0] alone for all, which leaves registers for the rest. */
+    __m256i aa[2], bb[2], ab[2];
     __m256i peak;                /* of each 4x4 block */
 } sums;
 
@@ -43,7 +43,7 @@ static inline __m256i add_products(__m256i sum, __m256i a, __m256i b) {
 
 /* Four rows of 32 samples. */
 static inline void four_rows(const uint8_t *pa, ptrdiff_t sa, const uint8_t *pb, ptrdiff_t sb,
-                             int plain, const grading *g, sums *s) {
+                             int apart, int plain, const grading *g, sums *s) {
     const __m256i ones8 = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
     __m256i pairs_a = zero, pairs_b = zero, pairs_g = zero;
     for (int y = 0; y < 4; y++) {
@@ -55,9 +55,12 @@ static inline void four_rows(const uint8_t *pa, ptrdiff_t sa, const uint8_t *pb,
         s->sad = _mm256_add_epi64(s->sad, _mm256_sad_epu8(a, c));
         const __m256i al = _mm256_unpacklo_epi8(a, zero), ah = _mm256_unpackhi_epi8(a, zero);
         const __m256i bl = _mm256_unpacklo_epi8(b, zero), bh = _mm256_unpackhi_epi8(b, zero);
-        s->aa[0] = add_products(s->aa[0], al, al), s->aa[1] = add_products(s->aa[1], ah, ah);
-        s->bb[0] = add_products(s->bb[0], bl, bl), s->bb[1] = add_products(s->bb[1], bh, bh);
-        s->ab[0] = add_products(s->ab[0], al, bl), s->ab[1] = add_products(s->ab[1], ah, bh);
+        s->aa[0] = add_products(s->aa[0], al, al);
+        s->aa[apart] = add_products(s->aa[apart], ah, ah);
+        s->bb[0] = add_products(s->bb[0], bl, bl);
+        s->bb[apart] = add_products(s->bb[apart], bh, bh);
+        s->ab[0] = add_products(s->ab[0], al, bl);
+        s->ab[apart] = add_products(s->ab[apart], ah, bh);
     }
     s->a = _mm256_add_epi16(s->a, pairs_a);
     s->b = _mm256_add_epi16(s->b, pairs_b);
@@ -66,29 +69,72 @@ static inline void four_rows(const uint8_t *pa, ptrdiff_t sa, const uint8_t *pb,
     s->peak = _mm256_max_epi32(s->peak, _mm256_abs_epi32(block));
 }
 
-/* Results of a strip by group: [0..3] of the first name, then of the second. */
-typedef struct {
-    int32_t aa_bb[8], a_b[8], ab_sad[8], peak[8], peak_uv[8];
-} groups;
-
-/* Of each vector's halves, two groups: (x of two groups, y of two groups) a half. */
-static inline void store_groups(int32_t *out, __m256i x, __m256i y) {
-    const __m256i both = _mm256_permute4x64_epi64(_mm256_hadd_epi32(x, y), 0xD8);
-    _mm256_storeu_si256((__m256i *)out, both);
+/* Sums of a strip's cells from those of its groups: x in the lower half, y in the upper, as
+ * many of each as the strip has cells. */
+static inline __m256i cells_of(__m256i x, __m256i y, int32_t cell) {
+    __m256i v = _mm256_permute4x64_epi64(_mm256_hadd_epi32(x, y), 0xD8);
+    if (cell >= 16) v = _mm256_hadd_epi32(v, v);
+    if (cell == 32) v = _mm256_hadd_epi32(v, v);
+    return v;
 }
 
-static inline void luma_groups(const hv_image *a, const hv_image *b, int32_t x, int32_t y,
-                               int32_t cell, int plain, const grading *g, groups *out) {
-    const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi16(1);
+/* The same of maxima, of which each group has two in neighbouring lanes. */
+static inline __m128i peaks_of(__m256i v, int32_t cell) {
+    const __m256i most = _mm256_max_epi32(v, _mm256_shuffle_epi32(v, 0xB1));
+    const __m256i groups =
+        _mm256_permutevar8x32_epi32(most, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+    __m128i p = _mm256_castsi256_si128(groups);
+    if (cell >= 16) p = _mm_shuffle_epi32(_mm_max_epi32(p, _mm_shuffle_epi32(p, 0xB1)), 0x08);
+    if (cell == 32) p = _mm_max_epi32(p, _mm_shuffle_epi32(p, 0xB1));
+    return p;
+}
+
+static inline void store32(int32_t *out, __m128i v, int32_t cell) {
+    if (cell == 8) _mm_storeu_si128((__m128i *)out, v);
+    else if (cell == 16) _mm_storel_epi64((__m128i *)out, v);
+    else *out = _mm_cvtsi128_si32(v);
+}
+
+static inline void store64(int64_t *out, __m128i v, int32_t cell) {
+    if (cell == 32) {
+        *out = _mm_cvtsi128_si32(v);
+        return;
+    }
+    _mm_storeu_si128((__m128i *)out, _mm_cvtepi32_epi64(v));
+    if (cell == 8) _mm_storeu_si128((__m128i *)(out + 2), _mm_cvtepi32_epi64(_mm_srli_si128(v, 8)));
+}
+
+/* Two lanes a group. */
+static inline __m256i products_of(const __m256i s[2], int32_t cell) {
+    return cell == 8 ? _mm256_hadd_epi32(s[0], s[1]) : s[0];
+}
+
+static inline void write_luma(const sums *s, int32_t cell, int32_t index,
+                              const hv_change_out *out) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    const __m256i squares =
+        cells_of(products_of(s->aa, cell), products_of(s->bb, cell), cell);
+    const __m256i samples =
+        cells_of(_mm256_madd_epi16(s->a, ones), _mm256_madd_epi16(s->b, ones), cell);
+    const __m256i rest = cells_of(products_of(s->ab, cell), s->sad, cell);
+    store64(out->sum_aa + index, _mm256_castsi256_si128(squares), cell);
+    store64(out->sum_bb + index, _mm256_extracti128_si256(squares, 1), cell);
+    store64(out->sum_ab + index, _mm256_castsi256_si128(rest), cell);
+    store32(out->sad_y + index, _mm256_extracti128_si256(rest, 1), cell);
+    store32(out->sum_a + index, _mm256_castsi256_si128(samples), cell);
+    store32(out->sum_b + index, _mm256_extracti128_si256(samples, 1), cell);
+    store32(out->peak_y + index, peaks_of(s->peak, cell), cell);
+    store32(out->n + index, _mm_set1_epi32(cell * cell), cell);
+}
+
+static inline void luma(const hv_image *a, const hv_image *b, int32_t x, int32_t y, int32_t cell,
+                        int plain, const grading *g, int32_t index, const hv_change_out *out) {
+    const __m256i zero = _mm256_setzero_si256();
     sums s = {zero, zero, zero, {zero, zero}, {zero, zero}, {zero, zero}, zero};
     for (int32_t j = y; j < y + cell; j += 4)
         four_rows(a->y + j * a->y_stride + x, a->y_stride, b->y + j * b->y_stride + x,
-                  b->y_stride, plain, g, &s);
-    store_groups(out->aa_bb, _mm256_hadd_epi32(s.aa[0], s.aa[1]),
-                 _mm256_hadd_epi32(s.bb[0], s.bb[1]));
-    store_groups(out->a_b, _mm256_madd_epi16(s.a, ones), _mm256_madd_epi16(s.b, ones));
-    store_groups(out->ab_sad, _mm256_hadd_epi32(s.ab[0], s.ab[1]), s.sad);
-    _mm256_storeu_si256((__m256i *)out->peak, s.peak);
+                  b->y_stride, cell == 8, plain, g, &s);
+    write_luma(&s, cell, index, out);
 }
 
 /* 16 chroma columns of a row: U in the lower half and V in the upper, or, interleaved, half
@@ -103,12 +149,12 @@ static inline __m256i chroma_row(const hv_image *i, ptrdiff_t at) {
     return _mm256_shuffle_epi8(load(i->u + at), apart);
 }
 
-static inline void chroma_groups(const hv_image *a, const hv_image *b, int32_t x, int32_t y,
-                                 int32_t side, int32_t *out) {
+static inline void chroma(const hv_image *a, const hv_image *b, int32_t x, int32_t y,
+                          int32_t cell, int32_t *peak_uv) {
     const __m256i ones8 = _mm256_set1_epi8(1), ones = _mm256_set1_epi16(1);
     __m256i peak = _mm256_setzero_si256();
     const ptrdiff_t xa = (ptrdiff_t)x * a->uv_step, xb = (ptrdiff_t)x * b->uv_step;
-    for (int32_t j = y; j < y + side; j += 4) {
+    for (int32_t j = y; j < y + cell / 2; j += 4) {
         __m256i pairs = _mm256_setzero_si256();
         for (int32_t k = j; k < j + 4; k++) {
             const __m256i va = _mm256_maddubs_epi16(chroma_row(a, k * a->uv_stride + xa), ones8);
@@ -117,47 +163,25 @@ static inline void chroma_groups(const hv_image *a, const hv_image *b, int32_t x
         }
         peak = _mm256_max_epi32(peak, _mm256_abs_epi32(_mm256_madd_epi16(pairs, ones)));
     }
-    /* The U and the V of a column are now in different halves, or in halves of halves. */
-    const __m256i other = a->uv_step == 1 ? _mm256_permute4x64_epi64(peak, 0x4E)
-                                          : _mm256_shuffle_epi32(peak, 0x4E);
-    const __m256i most = _mm256_max_epi32(peak, other);
-    const __m256i sorted = a->uv_step == 1 ? most : _mm256_permute4x64_epi64(most, 0xD8);
-    _mm256_storeu_si256((__m256i *)out, sorted);
-}
-
-static inline void write_cells(const groups *from, int32_t cell, int32_t index,
-                               const hv_change_out *out) {
-    const int32_t each = cell / 8;
-    for (int32_t first = 0; first < GROUPS; first += each, index++) {
-        int32_t aa = 0, bb = 0, ab = 0, a = 0, b = 0, sad = 0, peak = 0, peak_uv = 0;
-        for (int32_t k = first; k < first + each; k++) {
-            aa += from->aa_bb[k], bb += from->aa_bb[4 + k], ab += from->ab_sad[k];
-            a += from->a_b[k], b += from->a_b[4 + k], sad += from->ab_sad[4 + k];
-            peak = hv_max(peak, hv_max(from->peak[2 * k], from->peak[2 * k + 1]));
-            peak_uv = hv_max(peak_uv, from->peak_uv[k]);
-        }
-        out->peak_y[index] = peak, out->peak_uv[index] = peak_uv;
-        out->sad_y[index] = sad, out->n[index] = cell * cell;
-        out->sum_a[index] = a, out->sum_b[index] = b;
-        out->sum_aa[index] = aa, out->sum_bb[index] = bb, out->sum_ab[index] = ab;
-    }
+    /* U beside V of each column, as neighbours: two maxima a group. */
+    const __m256i order = a->uv_step == 1 ? _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)
+                                          : _mm256_setr_epi32(0, 2, 1, 3, 4, 6, 5, 7);
+    store32(peak_uv, peaks_of(_mm256_permutevar8x32_epi32(peak, order), cell), cell);
 }
 
 static inline void strip(const hv_image *a, const hv_image *b, int32_t cell, int32_t row,
                          int32_t col, const grading *g, const hv_change_out *out) {
-    groups found;
-    const int32_t x = col * cell, y = row * cell;
+    const int32_t x = col * cell, y = row * cell, index = row * hv_ceil_div(a->width, cell) + col;
     if (g->plain)
-        luma_groups(a, b, x, y, cell, 1, g, &found);
+        luma(a, b, x, y, cell, 1, g, index, out);
     else
-        luma_groups(a, b, x, y, cell, 0, g, &found);
-    chroma_groups(a, b, x / 2, y / 2, cell / 2, found.peak_uv);
-    write_cells(&found, cell, row * hv_ceil_div(a->width, cell) + col, out);
+        luma(a, b, x, y, cell, 0, g, index, out);
+    chroma(a, b, x / 2, y / 2, cell, out->peak_uv + index);
 }
 
-static void whole_rows(const hv_image *a, const hv_image *b, int32_t cell, const grading *g,
+static inline void whole_rows(const hv_image *a, const hv_image *b, int32_t cell, const grading *g,
                        int32_t whole_cols, const hv_change_out *out) {
-    const int32_t each = STRIP / cell;
+    const int32_t each = HV_STRIP / cell;
     for (int32_t row = 0; row < a->height / cell; row++) {
         for (int32_t col = 0; col + each <= whole_cols; col += each)
             strip(a, b, cell, row, col, g, out);
@@ -166,8 +190,6 @@ static void whole_rows(const hv_image *a, const hv_image *b, int32_t cell, const
     }
 }
 
-static int beside(const hv_image *i) { return i->uv_step == 1 || i->v == i->u + 1; }
-
 void hv_change_avx2(const hv_image *frame, const hv_image *reference, int32_t cell,
                     int32_t gain_q8, int32_t offset, const hv_change_out *out) {
     assert(cell == 8 || cell == 16 || cell == 32);
@@ -175,8 +197,10 @@ void hv_change_avx2(const hv_image *frame, const hv_image *reference, int32_t ce
     const grading g = {gain_q8 == 256 && offset == 0, _mm256_set1_epi16((int16_t)gain_q8),
                        _mm256_set1_epi16((int16_t)offset)};
     int32_t done_cols = frame->width / cell, done_rows = frame->height / cell;
-    if (done_cols * cell < STRIP || !beside(frame) || !beside(reference)) done_rows = 0;
-    if (done_rows) whole_rows(frame, reference, cell, &g, done_cols, out);
+    if (done_cols * cell < HV_STRIP || !hv_beside(frame) || !hv_beside(reference)) done_rows = 0;
+    if (done_rows && cell == 8) whole_rows(frame, reference, 8, &g, done_cols, out);
+    if (done_rows && cell == 16) whole_rows(frame, reference, 16, &g, done_cols, out);
+    if (done_rows && cell == 32) whole_rows(frame, reference, 32, &g, done_cols, out);
     for (int32_t row = 0; row < rows; row++)
         for (int32_t col = row < done_rows ? done_cols : 0; col < cols; col++)
             hv_change_cell(frame, reference, cell, row, col, gain_q8, offset, out);

@@ -30,9 +30,10 @@ void hv_to_rgb_of(const hv_table *set, const hv_image *image, uint8_t *rgb, ptrd
         const uint8_t *vs = image->v + y / 2 * image->uv_stride;
         for (int32_t x = 0; x < image->width; x += CHUNK) {
             const int32_t n = hv_min(CHUNK, image->width - x);
-            for (int32_t i = 0; i < n; i++) {
-                const ptrdiff_t at = (ptrdiff_t)((x + i) / 2) * image->uv_step;
-                u[i] = us[at], v[i] = vs[at];
+            for (int32_t i = 0; i < (n + 1) / 2; i++) { /* x is even, and so is CHUNK */
+                const ptrdiff_t at = (ptrdiff_t)(x / 2 + i) * image->uv_step;
+                u[2 * i] = u[2 * i + 1] = us[at];
+                v[2 * i] = v[2 * i + 1] = vs[at];
             }
             set->rgb_line(matrix, line + x, u, v, n, rgb + y * stride + 3 * (ptrdiff_t)x);
         }

@@ -85,8 +85,15 @@ void hv_change_cell(const hv_image *, const hv_image *, int32_t, int32_t, int32_
                     int32_t, const hv_change_out *);
 void hv_paint_cell(const hv_image *, int32_t, const uint8_t *, int32_t, int32_t, int32_t);
 
-/* Weights of output i of n over [from, to). At most HV_TAPS_MOST if a step is at most 64. */
-hv_taps hv_taps_of(double from, double to, int32_t n, int32_t i);
+/* n outputs over [from, to): samples for each, its inverse, and the weight of a whole one. */
+typedef struct {
+    double from, size, per_sample;
+    int32_t body;
+} hv_axis;
+
+hv_axis hv_axis_of(double from, double to, int32_t n);
+/* Weights of output i. At most HV_TAPS_MOST if the axis' size is at most 64. */
+hv_taps hv_taps_of(const hv_axis *axis, int32_t i);
 /* The table of n outputs over [from, to) of a plane's columns; memory holds
  * hv_columns_bytes(to - from, n). Outputs begin at column *x0 and end before *x1. */
 size_t hv_columns_bytes(double size, int32_t n);

@@ -1,171 +1,219 @@
-/* The veil with AVX2: cells are painted 8 columns and half of their rows at a time. Cells
- * that the frame cuts go to the reference.
+/* The veil with AVX2; the arithmetic is explained in paint.c. Cells that the frame cuts go to
+ * the reference.
  *
- * Between cell centres a colour is bilinear. In half samples, with weights over span = twice
- * the cell: value = (top * (span - fy) + bottom * fy + half) >> shift, where top and bottom
- * are left * (span - fx) + right * fx. Down a column fy grows by 2 a row, so the value before
- * the shift grows by a constant. */
+ * A strip is 8 columns of a cell in one plane, as 16-bit values: the upper half of the cell's
+ * rows in the lower 8 lanes, the lower half in the upper, because both run alike. Two strips
+ * are painted together, so that their bytes fill a vector. */
 #include <immintrin.h>
 #include <string.h>
 
 #include "kernels.h"
 
+/* How a strip's values come from the 9 bytes of a cell's colour and its neighbours' (Y, U, V
+ * left, here, right): which bytes, in pairs, and their weights. */
 typedef struct {
-    uint8_t *samples; /* of the whole plane, or of U where `pairs` */
-    ptrdiff_t stride;
-    int32_t step, cell, shift; /* weights sum up to 1 << shift */
-    const uint8_t *colours;    /* of this plane, 3 bytes apart */
+    __m256i pairs, weights;
+} strip;
+
+typedef struct {
+    strip luma[4], u[2], v[2];
+    int32_t slope_bits; /* of luma; of chroma one less */
+    const uint8_t *colours;
     int32_t cols, rows;
-} canvas;
+} brush;
 
-/* What the columns of a patch are before the shift, on its first row and from row to row. */
+/* Values of two strips, in the rows that come next, and how they grow. */
 typedef struct {
-    __m256i value, slope;
-} ramp;
+    __m256i a, b, slope_a, slope_b;
+} ramps;
 
-/* Colours of the cells left and right of 8 columns, in pairs of 16 bits. Columns x0 to x0 + 7
- * of a cell: those before its middle lie between the cell before and it. */
-static inline __m256i neighbours(const canvas *c, int32_t row, int32_t col, int32_t x0) {
-    const uint8_t *line = c->colours + 3 * (ptrdiff_t)c->cols * hv_clamp(row, 0, c->rows - 1);
-    const uint32_t here = line[3 * (ptrdiff_t)col];
-    const uint32_t before = line[3 * (ptrdiff_t)hv_max(col - 1, 0)] | here << 16;
-    const uint32_t after = here | (uint32_t)line[3 * (ptrdiff_t)hv_min(col + 1, c->cols - 1)] << 16;
-    const __m256i x = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
-                                       _mm256_set1_epi32(x0));
-    const __m256i late = _mm256_cmpgt_epi32(x, _mm256_set1_epi32(c->cell / 2 - 1));
-    return _mm256_blendv_epi8(_mm256_set1_epi32((int32_t)before),
-                              _mm256_set1_epi32((int32_t)after), late);
+static strip strip_of(int32_t plane, int32_t cell, int32_t x0) {
+    uint8_t pairs[32], weights[32];
+    for (int32_t i = 0; i < 16; i++) {
+        const int32_t x = x0 + i % 8, late = x >= cell / 2;
+        const int32_t fx = 2 * x + 1 + (late ? -cell : cell), weight = fx * (64 / cell);
+        pairs[2 * i] = (uint8_t)(plane + 3 * late), pairs[2 * i + 1] = (uint8_t)(pairs[2 * i] + 3);
+        weights[2 * i] = (uint8_t)(128 - weight), weights[2 * i + 1] = (uint8_t)weight;
+    }
+    return (strip){_mm256_loadu_si256((const __m256i *)pairs),
+                   _mm256_loadu_si256((const __m256i *)weights)};
 }
 
-/* (span - fx, fx) of columns x0 to x0 + 7 of a cell. */
-static inline __m256i weights(const canvas *c, int32_t x0) {
-    const int32_t span = 2 * c->cell;
-    const __m256i x = _mm256_add_epi32(_mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14),
-                                       _mm256_set1_epi32(2 * x0 + 1 + c->cell));
-    const __m256i fx = _mm256_and_si256(x, _mm256_set1_epi32(span - 1));
-    return _mm256_or_si256(_mm256_sub_epi32(_mm256_set1_epi32(span), fx),
-                           _mm256_slli_epi32(fx, 16));
+static brush brush_of(const uint8_t *colours, int32_t cols, int32_t rows, int32_t cell) {
+    brush b = {.slope_bits = 0, .colours = colours, .cols = cols, .rows = rows};
+    while (2 << b.slope_bits < cell) b.slope_bits++;
+    for (int32_t x = 0; x < cell; x += 8) b.luma[x / 8] = strip_of(0, cell, x);
+    for (int32_t x = 0; x < cell / 2; x += 8) {
+        b.u[x / 8] = strip_of(1, cell / 2, x); /* of 4 columns the rest is not stored */
+        b.v[x / 8] = strip_of(2, cell / 2, x);
+    }
+    return b;
 }
 
-/* lower: the half of the cell below its middle. */
-static inline ramp ramp_of(const canvas *c, int32_t row, int32_t col, int32_t x0, int lower) {
-    const __m256i w = weights(c, x0);
-    const __m256i top = _mm256_madd_epi16(neighbours(c, row - !lower, col, x0), w);
-    const __m256i bottom = _mm256_madd_epi16(neighbours(c, row + lower, col, x0), w);
-    const __m256i fall = _mm256_sub_epi32(bottom, top);
-    const int32_t span = 2 * c->cell, fy = lower ? 1 : 1 + c->cell;
-    const __m256i half = _mm256_set1_epi32(1 << (c->shift - 1));
-    const __m256i value =
-        _mm256_add_epi32(_mm256_add_epi32(_mm256_mullo_epi32(top, _mm256_set1_epi32(span)), half),
-                         _mm256_mullo_epi32(fall, _mm256_set1_epi32(fy)));
-    return (ramp){value, _mm256_slli_epi32(fall, 1)};
+/* The 9 bytes round a cell in row `row`, which is clamped. */
+static inline __m128i colours_of(const brush *b, int32_t row, int32_t col) {
+    const int32_t at = hv_clamp(row, 0, b->rows - 1) * b->cols + col;
+    if (col > 0 && 3 * (at - 1) + 16 <= 3 * b->rows * b->cols && col + 1 < b->cols)
+        return _mm_loadu_si128((const __m128i *)(b->colours + 3 * (at - 1)));
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, b->colours + 3 * (at - (col > 0)), 3);
+    memcpy(bytes + 3, b->colours + 3 * at, 3);
+    memcpy(bytes + 6, b->colours + 3 * (at + (col + 1 < b->cols)), 3);
+    return _mm_loadu_si128((const __m128i *)bytes);
 }
 
-/* The row's values as bytes, and on to the next row. */
-static inline __m256i shifted(ramp *r, int32_t shift) {
-    const __m256i v = _mm256_srl_epi32(r->value, _mm_cvtsi32_si128(shift));
-    r->value = _mm256_add_epi32(r->value, r->slope);
-    return v;
+/* Colours above, at and below the rows of either half. */
+typedef struct {
+    __m256i top, middle, bottom;
+} corners;
+
+static inline corners corners_of(const brush *b, int32_t row, int32_t col) {
+    const __m128i above = colours_of(b, row - 1, col), here = colours_of(b, row, col);
+    const __m128i below = colours_of(b, row + 1, col);
+    return (corners){_mm256_set_m128i(here, above), _mm256_set_m128i(here, here),
+                     _mm256_set_m128i(below, here)};
 }
 
-static inline __m128i sixteen_bytes(ramp *left, ramp *right, int32_t shift) {
-    const __m256i both = _mm256_packs_epi32(shifted(left, shift), shifted(right, shift));
-    const __m256i sorted = _mm256_permute4x64_epi64(both, 0xD8);
-    return _mm_packus_epi16(_mm256_castsi256_si128(sorted), _mm256_extracti128_si256(sorted, 1));
+static inline __m256i across(__m256i colours, const strip *s) {
+    return _mm256_maddubs_epi16(_mm256_shuffle_epi8(colours, s->pairs), s->weights);
 }
 
-/* Luma of 16 or 32 columns, chroma of 16. */
-static void smooth_16(const canvas *c, int32_t row, int32_t col) {
-    for (int32_t x = 0; x < c->cell; x += 16) {
-        uint8_t *to = c->samples + row * c->cell * c->stride + (ptrdiff_t)col * c->cell + x;
-        for (int lower = 0; lower < 2; lower++) {
-            ramp left = ramp_of(c, row, col, x, lower);
-            ramp right = ramp_of(c, row, col, x + 8, lower);
-            for (int32_t y = 0; y < c->cell / 2; y++, to += c->stride)
-                _mm_storeu_si128((__m128i *)to, sixteen_bytes(&left, &right, c->shift));
-        }
+static inline __m256i start_of(const corners *c, const strip *s, int32_t bits, __m256i *slope) {
+    const __m256i top = across(c->top, s);
+    const __m256i whole = _mm256_sub_epi16(across(c->bottom, s), top);
+    const __m256i half = _mm256_set1_epi16((int16_t)(1 << bits >> 1));
+    const __m256i one = _mm256_set1_epi16((int16_t)(1 << bits));
+    *slope = _mm256_sra_epi16(_mm256_add_epi16(whole, half), _mm_cvtsi32_si128(bits));
+    const __m256i start =
+        _mm256_sra_epi16(_mm256_add_epi16(whole, one), _mm_cvtsi32_si128(bits + 1));
+    return _mm256_add_epi16(_mm256_add_epi16(top, across(c->middle, s)),
+                            _mm256_add_epi16(start, _mm256_set1_epi16(128)));
+}
+
+static inline ramps ramps_of(const corners *c, const strip *a, const strip *b, int32_t bits) {
+    ramps r;
+    r.a = start_of(c, a, bits, &r.slope_a);
+    r.b = start_of(c, b, bits, &r.slope_b);
+    return r;
+}
+
+/* A row of the upper half and its like of the lower, strip a's bytes before b's in each; on
+ * to the next. */
+static inline __m256i next(ramps *r) {
+    const __m256i bytes =
+        _mm256_packus_epi16(_mm256_srli_epi16(r->a, 8), _mm256_srli_epi16(r->b, 8));
+    r->a = _mm256_add_epi16(r->a, r->slope_a);
+    r->b = _mm256_add_epi16(r->b, r->slope_b);
+    return bytes;
+}
+
+/* Where the two planes of a pair of strips go. */
+typedef struct {
+    uint8_t *a, *b;
+    ptrdiff_t stride;
+} place;
+
+enum form { SIXTEEN, EIGHT, EIGHT_AND_EIGHT, FOUR_AND_FOUR, MIXED_16, MIXED_8 };
+
+static inline void put(uint8_t *a, uint8_t *b, __m128i v, enum form form) {
+    const int32_t low = _mm_cvtsi128_si32(v), high = _mm_extract_epi32(v, 2);
+    switch (form) {
+    case SIXTEEN: case MIXED_16: _mm_storeu_si128((__m128i *)a, v); break;
+    case EIGHT: case MIXED_8: _mm_storel_epi64((__m128i *)a, v); break;
+    case EIGHT_AND_EIGHT:
+        _mm_storel_epi64((__m128i *)a, v);
+        _mm_storeh_pi((__m64 *)b, _mm_castsi128_ps(v));
+        break;
+    case FOUR_AND_FOUR: memcpy(a, &low, 4), memcpy(b, &high, 4); break;
     }
 }
 
-/* Planes of 8 columns or fewer a cell, and interleaved ones: `n` columns of two planes with
- * the same grid, whose values come as 8 bytes each. */
-static inline void put(uint8_t *u, uint8_t *v, int32_t step, int32_t n, __m128i both) {
-    if (step == 2) {
-        const __m128i mixed = _mm_unpacklo_epi8(both, _mm_unpackhi_epi64(both, both));
-        if (n == 8) _mm_storeu_si128((__m128i *)u, mixed);
-        else _mm_storel_epi64((__m128i *)u, mixed);
-    } else if (n == 8) {
-        _mm_storel_epi64((__m128i *)u, both);
-        _mm_storel_epi64((__m128i *)v, _mm_unpackhi_epi64(both, both));
-    } else {
-        const int32_t low = _mm_cvtsi128_si32(both), high = _mm_extract_epi32(both, 2);
-        memcpy(u, &low, 4);
-        memcpy(v, &high, 4);
+static inline void paint_strips(ramps r, place to, int32_t half, enum form form) {
+    const __m256i mix = _mm256_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15, 0,
+                                         8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+    const ptrdiff_t down = half * to.stride;
+    for (int32_t y = 0; y < half; y++, to.a += to.stride, to.b += to.stride) {
+        __m256i bytes = next(&r);
+        if (form == MIXED_16 || form == MIXED_8) bytes = _mm256_shuffle_epi8(bytes, mix);
+        put(to.a, to.b, _mm256_castsi256_si128(bytes), form);
+        put(to.a + down, to.b + down, _mm256_extracti128_si256(bytes, 1), form);
     }
 }
 
-/* Chroma of a cell: U and V side by side in a vector. */
-static void smooth_chroma(const canvas *u, const canvas *v, int32_t row, int32_t col) {
-    const int32_t n = hv_min(u->cell, 8);
-    for (int32_t x = 0; x < u->cell; x += 8) {
-        const ptrdiff_t at =
-            row * u->cell * u->stride + ((ptrdiff_t)col * u->cell + x) * u->step;
-        uint8_t *to_u = u->samples + at, *to_v = v->samples + at;
-        for (int lower = 0; lower < 2; lower++) {
-            ramp ru = ramp_of(u, row, col, x, lower), rv = ramp_of(v, row, col, x, lower);
-            for (int32_t y = 0; y < u->cell / 2; y++, to_u += u->stride, to_v += u->stride)
-                put(to_u, to_v, u->step, n, sixteen_bytes(&ru, &rv, u->shift));
-        }
-    }
-}
-
-/* Luma of 8 columns. */
-static void smooth_8(const canvas *c, int32_t row, int32_t col) {
-    uint8_t *to = c->samples + row * c->cell * c->stride + (ptrdiff_t)col * c->cell;
-    for (int lower = 0; lower < 2; lower++) {
-        ramp r = ramp_of(c, row, col, 0, lower), same = r;
-        for (int32_t y = 0; y < c->cell / 2; y++, to += c->stride)
-            _mm_storel_epi64((__m128i *)to, sixteen_bytes(&r, &same, c->shift));
-    }
-}
-
-static inline void fill_luma(const canvas *c, int32_t row, int32_t col) {
-    uint8_t *to = c->samples + row * c->cell * c->stride + (ptrdiff_t)col * c->cell;
-    const __m256i v = _mm256_set1_epi8((char)c->colours[3 * (row * c->cols + col)]);
-    for (int32_t y = 0; y < c->cell; y++, to += c->stride) {
-        if (c->cell == 32) _mm256_storeu_si256((__m256i *)to, v);
-        else if (c->cell == 16) _mm_storeu_si128((__m128i *)to, _mm256_castsi256_si128(v));
-        else _mm_storel_epi64((__m128i *)to, _mm256_castsi256_si128(v));
-    }
-}
-
-static inline void fill_chroma(const canvas *u, const canvas *v, int32_t row, int32_t col) {
-    const int32_t index = 3 * (row * u->cols + col), n = hv_min(u->cell, 8);
-    const __m128i both = _mm_unpacklo_epi64(_mm_set1_epi8((char)u->colours[index]),
-                                            _mm_set1_epi8((char)v->colours[index]));
-    for (int32_t x = 0; x < u->cell; x += 8) {
-        ptrdiff_t at = row * u->cell * u->stride + ((ptrdiff_t)col * u->cell + x) * u->step;
-        for (int32_t y = 0; y < u->cell; y++, at += u->stride)
-            put(u->samples + at, v->samples + at, u->step, n, both);
-    }
-}
-
-static inline void paint_whole(const canvas plane[3], int32_t row, int32_t col, int32_t smooth) {
-    if (!smooth) {
-        fill_luma(&plane[0], row, col);
-        fill_chroma(&plane[1], &plane[2], row, col);
+static inline void smooth_luma(const brush *b, const corners *c, place to, int32_t cell) {
+    if (cell == 8) {
+        paint_strips(ramps_of(c, b->luma, b->luma, b->slope_bits), to, 4, EIGHT);
         return;
     }
-    if (plane[0].cell >= 16) smooth_16(&plane[0], row, col);
-    else smooth_8(&plane[0], row, col);
-    smooth_chroma(&plane[1], &plane[2], row, col);
+    for (int32_t k = 0; k < cell / 8; k += 2, to.a += 16)
+        paint_strips(ramps_of(c, &b->luma[k], &b->luma[k + 1], b->slope_bits), to, cell / 2,
+                     SIXTEEN);
 }
 
-static canvas canvas_of(uint8_t *samples, ptrdiff_t stride, int32_t step, int32_t cell,
-                        const uint8_t *colours, int32_t cols, int32_t rows) {
-    canvas c = {samples, stride, step, cell, 0, colours, cols, rows};
-    while (1 << c.shift < 4 * cell * cell) c.shift++;
-    return c;
+static inline void smooth_chroma(const brush *b, const corners *c, place to, int32_t step,
+                                 int32_t cell) {
+    const int32_t bits = b->slope_bits - 1, half = cell / 4;
+    for (int32_t k = 0; 16 * k < cell; k++, to.a += 8 * step, to.b += 8 * step) {
+        const ramps r = ramps_of(c, &b->u[k], &b->v[k], bits);
+        if (cell == 8) paint_strips(r, to, half, step == 2 ? MIXED_8 : FOUR_AND_FOUR);
+        else paint_strips(r, to, half, step == 2 ? MIXED_16 : EIGHT_AND_EIGHT);
+    }
+}
+
+static inline void fill(place to, int32_t width, int32_t height, uint8_t colour) {
+    const __m128i v = _mm_set1_epi8((char)colour);
+    for (int32_t y = 0; y < height; y++, to.a += to.stride) {
+        if (width == 4) put(to.a, to.a, v, FOUR_AND_FOUR);
+        else if (width == 8) put(to.a, to.a, v, EIGHT);
+        else
+            for (int32_t x = 0; x < width; x += 16) put(to.a + x, to.a + x, v, SIXTEEN);
+    }
+}
+
+static inline void fill_mixed(place to, int32_t bytes, int32_t height, uint8_t u, uint8_t v) {
+    const __m128i both = _mm_set1_epi16((int16_t)(u | v << 8));
+    for (int32_t y = 0; y < height; y++, to.a += to.stride) {
+        if (bytes == 8) put(to.a, to.a, both, EIGHT);
+        else
+            for (int32_t x = 0; x < bytes; x += 16) put(to.a + x, to.a + x, both, SIXTEEN);
+    }
+}
+
+static inline void fill_cell(place luma, place chroma, int32_t step, int32_t cell,
+                             const uint8_t *colour) {
+    const int32_t half = cell / 2;
+    fill(luma, cell, cell, colour[0]);
+    if (step == 2) {
+        fill_mixed(chroma, cell, half, colour[1], colour[2]);
+        return;
+    }
+    fill(chroma, half, half, colour[1]);
+    chroma.a = chroma.b;
+    fill(chroma, half, half, colour[2]);
+}
+
+static inline void paint_whole(const brush *b, const hv_image *image, int32_t row, int32_t col,
+                               int32_t smooth, int32_t cell) {
+    const int32_t half = cell / 2, step = image->uv_step;
+    const ptrdiff_t at = row * half * image->uv_stride + (ptrdiff_t)col * half * step;
+    uint8_t *y = image->y + row * cell * image->y_stride + (ptrdiff_t)col * cell;
+    const place luma = {y, y, image->y_stride};
+    const place chroma = {image->u + at, image->v + at, image->uv_stride};
+    if (smooth) {
+        const corners c = corners_of(b, row, col);
+        smooth_luma(b, &c, luma, cell);
+        smooth_chroma(b, &c, chroma, step, cell);
+    } else {
+        fill_cell(luma, chroma, step, cell, b->colours + 3 * (row * b->cols + col));
+    }
+}
+
+/* With the cell's size a constant in each. */
+static void paint_one(const brush *b, const hv_image *image, int32_t row, int32_t col,
+                      int32_t smooth, int32_t cell) {
+    if (cell == 8) paint_whole(b, image, row, col, smooth, 8);
+    else if (cell == 16) paint_whole(b, image, row, col, smooth, 16);
+    else paint_whole(b, image, row, col, smooth, 32);
 }
 
 void hv_paint_avx2(const hv_image *image, int32_t cell, const uint8_t *mask,
@@ -173,15 +221,12 @@ void hv_paint_avx2(const hv_image *image, int32_t cell, const uint8_t *mask,
     const int32_t cols = hv_ceil_div(image->width, cell), rows = hv_ceil_div(image->height, cell);
     const int beside = image->uv_step == 1 || image->v == image->u + 1;
     const int32_t whole_rows = beside ? image->height / cell : 0;
-    const canvas plane[3] = {
-        canvas_of(image->y, image->y_stride, 1, cell, colours, cols, rows),
-        canvas_of(image->u, image->uv_stride, image->uv_step, cell / 2, colours + 1, cols, rows),
-        canvas_of(image->v, image->uv_stride, image->uv_step, cell / 2, colours + 2, cols, rows)};
+    const brush b = brush_of(colours, cols, rows, cell);
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t col = 0; col < cols; col++) {
             if (!mask[row * cols + col]) continue;
             if (row < whole_rows && (col + 1) * cell <= image->width)
-                paint_whole(plane, row, col, smooth);
+                paint_one(&b, image, row, col, smooth, cell);
             else
                 hv_paint_cell(image, cell, colours, row, col, smooth);
         }

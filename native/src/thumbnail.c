@@ -12,7 +12,7 @@ enum { SHRINK_MOST = 64 };
 typedef struct {
     hv_plane plane;
     hv_columns columns;
-    double y0, y1;
+    hv_axis rows;
     int32_t x0, x1;
 } channel;
 
@@ -34,15 +34,16 @@ static channel channel_of(hv_plane plane, const double roi[4], int32_t out_width
                           int32_t out_height, void *table) {
     const int32_t across = stride_of((roi[2] - roi[0]) / out_width);
     const int32_t down = stride_of((roi[3] - roi[1]) / out_height);
-    channel c = {.plane = thinned(plane, across, down), .y0 = roi[1] / down, .y1 = roi[3] / down};
+    channel c = {.plane = thinned(plane, across, down),
+                 .rows = hv_axis_of(roi[1] / down, roi[3] / down, out_height)};
     c.columns = hv_columns_of(roi[0] / across, roi[2] / across, out_width, c.plane.width, table,
                               &c.x0, &c.x1);
     return c;
 }
 
-static void make_line(const hv_table *set, const channel *c, int32_t j, int32_t out_height,
-                      int16_t *line, uint8_t *out) {
-    const hv_taps rows = hv_taps_of(c->y0, c->y1, out_height, j);
+static void make_line(const hv_table *set, const channel *c, int32_t j, int16_t *line,
+                      uint8_t *out) {
+    const hv_taps rows = hv_taps_of(&c->rows, j);
     const int32_t n = c->x1 - c->x0;
     set->mix_rows(&c->plane, &rows, c->x0, n, line);
     /* Weights of nothing meet these. */
@@ -87,9 +88,9 @@ void hv_thumbnail_of(const hv_table *set, const hv_image *image, const double ro
     cv.plane.samples = image->v;
     const hv_matrix *matrix = hv_matrix_of(image);
     for (int32_t j = 0; j < out_height; j++) {
-        make_line(set, &cy, j, out_height, line, y);
-        make_line(set, &cu, j, out_height, line, u);
-        make_line(set, &cv, j, out_height, line, v);
+        make_line(set, &cy, j, line, y);
+        make_line(set, &cu, j, line, u);
+        make_line(set, &cv, j, line, v);
         set->rgb_line(matrix, y, u, v, out_width, rgb + j * rgb_stride);
     }
 }

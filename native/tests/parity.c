@@ -106,7 +106,8 @@ static void test_rows(const hv_table *table) {
             if (k & 4) plane.samples += (h - 1) * stride, plane.stride = -stride;
             const double from = (double)(rnd() % 300) / 7 - 12;
             const double to = from + (double)(1 + rnd() % 6400) / 100;
-            const hv_taps taps = hv_taps_of(from, to, 1 + (int)(rnd() & 1), 0);
+            const hv_axis axis = hv_axis_of(from, to, 1 + (int)(rnd() & 1));
+            const hv_taps taps = hv_taps_of(&axis, 0);
             memset(fast, 0x5A, sizeof fast), memset(slow, 0x5A, sizeof slow);
             table->mix_rows(&plane, &taps, x0, n, fast + 1);
             hv_mix_rows_c(&plane, &taps, x0, n, slow + 1);

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build="$(mktemp -d)"
 trap 'rm -rf "$build"' EXIT
-warnings=(-std=c11 -Iinclude -Isrc -Wall -Wextra -Wvla -Wmissing-prototypes -Werror)
+strict=(-std=c11 -ffp-contract=off -Iinclude -Isrc -Wall -Wextra -Wvla -Wmissing-prototypes -Werror)
 sanitizers=(-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
             -fno-omit-frame-pointer)
 
@@ -21,10 +21,10 @@ compile() {
             *_neon.c) [ "$machine" = aarch64 ] || continue ;;
         esac
         objects+=("$folder/$(basename "$source" .c).o")
-        "$cc" "${warnings[@]}" "$@" ${extra[@]+"${extra[@]}"} -c "$source" -o "${objects[-1]}"
+        "$cc" "${strict[@]}" "$@" ${extra[@]+"${extra[@]}"} -c "$source" -o "${objects[-1]}"
     done
     for source in tests/*.c; do
-        "$cc" "${warnings[@]}" "$@" "$source" "${objects[@]}" -lm \
+        "$cc" "${strict[@]}" "$@" "$source" "${objects[@]}" -lm \
             -o "$folder/$(basename "$source" .c)"
     done
 }

@@ -1,12 +1,14 @@
 """The kernels in C, for numpy: the only module that touches ``homeveil._native``.
 
 Frames are RawFrame or VeiledFrame in I420 or NV12; grids are (rows, cols) arrays over the
-cells of a frame. Wrong shapes raise FrameError before C is reached.
+cells of a frame. Wrong shapes raise FrameError before C is reached. ``out`` takes what would
+be made anew otherwise.
 """
 
 from __future__ import annotations
 
 import enum
+import threading
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -49,24 +51,39 @@ class ChangeStats(NamedTuple):
 
 
 def cpu_name() -> str:
-    """Name of the kernel set in use, ``c`` or ``avx2``; HOMEVEIL_CPU=c lowers it."""
+    """Name of the kernel set in use, ``c``, ``avx2`` or ``neon``; HOMEVEIL_CPU lowers it."""
     return str(ffi.string(lib.hv_cpu_name()).decode())
 
 
-def thumbnail(frame: Frame, roi: Box, size: tuple[int, int]) -> Rgb:
+class _Scratch(threading.local):
+    """Memory for one call at a time in each thread: it grows and is kept."""
+
+    def __init__(self) -> None:
+        self._memory = ffi.new("int64_t[]", 1)
+
+    def of(self, size: int) -> Any:
+        """``size`` bytes, 8-aligned."""
+        if ffi.sizeof(self._memory) < size:
+            self._memory = ffi.new("int64_t[]", size // 8 + 1)
+        return self._memory
+
+
+_scratch = _Scratch()
+
+
+def thumbnail(frame: Frame, roi: Box, size: tuple[int, int], *, out: Rgb | None = None) -> Rgb:
     """(height, width, 3) RGB picture of ``roi``, ``size`` = (width, height).
 
     Area mean where it shrinks, bilinear where it grows. The region may reach outside the
     frame: the edge is repeated.
     """
     width, height = size
-    rgb = np.empty((height, width, 3), np.uint8)
-    scratch = np.empty(max(1, lib.hv_thumbnail_scratch(roi.x0, roi.x1, width)) // 8 + 1, np.int64)
+    rgb = _output(out, (height, width, 3))
     image, keep = _image(frame)
     _check(
         lib.hv_thumbnail(
             image, roi.x0, roi.y0, roi.x1, roi.y1, _u8(rgb), width, height, width * 3,
-            ffi.from_buffer(scratch),
+            _scratch.of(lib.hv_thumbnail_scratch(roi.x0, roi.x1, width)),
         )
     )
     del keep
@@ -78,29 +95,29 @@ def change(
 ) -> ChangeStats:
     """Compare two frames of one size and layout; the reference's luma is first taken times
     gain_q8 / 256 plus offset for the peaks and the absolute differences."""
-    shape = _grid_shape(frame, cell)
-    narrow = [np.empty(shape, np.int32) for _ in range(6)]
-    wide = [np.empty(shape, np.int64) for _ in range(3)]
-    stats = ChangeStats._make([*narrow, *wide])
-    out = ffi.new("hv_change_out *")
-    for name, array in stats._asdict().items():
-        kind = "int32_t[]" if array.dtype == np.int32 else "int64_t[]"
-        setattr(out, name, ffi.from_buffer(kind, array))
+    rows, cols = _grid_shape(frame, cell)
+    count = rows * cols
+    narrow, wide = np.empty((6, rows, cols), np.int32), np.empty((3, rows, cols), np.int64)
+    first = ffi.from_buffer("int32_t[]", narrow) + 0
+    moments = ffi.from_buffer("int64_t[]", wide) + 0
+    out = ffi.new(
+        "hv_change_out *",
+        [*(first + k * count for k in range(6)), *(moments + k * count for k in range(3))],
+    )
     a, keep_a = _image(frame)
     b, keep_b = _image(reference)
     _check(lib.hv_change(a, b, cell, gain_q8, offset, out))
     del keep_a, keep_b
-    return stats
+    return ChangeStats(*narrow, *wide)
 
 
 def cell_means(frame: Frame, cell: int) -> NDArray[np.uint8]:
     """(rows, cols, 3): rounded mean Y, U, V of each cell."""
-    shape = _grid_shape(frame, cell)
-    planes = [np.empty(shape, np.uint8) for _ in range(3)]
+    planes = np.empty((3, *_grid_shape(frame, cell)), np.uint8)
     image, keep = _image(frame)
     _check(lib.hv_cell_means(image, cell, *(_u8(plane) for plane in planes)))
     del keep
-    return np.stack(planes, axis=-1)
+    return planes.transpose(1, 2, 0)
 
 
 def copy_cells(destination: Frame, source: Frame, cell: int, mask: BoolGrid) -> None:
@@ -178,9 +195,9 @@ def from_rgb(
     return planes[0], planes[1], planes[2]
 
 
-def to_rgb(frame: Frame) -> Rgb:
+def to_rgb(frame: Frame, *, out: Rgb | None = None) -> Rgb:
     """(height, width, 3) RGB picture of a frame."""
-    rgb = np.empty((frame.height, frame.width, 3), np.uint8)
+    rgb = _output(out, (frame.height, frame.width, 3))
     image, keep = _image(frame)
     _check(lib.hv_to_rgb(image, _u8(rgb), frame.width * 3))
     del keep
@@ -209,22 +226,43 @@ def warp(rgb: Rgb, affine: NDArray[np.float64], size: tuple[int, int]) -> Rgb:
 
 def _image(frame: Frame, *, writable: bool = False) -> tuple[Any, object]:
     """The C view of a frame, and what must stay alive as long as it is used."""
-    if writable and not all(plane.flags.writeable for plane in frame.planes):
+    planes = frame.planes
+    if writable and not all(plane.flags.writeable for plane in planes):
         raise FrameError("the frame's planes are read-only")
-    pointers = [ffi.cast("uint8_t *", plane.ctypes.data) for plane in frame.planes]
-    image = ffi.new("hv_image *")
-    image.y, image.u = pointers[0], pointers[1]
+    stride = planes[1].strides[0]
+    y, u = _pointer(planes[0]), _pointer(planes[1])
     if frame.pixel_format is PixelFormat.I420:
-        if frame.planes[1].strides[0] != frame.planes[2].strides[0]:
+        if planes[2].strides[0] != stride:
             raise FrameError("U and V planes must have the same stride")
-        image.v, image.uv_step = pointers[2], 1
+        v, step = _pointer(planes[2]), 1
     else:
-        image.v, image.uv_step = pointers[1] + 1, 2
-    image.y_stride, image.uv_stride = frame.planes[0].strides[0], frame.planes[1].strides[0]
-    image.width, image.height = frame.width, frame.height
-    image.bt709 = int(frame.colour.matrix == _BT709)
-    image.full_range = int(frame.colour.full_range)
-    return image, frame.planes
+        v, step = u + 1, 2
+    colour = frame.colour
+    image = ffi.new(
+        "hv_image *",
+        (
+            y, u, v, planes[0].strides[0], stride, step, frame.width, frame.height,
+            colour.matrix == _BT709, colour.full_range,
+        ),
+    )
+    return image, planes
+
+
+def _pointer(plane: Plane) -> Any:
+    """To a plane's first sample. Buffers, quick to ask for, must be without gaps."""
+    if plane.flags.c_contiguous:
+        return ffi.from_buffer("uint8_t[]", plane)
+    return ffi.cast("uint8_t *", plane.ctypes.data)
+
+
+def _output(out: Rgb | None, shape: tuple[int, int, int]) -> Rgb:
+    if out is None:
+        return np.empty(shape, np.uint8)
+    if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
+        raise FrameError(f"out is {out.shape} {out.dtype}, expected {shape} uint8 without gaps")
+    if not out.flags.writeable:
+        raise FrameError("out is read-only")
+    return out
 
 
 def _grid_shape(frame: Frame, cell: int) -> tuple[int, int]:
