@@ -37,3 +37,16 @@ def sabotage(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
 def boxed(source: Path, policy: Policy | None = None) -> Box:
     """A box that clears ``source`` for nobody."""
     return Box(Order(source, None, policy or Policy(style=Style.FILL)))
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Give the isolated process up when it is silent for this long. Opening may take as long as it
+    does on a busy machine; the frames may not."""
+    plain = Box._open
+
+    def patient(self: Box) -> None:
+        short, self._patience_ms = round(1000 * seconds), 120_000
+        plain(self)
+        self._patience_ms = short
+
+    monkeypatch.setattr(Box, "_open", patient)

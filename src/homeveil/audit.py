@@ -44,6 +44,7 @@ _VOUCHED_SECONDS = 2.0
 """How far in time a face that was compared vouches for one on its track that could not be."""
 
 _FRONTAL_DEGREES = 35.0
+_CUT_SHARE = 0.05
 _IDENTITY_PURPOSES = ("face_landmarks", "face_embedding")
 
 
@@ -172,7 +173,7 @@ def _look(
     for box, score in _faces(frame, finder):
         distance, verdict = None, _Verdict.UNKNOWN
         compared = None
-        if identity is not None:
+        if identity is not None and not _is_cut(box, frame):
             # The picture of a face is a square, and this detector's boxes are upright.
             x, y = box.centre
             half = box.height / 2
@@ -188,6 +189,16 @@ def _look(
             ):
                 verdict = _Verdict.OTHER
         yield _Seen(frame.time.seconds, box, score, distance, verdict)
+
+
+def _is_cut(box: Box, frame: RawFrame) -> bool:
+    """Whether the face runs out of the frame: half a face compares with nobody."""
+    margin = _CUT_SHARE * box.height
+    return (
+        min(box.x0, box.y0) < margin
+        or box.x1 > frame.width - margin
+        or box.y1 > frame.height - margin
+    )
 
 
 def _faces(frame: RawFrame, finder: FaceDetector) -> list[tuple[Box, float]]:
