@@ -31,6 +31,7 @@ WENT_THROUGH = "attack went through"
 libc = ctypes.CDLL(None, use_errno=True)
 _PARENT = os.getppid()
 _MQ_OPEN = 240
+_GET_DUMPABLE = 3
 
 
 def _c(result: int) -> int:
@@ -219,6 +220,12 @@ def more_memory(target: str) -> None:
         np.ones(2**33, np.uint8)
     except MemoryError as error:
         raise OSError(12, "no memory") from error
+
+
+def be_dumped(target: str) -> None:
+    """Be a process that others of the same user may trace and dump."""
+    if libc.prctl(_GET_DUMPABLE, 0, 0, 0, 0) == 0:
+        raise OSError(1, "not dumpable")
 
 
 def core_dump(target: str) -> None:

@@ -13,9 +13,11 @@ from homeveil.isolation.box import Box, missing_support
 from homeveil.models.store import ModelStore, State
 from homeveil.policy import Policy, Style
 
+_NO_MODELS = any(entry.state is not State.READY for entry in ModelStore().status())
+
+needs_models = pytest.mark.skipif(_NO_MODELS, reason="needs pulled models")
 needs_box = pytest.mark.skipif(
-    bool(missing_support())
-    or any(entry.state is not State.READY for entry in ModelStore().status()),
+    bool(missing_support()) or _NO_MODELS,
     reason="needs Landlock, seccomp and pulled models",
 )
 

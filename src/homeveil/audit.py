@@ -250,16 +250,23 @@ def _others(tracks: list[list[_Seen]]) -> Iterator[Other]:
 
 
 def _is_agent(seen: _Seen, track: list[_Seen]) -> bool:
-    """Compared and good; or not comparable, on a track where a face near in time was good and
-    none nearer was somebody else's."""
-    if seen.verdict is not _Verdict.UNKNOWN:
-        return seen.verdict is _Verdict.AGENT
+    """Compared and good; or else between faces of its track that were.
+
+    A face that cannot be compared (small, turned, cut) takes the word of the nearest that was.
+    One bad comparison between good ones is a bad picture of the agent: nobody takes a face's
+    place for a single frame.
+    """
+    if seen.verdict is _Verdict.AGENT:
+        return True
     at = bisect_left(track, seen.seconds, key=lambda other: other.seconds)
+    sides = (range(at - 1, -1, -1), range(at + 1, len(track)))
     near = [
         other
-        for side in (range(at - 1, -1, -1), range(at, len(track)))
+        for side in sides
         for other in islice(_compared((track[i] for i in side), seen.seconds), 1)
     ]
+    if seen.verdict is _Verdict.OTHER:
+        return bool(near) and all(other.verdict is _Verdict.AGENT for other in near)
     nearest = min(near, key=lambda other: abs(other.seconds - seen.seconds), default=None)
     return nearest is not None and nearest.verdict is _Verdict.AGENT
 

@@ -36,6 +36,7 @@ CHANGING = {
 OTHERS = {
     "fork", "ptrace_parent", "process_vm", "kill_parent", "parent_memory", "read_parent_memory",
     "memory_file", "named_memory", "system_v_memory", "message_queue", "posix_queue", "io_uring",
+    "be_dumped",
 }  # fmt: skip
 DYING = {"core_dump"}
 RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING)

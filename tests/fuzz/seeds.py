@@ -1,6 +1,6 @@
 """Makes the corpus that the search starts from: small good inputs of every target.
 
-    python tests/fuzz/seeds.py
+    cd tests && python -m fuzz.seeds
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-
 from clips import make, make_sound_only
 from homeveil.models.manifest import manifest_path
 from homeveil.profile import FaceTemplate, Profile, VoiceTemplate, store
 from homeveil.profile.store import encode_profile
 from ledgers import written
 from property.test_isolation_messages import GOOD, encode
+
+HERE = Path(__file__).parent
 
 POLICY = """\
 style = "fill"

@@ -51,7 +51,7 @@ def container(data: bytes) -> None:
 
     path = _file("input", data)
     with contextlib.suppress(InputError), VideoReader(path) as reader:
-        assert 0 < reader.width and 0 < reader.height
+        assert min(reader.width, reader.height) > 0
         before = None
         for frame in islice(reader, _MOST_FRAMES if reader.width * reader.height < _SMALL else 1):
             assert before is None or frame.time.seconds > before
