@@ -35,7 +35,7 @@ def main() -> int:
     clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
     seconds: dict[str, float] = {}
     for clip in clips:
-        profile = _enrolled(clip, arguments, environment)
+        profile = enrolled(clip, arguments, environment)
         begin = time.perf_counter()
         _homeveil(
             environment,
@@ -57,13 +57,24 @@ def main() -> int:
     return status
 
 
-def _enrolled(clip: Path, arguments: argparse.Namespace, environment: dict[str, str]) -> Path:
+def enrolled(clip: Path, arguments: argparse.Namespace, environment: dict[str, str]) -> Path:
+    """The profile of a clip's agent, in the output folder."""
     people = json.loads((clip / "gt.json").read_text())["persons"]
     agent = next(one["character"] for one in people if one["role"] == "agent")
     profile = arguments.out / f"{agent}.veil"
     if not profile.exists():
         _homeveil(environment, "enroll", profile, "--images", arguments.enroll / agent)
     return Path(profile)
+
+
+def machine() -> dict[str, object]:
+    """When and on what it was measured."""
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
 
 
 def _homeveil(environment: dict[str, str], *words: object) -> None:
@@ -80,11 +91,8 @@ def _record(
             "exposed_person_frames", "person_frames", "entry_exposure_max", "keep_pct",
             "keep_seated_pct", "scene_keep_pct", "desk_keep_pct", "flicker_pct")  # fmt: skip
     return {
-        "date": time.strftime("%Y-%m-%d"),
+        **machine(),
         "style": arguments.style,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
         "seconds": seconds,
         "total": {key: document["total"][key] for key in keep if key in document["total"]},
         "clips": [{key: clip.get(key) for key in keep} for clip in document["clips"]],

@@ -30,6 +30,8 @@ WENT_THROUGH = "attack went through"
 
 libc = ctypes.CDLL(None, use_errno=True)
 _PARENT = os.getppid()
+_MQ_OPEN = 240
+_GET_DUMPABLE = 3
 
 
 def _c(result: int) -> int:
@@ -56,11 +58,12 @@ def http(target: str) -> None:
     urllib.request.urlopen(f"http://127.0.0.1:{target}/stolen", timeout=2)
 
 
-def c_socket(target: str) -> None:
+def c_http(target: str) -> None:
+    request = b"GET /stolen HTTP/1.0\r\n\r\n"
     handle = _c(libc.socket(2, 1, 0))
     address = b"\x02\x00" + int(target).to_bytes(2, "big") + b"\x7f\x00\x00\x01" + bytes(8)
     _c(libc.connect(handle, address, 16))
-    _c(libc.send(handle, b"stolen", 6, 0))
+    _c(libc.send(handle, request, len(request), 0))
 
 
 def abstract_unix(target: str) -> None:
@@ -125,6 +128,22 @@ def parent_memory(target: str) -> None:
     os.open(f"/proc/{_PARENT}/mem", os.O_RDWR)
 
 
+def read_parent_memory(target: str) -> None:
+    os.open(f"/proc/{_PARENT}/mem", os.O_RDONLY)
+
+
+def own_memory_by_file(target: str) -> None:
+    os.open("/proc/self/mem", os.O_RDWR)
+
+
+def truncate_file(target: str) -> None:
+    os.truncate("/etc/hostname", 0)
+
+
+def link_file(target: str) -> None:
+    os.link("/etc/hostname", target)
+
+
 def process_vm(target: str) -> None:
     buffer = ctypes.create_string_buffer(8)
     pair = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), 8)
@@ -146,6 +165,10 @@ def memory_file(target: str) -> None:
 def named_memory(target: str) -> None:
     made = shared_memory.SharedMemory(name="stolen", create=True, size=64)
     resource_tracker.unregister(made.name, "shared_memory")
+
+
+def posix_queue(target: str) -> None:
+    _c(libc.syscall(_MQ_OPEN, b"stolen", os.O_RDWR | os.O_CREAT, 0o600, None))
 
 
 def system_v_memory(target: str) -> None:
@@ -197,6 +220,12 @@ def more_memory(target: str) -> None:
         np.ones(2**33, np.uint8)
     except MemoryError as error:
         raise OSError(12, "no memory") from error
+
+
+def be_dumped(target: str) -> None:
+    """Be a process that others of the same user may trace and dump."""
+    if libc.prctl(_GET_DUMPABLE, 0, 0, 0, 0) == 0:
+        raise OSError(1, "not dumpable")
 
 
 def core_dump(target: str) -> None:

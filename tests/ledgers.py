@@ -43,5 +43,5 @@ def written(path: Path, seconds: float, step: float = 2.5, output: Path | None =
             ledger.frame(veiled(number * step, seed=number % 7, fault=number == 3))
             number += 1
         if output is not None:
-            ledger.finish(output)
+            ledger.finish(output, frames_in=number)
     return path

@@ -69,7 +69,8 @@ class Clearing(Scoped):
     """Gives the veiled frames and sound of one file, once, and counts.
 
     form: what comes. models: purpose to SHA-256 of those in use. tally, sound_tally: what came
-    so far; sound_tally is None without sound. damaged_packets: those skipped. isolation: what keeps
+    so far; sound_tally is None without sound. frames_read: pictures that were read, each of which
+    must leave. damaged_packets: those skipped. isolation: what keeps
     raw content from this process, or ``off``.
     """
 
@@ -77,6 +78,7 @@ class Clearing(Scoped):
     models: dict[str, str]
     tally: Tally
     sound_tally: SoundTally | None
+    frames_read: int = 0
     isolation: str = "off"
 
     @property
@@ -207,6 +209,7 @@ class _PictureAndSound(FileClearing):
 
     def _frames(self) -> Iterator[VeiledFrame]:
         for raw in self._reader:
+            self.frames_read += 1
             yield from self._redactor.process(raw)
         yield from self._redactor.flush()
 

@@ -149,7 +149,8 @@ class Policy:
             document = tomllib.loads(path.read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise PolicyError(f"{path}: policy cannot be read ({error})") from error
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
+            # Not only TOMLDecodeError: nesting without end, numbers of thousands of digits.
             raise PolicyError(f"{path}: not a TOML file ({error})") from error
         return cls.from_document(document, path)
 

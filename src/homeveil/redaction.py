@@ -111,7 +111,11 @@ def redact(
             raise InputError(f"{source}: no sound could be decoded; check that it is whole")
         output.commit()
         if note is not None:
-            note.finish(target, damaged_packets=clearing.damaged_packets)
+            note.finish(
+                target,
+                frames_in=clearing.frames_read,
+                damaged_packets=clearing.damaged_packets,
+            )
     return report
 
 

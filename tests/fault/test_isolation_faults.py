@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from boxes import boxed, needs_box, sabotage
+from boxes import boxed, impatient, needs_box, sabotage
 from clips import make
 from commands import PASSPHRASE
+from faults import canary_clip, found, written_under
 from homeveil.errors import InputError, IsolationError
 from homeveil.frames import VeiledFrame
 from homeveil.grid import Grid
@@ -109,10 +109,8 @@ def test_a_stopped_process_is_given_up(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGSTOP: the run does not wait for ever, and the stopped process is gone afterwards."""
-    monkeypatch.setattr(box, "STALL_SECONDS", 1.0)
-    policy = Policy(style=Style.FILL, look_timeout_seconds=0.5)
-    monkeypatch.setattr(box.Box, "_open", _patient(box.Box._open))
-    with boxed(clip, policy) as box_:
+    impatient(monkeypatch, 2.0)
+    with boxed(clip) as box_:
         frames = iter(box_)
         next(frames)
         os.kill(box_.process_id, signal.SIGSTOP)
@@ -120,17 +118,6 @@ def test_a_stopped_process_is_given_up(
             list(frames)
         process = box_.process_id
     assert not Path(f"/proc/{process}").exists()
-
-
-def _patient(open_):  # type: ignore[no-untyped-def]
-    """Opening may take as long as it does on a busy machine; the frames may not."""
-
-    def patient(self: box.Box) -> None:
-        short, self._patience_ms = self._patience_ms, 60_000
-        open_(self)
-        self._patience_ms = short
-
-    return patient
 
 
 def test_a_slow_writer_starves_nobody(clip: Path) -> None:
@@ -236,50 +223,9 @@ def _runs(process: str) -> bool:
     return state not in "ZX"
 
 
-# ------------------------------------------------------------------ canaries
-CANARY_SIDE = 64
-CANARY_BYTES = 24
-
-
 @pytest.fixture(scope="module")
 def canary(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
-    """A lossless clip of noise, with sound, and pieces of what is in it, as it is decoded and
-    as it is stored in RGB; nobody is enrolled, so none of it may ever leave."""
-    import av
-
-    path = tmp_path_factory.mktemp("canary") / "in.mkv"
-    rng = np.random.default_rng(7)
-    pieces: list[bytes] = []
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=10)
-        stream.width = stream.height = CANARY_SIDE
-        stream.pix_fmt = "yuv420p"
-        sound = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
-        for number in range(20):
-            planes = rng.integers(0, 256, (CANARY_SIDE * 3 // 2, CANARY_SIDE), np.uint8)
-            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-            frame.pts = number
-            container.mux(stream.encode(frame))
-            pieces += [bytes(row[8 : 8 + CANARY_BYTES]) for row in planes[:CANARY_SIDE:5]]
-            noise = rng.integers(-9000, 9000, (1, 1600), np.int16)
-            block = av.AudioFrame.from_ndarray(noise, format="s16", layout="mono")
-            block.sample_rate, block.pts = 16_000, number * 1600
-            container.mux(sound.encode(block))
-            pieces += [noise[0, 100:112].tobytes()]
-            pieces += [(noise[0, 200:206].astype(np.float32) / 32768).tobytes()]
-        container.mux(stream.encode(None))
-        container.mux(sound.encode(None))
-    return path, pieces
-
-
-def found(data: bytes, pieces: list[bytes]) -> int:
-    return sum(piece in data for piece in pieces)
-
-
-def written_under(folder: Path) -> Iterator[bytes]:
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            yield path.read_bytes()
+    return canary_clip(tmp_path_factory.mktemp("canary") / "in.mkv")
 
 
 @pytest.mark.parametrize("ending", ["whole", "killed inside", "killed outside", "aborted inside"])

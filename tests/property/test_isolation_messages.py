@@ -34,7 +34,7 @@ GOOD: list[Message] = [
     Picture(2, 0, 0, 1, 1, 1, 0, 640, 360, 9000, 1, 90_000, 12),
     Sound(7, 2, 48_000, 1024, -100, 1, 48_000, 512),
     Judged.of(Verdict.OPEN, 0.25, 0.26),
-    Done(3),
+    Done(100, 3),
     Failed.of(errors.InputError("in.mp4: no video stream; give a video file")),
 ]
 
@@ -120,7 +120,8 @@ BAD: list[Message] = [
     Opened(0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0),
     Locked(200, 1),
     Locked(7, 2),
-    Done(2**31),
+    Done(0, 2**31),
+    Done(2**40, 0),
     Failed(99, 0, b""),
     Failed(0, 3, b"a\nb"),
     Failed(0, 2, b"\xff\xfe"),

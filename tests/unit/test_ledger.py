@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -61,7 +63,7 @@ def test_what_it_says(good: tuple[Path, Path]) -> None:
     assert stretches[0]["fault_spans_ms"] == [[1000, 1500]] or stretches[0]["fault_spans_ms"]
     assert stretches[0]["withheld_permille"] == 50
     assert [entry["withheld_permille"] for entry in stretches[1:]] == [0] * 6
-    assert entries[-1]["frames"] == 130
+    assert entries[-1]["frames"] == entries[-1]["frames_in"] == 130
     names = " ".join(key for keys in KINDS.values() for key in keys)
     for word in ("person", "people", "face", "child", "bystander", "count", "track"):
         assert word not in names
@@ -140,7 +142,7 @@ def test_a_rewritten_ledger_is_not_ours(good: tuple[Path, Path], tmp_path: Path)
     forged = tmp_path / "forged.jsonl"
     with Ledger(forged, HEAD) as ledger:
         ledger.frame(veiled(0.0))
-        ledger.finish(good[1])
+        ledger.finish(good[1], frames_in=1)
     assert verify(forged).findings == ()
     assert verify(forged).signer == "own"
     assert any("another installation" in line for line in check(forged).findings)
@@ -223,3 +225,25 @@ def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(LedgerError, match="No space left"):
         ledger.frame(veiled(11.0))
     ledger.fail(ValueError())
+
+
+def test_an_entry_that_had_no_room_leaves_nothing(tmp_path: Path) -> None:
+    """The disk takes half an entry and no more: the ledger ends with the last whole one."""
+    code = (
+        "import resource, sys; from pathlib import Path; sys.path[:0] = sys.argv[2].split(':');"
+        "from ledgers import *; from homeveil.errors import LedgerError;"
+        "path = Path(sys.argv[1]); ledger = Ledger(path, HEAD, key=KEY);"
+        "[ledger.frame(veiled(n * 5.0)) for n in range(4)];"
+        "room = path.stat().st_size + 100;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (room, room));"
+        "[ledger.frame(veiled(20.0 + n * 5.0)) for n in range(9)]"
+    )
+    path = tmp_path / "l"
+    words = [sys.executable, "-c", code, str(path), ":".join(entry for entry in sys.path if entry)]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert "LedgerError" in run.stderr
+    result = check(path)
+    assert path.read_bytes().endswith(b"\n")
+    assert result.outcome == "open-ended"
+    assert [line for line in result.findings if "no closing entry" not in line] == []
+    assert result.entries >= 2

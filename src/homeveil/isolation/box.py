@@ -185,8 +185,8 @@ class Box(Clearing):
                 self._command(bytes([message.slot | inside.SOUND_BIT]))
             elif isinstance(message, messages.Judged) and self.sound_tally is not None:
                 self.sound_tally.add(message.verdict, message.start, message.end)
-            elif isinstance(message, messages.Done):
-                self._damaged = message.damaged
+            elif isinstance(message, messages.Done) and message.frames == self.tally.frames:
+                self.frames_read, self._damaged = message.frames, message.damaged
                 return
             else:
                 raise self._out_of_turn()

@@ -96,7 +96,8 @@ class _Inside:
                     self._send_picture(veiled)
                 else:
                     self._send_sound(veiled)
-            self.tell(messages.Done(min(clearing.damaged_packets, 2**31 - 1)))
+            damaged = min(clearing.damaged_packets, 2**31 - 1)
+            self.tell(messages.Done(clearing.frames_read, damaged))
 
     def _lock(self, landlock: int) -> None:
         _limit_memory()

@@ -181,15 +181,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """All of the file has come. damaged: packets skipped."""
+    """All of the file has come. frames: pictures that were read. damaged: packets skipped."""
 
     KIND: ClassVar[int] = 6
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<I")
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<QI")
 
+    frames: int
     damaged: int
 
     def check(self) -> None:
-        _need(self.damaged < 2**31)
+        _need(self.frames < 2**40 and self.damaged < 2**31)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ KINDS: Mapping[str, frozenset[str]] = {
          "withheld_whole_ms", "fault_spans_ms", "sound_ms", "sound_cleared_ms"}
     ),
     "file": frozenset({"name", "bytes", "sha256", "packets_sha256"}),
-    "end": frozenset({"outcome", "error", "frames", "damaged_packets"}),
+    "end": frozenset({"outcome", "error", "frames_in", "frames", "damaged_packets"}),
 }  # fmt: skip
 """Keys of each kind, besides those of the chain."""
 

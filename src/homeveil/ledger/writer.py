@@ -3,7 +3,7 @@
     with Ledger(path, Head(...)) as ledger:
         ledger.frame(veiled)
         ledger.sound(piece)
-        ledger.finish(output, damaged_packets=0)
+        ledger.finish(output, frames_in=250)
 
 Each entry is written whole with one call and flushed to the disk, so that a crash leaves a
 ledger whose last entry is there or not.
@@ -11,6 +11,7 @@ ledger whose last entry is there or not.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import os
@@ -126,8 +127,9 @@ class Ledger(Scoped):
         if segment is not None:
             self._append("segment", **segment.entry())
 
-    def finish(self, output: Path, *, damaged_packets: int = 0) -> None:
-        """The output stands, whole: note what it holds, and close. Raises LedgerError."""
+    def finish(self, output: Path, *, frames_in: int, damaged_packets: int = 0) -> None:
+        """The output stands, whole: note what it holds, and close. frames_in: those that were
+        read. Raises LedgerError."""
         from homeveil.media.packets import payload_sha256
 
         self._close_segment()
@@ -142,7 +144,7 @@ class Ledger(Scoped):
         self._append(
             "file", name=output.name, bytes=size, sha256=digest, packets_sha256=packets
         )
-        self._end("done", "", damaged_packets)
+        self._end("done", "", frames_in, damaged_packets)
 
     def fail(self, error: BaseException) -> None:
         """The run ended in an error: note its kind, and close."""
@@ -151,14 +153,19 @@ class Ledger(Scoped):
         kind = type(error).__name__ if isinstance(error, HomeveilError) else "Exception"
         try:
             self._close_segment()
-            self._end("failed", kind, 0)
+            self._end("failed", kind, None, 0)
         except LedgerError:
             # It is already ending in an error, which tells more.
             return
 
-    def _end(self, outcome: str, error: str, damaged: int) -> None:
+    def _end(self, outcome: str, error: str, frames_in: int | None, damaged: int) -> None:
         self._append(
-            "end", outcome=outcome, error=error, frames=self._frames, damaged_packets=damaged
+            "end",
+            outcome=outcome,
+            error=error,
+            frames_in=frames_in,
+            frames=self._frames,
+            damaged_packets=damaged,
         )
         self._close_file()
 
@@ -166,12 +173,16 @@ class Ledger(Scoped):
         entry = {"kind": kind, "number": self._number, "previous": self._previous, **content}
         entry["signature"] = self._key.sign(canonical(entry)).hex()
         line = canonical(entry)
+        before = os.fstat(self._handle).st_size
         try:
             written = os.write(self._handle, line + b"\n")
             if written != len(line) + 1:
                 raise OSError(28, "No space left on device")
             os.fsync(self._handle)
         except OSError as error:
+            # What of the entry went in before the disk was full goes out again.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._handle, before)
             self._close_file()
             raise LedgerError(f"{self.path}: cannot be written ({error.strerror})") from error
         self._number += 1

@@ -141,7 +141,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
     path = path or manifest_path()
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path}: model manifest cannot be read ({error}); reinstall homeveil"
         ) from error

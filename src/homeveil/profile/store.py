@@ -115,6 +115,11 @@ def load_profile(path: str | Path, passphrase: str) -> Profile:
             f"{path}: the passphrase is wrong, or the profile was changed; try again, or "
             "enroll again"
         ) from None
+    return _content(path, payload)
+
+
+def _content(path: Path, payload: bytes) -> Profile:
+    """The profile in what was encrypted. Raises ProfileError."""
     try:
         return _decode_payload(payload)
     except ProfileError as error:

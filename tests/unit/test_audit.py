@@ -1,0 +1,136 @@
+"""The audit: faces that are not the agent's are found, the agent's own are not, and what could
+not be looked at is never called clean."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from boxes import needs_models
+from clips import cut, make
+from commands import PASSPHRASE
+from homeveil.audit import audit
+from homeveil.errors import ModelError
+from homeveil.policy import ModelFile
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+def _shared_detector() -> Path | None:
+    """A YuNet file in a folder ``shared`` beside the checkout, or further up."""
+    for folder in ROOT.parents:
+        path = folder / "shared" / "models" / "yunet_n_dynamic.onnx"
+        if path.is_file():
+            return path
+    return None
+
+
+FILE = _shared_detector()
+needs_detector = pytest.mark.skipif(
+    FILE is None, reason="needs a YuNet file, ../shared/models/yunet_n_dynamic.onnx"
+)
+
+
+def detector() -> ModelFile:
+    assert FILE is not None
+    return ModelFile(FILE, hashlib.sha256(FILE.read_bytes()).hexdigest())
+
+
+def command(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "homeveil.cli", *map(str, words)],
+        capture_output=True, text=True, check=False, env={**os.environ, **PASSPHRASE},
+    )  # fmt: skip
+
+
+def audited(*words: object) -> subprocess.CompletedProcess[str]:
+    file = detector()
+    return command("audit", *words, "--detector", file.path, "--sha256", file.sha256)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A profile of the example's agent, and the example redacted with it."""
+    folder = tmp_path_factory.mktemp("audit")
+    profile, out = folder / "agent.veil", folder / "out.mp4"
+    assert command("enroll", profile, "--images", EXAMPLES / "enroll").returncode == 0
+    made = command("redact", EXAMPLES / "demo.mp4", out, "--profile", profile, "--quiet")
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+@needs_detector
+@needs_models
+def test_the_redacted_example_is_clean(work: Path) -> None:
+    """Status 0; the agent is seen and is nobody else."""
+    run = audited(work / "out.mp4", "--profile", work / "agent.veil", "--json")
+    assert (run.returncode, run.stderr) == (0, "")
+    found = json.loads(run.stdout)
+    assert found["others"] == []
+    assert found["agent_frames"] > found["frames"] / 2
+
+
+@needs_detector
+@needs_models
+def test_the_raw_example_is_not(work: Path) -> None:
+    """Status 1: the child is found, with time and place, in the report too."""
+    report = work / "report.json"
+    run = audited(
+        EXAMPLES / "demo.mp4", "--profile", work / "agent.veil", "--report", report
+    )
+    assert run.returncode == 1
+    assert "a face that is not the agent's in" in run.stdout
+    found = json.loads(report.read_text())
+    assert found["frames_with_others"] > 5
+    other = found["others"][0]
+    x0, y0, x1, y1 = other["box"]
+    assert x0 < x1
+    assert y0 < y1
+    assert other["score"] >= 0.7
+
+
+@needs_detector
+@needs_models
+def test_without_a_profile_the_agent_counts_too(work: Path) -> None:
+    run = audited(work / "out.mp4", "--quiet")
+    assert (run.returncode, run.stdout) == (1, "")
+
+
+@needs_detector
+def test_nobody_is_nobody(tmp_path: Path) -> None:
+    """A file without any face, and no profile."""
+    found = audit(make(tmp_path / "in.mp4", size=(320, 240)), detector())
+    assert (found.frames, found.others, found.whole) == (10, (), True)
+
+
+@needs_detector
+def test_what_cannot_be_looked_at_is_not_clean(tmp_path: Path) -> None:
+    """Status 2 for a file that is cut off, for none, for another hash and for no detector."""
+    whole = make(tmp_path / "in.mkv", times=[n * 100 for n in range(60)])
+    torn = cut(whole, tmp_path / "cut.mkv", 0.7)
+    run = audited(torn)
+    assert run.returncode == 2, run.stdout
+    assert "NOT ALL COULD BE READ" in run.stdout
+    assert audited(tmp_path / "none.mp4").returncode == 2
+    (tmp_path / "text.mp4").write_text("no film")
+    assert audited(tmp_path / "text.mp4").returncode == 2
+    wrong = command("audit", whole, "--detector", detector().path, "--sha256", "00" * 32)
+    assert wrong.returncode == 2
+    assert "expected 000000" in wrong.stderr
+    assert command("audit", whole).returncode == 2
+
+
+def test_another_kind_of_file_is_no_detector(tmp_path: Path) -> None:
+    """Bytes of the right hash that are no network."""
+    path = tmp_path / "d.onnx"
+    path.write_bytes(b"no network at all" * 9)
+    file = ModelFile(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(ModelError, match="cannot be run as a face detector"):
+        audit(make(tmp_path / "in.mp4"), file)
