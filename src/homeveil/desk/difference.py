@@ -1,0 +1,123 @@
+"""What differs from the clean desk, whatever it is.
+
+Light and shadow scale what they fall on, smoothly and alike in all colours; a thing replaces
+it. So the picture is divided by the clean look, the common factor is taken out, and a place
+counts where the colours' ratios part, or where the ratio jumps at a rim that the clean look
+does not have. A pool of light or a shadow has a soft rim and the colours of the desk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.desk.view import Mask, Rgb
+from homeveil.grid import Box
+
+FLOOR = 14.0
+"""Grey levels added to both sides of a ratio, so that noise in the dark does not count."""
+
+COLOUR = 0.17
+"""Difference of the logarithms of two colours' ratios that light does not make."""
+
+BRIGHTER, DARKER = 0.20, -0.75
+"""Logarithm of the ratio, after the common light, beyond which a place is suspected."""
+
+RIM = 0.075
+"""Mean step of the logarithm of the ratio per pixel along the rim of a thing."""
+
+LEAST_AREA = 16
+LEAST_SIDE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """``mask``: (h, w) at half the view's size; ``boxes``: in pixels of the view."""
+
+    mask: Mask
+    boxes: tuple[Box, ...]
+
+
+class CleanDesk:
+    """The zone's clean look. Pictures come at the view's size and are halved."""
+
+    def __init__(self, clean: Rgb, size: tuple[int, int]) -> None:
+        half = (size[0] // 2, size[1] // 2)
+        self._size = half
+        clean = np.asarray(cv2.resize(clean, half, interpolation=cv2.INTER_AREA))
+        self._log = _log(clean)
+        rim = _step(self._log.mean(2))
+        self._rim = cv2.dilate(rim, np.ones((5, 5), np.uint8))
+
+    def compare(self, rgb: Rgb, inside: Mask, unknown: Mask) -> Difference:
+        """Things that were not there. ``inside``: the zone. ``unknown``: withheld, or a
+        person; nothing is found there."""
+        now = _log(cv2.resize(rgb, self._size, interpolation=cv2.INTER_AREA))
+        known = _halved(inside, self._size) & ~_halved(unknown, self._size)
+        if known.sum() < LEAST_AREA:
+            return Difference(np.zeros_like(known), ())
+        ratio = now - self._log
+        ratio = ratio - np.median(ratio[known], axis=0)
+        luma = ratio.mean(2)
+        parted = ratio.max(2) - ratio.min(2) > COLOUR
+        rim = _step(luma)
+        new_rim = (_step(now.mean(2)) - self._rim > RIM) & (rim > RIM)
+        suspect = parted | (luma > BRIGHTER) | (luma < DARKER) | new_rim
+        marked = (suspect & known).astype(np.uint8)
+        marked = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        marked = _filled(marked) & known.astype(np.uint8)
+        marked = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        return self._things(marked, rim, parted)
+
+    def _things(
+        self, marked: NDArray[np.uint8], rim: NDArray[np.float32], parted: Mask
+    ) -> Difference:
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
+        mask = np.zeros(marked.shape, bool)
+        boxes = []
+        for number in range(1, count):
+            x, y, w, h, area = (int(v) for v in stats[number])
+            if area < LEAST_AREA or min(w, h) < LEAST_SIDE:
+                continue
+            window = (slice(max(0, y - 2), y + h + 2), slice(max(0, x - 2), x + w + 2))
+            thing = (labels[window] == number).astype(np.uint8)
+            grown = cv2.dilate(thing, np.ones((3, 3), np.uint8))
+            edge = (grown - cv2.erode(thing, np.ones((3, 3), np.uint8))).astype(bool)
+            sharp = float(rim[window][edge].mean())
+            coloured = float(parted[window][thing.astype(bool)].mean())
+            if sharp < RIM and not (coloured > 0.5 and sharp > RIM / 2):
+                continue
+            mask[window] |= thing.astype(bool)
+            boxes.append(Box(2.0 * x, 2.0 * y, 2.0 * (x + w), 2.0 * (y + h)))
+        return Difference(mask, tuple(boxes))
+
+
+def _log(rgb: Rgb) -> NDArray[np.float32]:
+    """Logarithm of linear-ish light, a little smoothed."""
+    soft = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.7)
+    logarithm: NDArray[np.float32] = np.log(soft + FLOOR)
+    return logarithm
+
+
+def _step(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gradient's length per pixel."""
+    dx = cv2.Sobel(plane, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+    dy = cv2.Sobel(plane, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    return np.asarray(np.hypot(dx, dy), np.float32)
+
+
+def _halved(mask: Mask, size: tuple[int, int]) -> Mask:
+    return np.asarray(
+        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool
+    )
+
+
+def _filled(marked: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Rims closed to areas."""
+    outlines, _ = cv2.findContours(marked, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros_like(marked)
+    cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
+    return filled
