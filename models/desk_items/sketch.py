@@ -149,8 +149,8 @@ class Sketcher:
 class Stage:
     """Triangles of a scene as arrays, and the two views of them: eye and lamp."""
 
-    def __init__(self, makers: list[Sketcher], rng: random.Random, library: ctypes.CDLL) -> None:
-        self.rng, self.library = rng, library
+    def __init__(self, makers: list[Sketcher], library: ctypes.CDLL) -> None:
+        self.library = library
         points, normals, colour, uv, texture, number, glow, gloss = ([] for _ in range(8))
         self.texels, self.spans, offset = [np.zeros((1, 3))], [], 1
         for maker in makers:
@@ -197,9 +197,9 @@ class Stage:
         )
         return out, depth, ids
 
-    def shoot(self, eye, target, half_tan, roll):
-        """RGB float 0.. and mask."""
-        rng, width, height = self.rng, WIDTH * FINE, HEIGHT * FINE
+    def shoot(self, eye, target, half_tan, roll, rng: random.Random):
+        """RGB float 0.. and mask; ``rng`` makes the light."""
+        width, height = WIDTH * FINE, HEIGHT * FINE
         lamp = np.array((rng.uniform(-2, 2), rng.uniform(-1.2, 1.5), rng.uniform(0.8, 2.4)))
         frame, scale = _axes(np.array(eye), np.array(target), roll), width / 2 / half_tan
         seen = (self.points - np.array(eye)) @ frame.T
@@ -221,7 +221,7 @@ class Stage:
         ys, xs = np.mgrid[0:height, 0:width] + 0.5
         z = 1 / np.maximum(near, 1e-6)
         rays = np.stack([(xs - width / 2) / scale * z, (ys - height / 2) / scale * z, z], -1)
-        lit = self._lit(lamp, rays @ frame + np.array(eye))
+        lit = self._lit(lamp, rays @ frame + np.array(eye), rng)
         warm = np.array((1, rng.uniform(0.75, 1), rng.uniform(0.5, 1)))
         cool = np.array((rng.uniform(0.8, 1), 1, rng.uniform(0.85, 1.1)))
         sun, ambient = rng.uniform(0.3, 1.3), rng.uniform(0.15, 0.8)
@@ -231,7 +231,7 @@ class Stage:
         small = cv2.resize(rgb.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         return small, ids[FINE // 2 :: FINE, FINE // 2 :: FINE]
 
-    def _lit(self, lamp, world):
+    def _lit(self, lamp, world, rng: random.Random):
         """1 where the lamp is seen, 0 in shadow, soft between."""
         frame = _axes(lamp, np.array((0, 0, 0.0)), 0)
         half = 1.0
@@ -246,7 +246,7 @@ class Stage:
         mapped = (at[..., :2] / deep[..., None] * SHADOW / 2 / half + SHADOW / 2).astype(np.float32)
         nearest = cv2.remap(near, mapped[..., 0] - 0.5, mapped[..., 1] - 0.5, cv2.INTER_NEAREST)
         lit = (1 / np.maximum(nearest, 1e-3) > deep - 0.01).astype(np.float32)
-        spread = self.rng.choice((1.0, 2.0, 4.0, 8.0, 14.0))
+        spread = rng.choice((1.0, 2.0, 4.0, 8.0, 14.0))
         return cv2.GaussianBlur(lit, (0, 0), spread)
 
 
@@ -320,6 +320,30 @@ def _place(rng: random.Random, width: float, depth: float) -> tuple[list[str], l
     return kinds, makers
 
 
+def _view(rng: random.Random, depth: float) -> tuple:
+    """A webcam on the monitor that looks at the worker, or one on an arm that looks down."""
+    eye = [rng.gauss(0, 0.15), -depth / 2 + rng.uniform(-0.35, 0.1), rng.uniform(0.18, 0.65)]
+    if rng.random() < 0.6:
+        target = (rng.gauss(0, 0.1), depth / 2 + 0.3, eye[2] - rng.uniform(0.1, 0.45))
+    else:
+        target = (rng.gauss(0, 0.1), rng.uniform(-0.1, 0.4), rng.uniform(-0.1, 0.1))
+        eye[2] += rng.uniform(0, 0.4)
+    half_tan = math.tan(math.radians(rng.uniform(50, 88)) / 2)
+    return eye, target, half_tan, rng.gauss(0, 0.04)
+
+
+def _desk(rng: random.Random, width: float, depth: float) -> Sketcher:
+    desk = Sketcher(rng, DESK)
+    top = desk.picture(_surface(rng), rng.uniform(0.3, 0.95))
+    desk.sheet(width, depth, (0, 0, 0), top, net=40)
+    desk.box((width, 0.02, 0.03), (0, depth / 2, -0.017), desk.material(any_colour(rng), 0.6))
+    return desk
+
+
+def _exposed(rgb: np.ndarray, gain: float, gamma: float) -> np.ndarray:
+    return (np.clip(rgb * gain, 0, 1) ** (1 / gamma) * 255).astype(np.uint8)
+
+
 class Studio:
     """Draws scene after scene."""
 
@@ -330,23 +354,28 @@ class Studio:
         """(252, 448, 3) uint8 RGB; (252, 448) uint8 mask; kinds of items 1..n."""
         rng = random.Random(7_000_003 * 31 + number)
         width, depth = rng.uniform(0.9, 1.8), rng.uniform(0.5, 0.85)
-        desk = Sketcher(rng, DESK)
-        desk.sheet(width, depth, (0, 0, 0), desk.picture(_surface(rng), rng.uniform(0.3, 0.95)), net=40)
-        desk.box((width, 0.02, 0.03), (0, depth / 2, -0.017), desk.material(any_colour(rng), 0.6))
+        desk = _desk(rng, width, depth)
         kinds, makers = _place(rng, width, depth)
         makers += [desk, _room(rng, depth)]
         for _ in range(rng.choice((0, 1, 1, 1, 2))):
             body = Sketcher(rng, PEOPLE)
             person(body, depth / 2)
             makers.append(body)
-        eye = [rng.gauss(0, 0.15), -depth / 2 + rng.uniform(-0.35, 0.1), rng.uniform(0.18, 0.65)]
-        if rng.random() < 0.6:
-            target = (rng.gauss(0, 0.1), depth / 2 + 0.3, eye[2] - rng.uniform(0.1, 0.45))
-        else:
-            target = (rng.gauss(0, 0.1), rng.uniform(-0.1, 0.4), rng.uniform(-0.1, 0.1))
-            eye[2] += rng.uniform(0, 0.4)
-        half_tan = math.tan(math.radians(rng.uniform(50, 88)) / 2)
-        stage = Stage(makers, rng, self.library)
-        rgb, mask = stage.shoot(eye, target, half_tan, rng.gauss(0, 0.04))
-        rgb = np.clip(rgb * rng.uniform(0.6, 1.3), 0, 1) ** (1 / rng.uniform(1.8, 2.4))
-        return (rgb * 255).astype(np.uint8), mask, kinds
+        view = _view(rng, depth)
+        rgb, mask = Stage(makers, self.library).shoot(*view, rng)
+        return _exposed(rgb, rng.uniform(0.6, 1.3), rng.uniform(1.8, 2.4)), mask, kinds
+
+    def pair(self, number: int, *, moved_lamp: bool):
+        """A desk clean and with items: two pictures, mask and kinds of the second. The light
+        is a little other in the second; ``moved_lamp``: wholly other."""
+        rng = random.Random(9_000_011 * 17 + number)
+        width, depth = rng.uniform(0.9, 1.8), rng.uniform(0.5, 0.85)
+        desk, room = _desk(rng, width, depth), _room(rng, depth)
+        kinds, items = _place(rng, width, depth)
+        view, seed = _view(rng, depth), rng.random()
+        empty, _ = Stage([desk, room], self.library).shoot(*view, random.Random(seed))
+        lamp = random.Random(seed + moved_lamp)
+        full, mask = Stage([*items, desk, room], self.library).shoot(*view, lamp)
+        gamma, gain = rng.uniform(1.8, 2.4), rng.uniform(0.6, 1.3)
+        other = gain * rng.uniform(0.8, 1.25)
+        return _exposed(empty, gain, gamma), _exposed(full, other, gamma), mask, kinds

@@ -75,15 +75,20 @@ class Track:
 
 
 class Tracks:
-    """All that lies there. ``hidden`` says of a box how much of it cannot be seen, 0..1."""
+    """All that lies there, known or not yet."""
 
     def __init__(self) -> None:
         self.all: list[Track] = []
 
     def update(
-        self, candidates: list[Candidate], hidden: Callable[[Box], float], seconds: float
+        self,
+        candidates: list[Candidate],
+        hidden: Callable[[Box], float],
+        unsure: Callable[[Box], float],
+        seconds: float,
     ) -> None:
-        """Take one look's candidates."""
+        """Take one look's candidates. ``hidden``: how much of a box cannot be seen, 0..1;
+        ``unsure``: how much of it cannot be said to be empty."""
         left = list(candidates)
         for track in sorted(self.all, key=lambda one: (not one.number, -one.seen)):
             if not left:
@@ -94,7 +99,7 @@ class Tracks:
                 track.take(best, seconds)
         kept = []
         for track in self.all:
-            if track.last < seconds and hidden(track.box) < 0.25:
+            if track.last < seconds and unsure(track.box) < 0.1:
                 track.miss(seconds)
             if not self._lost(track, seconds):
                 kept.append(track)

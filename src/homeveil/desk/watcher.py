@@ -39,6 +39,9 @@ PERSON = 0.5
 ON_SURFACE = 0.5
 LEAST_IN_ZONE = 0.5
 LEAST_DIFFERENT = 0.2
+STILL_THERE = 0.3
+"""Share of an item's place that differs from the clean desk while it is not gone."""
+
 ZONE_SEEN = 0.5
 """Share of the zone that must be seen before it is called clean."""
 
@@ -102,9 +105,15 @@ class DeskWatcher:
         scene = self._models.items.look(rgb)
         people = _enlarged(scene.people > PERSON, view.size) & ~unknown
         zone = self._zone(view, scene, unknown)
-        found = self._candidates(rgb, scene, zone, unknown | people)
+        found, different = self._candidates(rgb, scene, zone, unknown | people)
         hidden = cv2.integral((unknown | people).astype(np.uint8))
-        self._tracks.update(found, lambda box: _share(hidden, box), seconds)
+        occupied = cv2.integral(different.astype(np.uint8))
+
+        def unsure(box: Box) -> float:
+            still = _share(occupied, _half(box)) > STILL_THERE
+            return 1.0 if still else _share(hidden, box)
+
+        self._tracks.update(found, lambda box: _share(hidden, box), unsure, seconds)
         return self._tell(seconds, float(unknown[view.inside].mean()))
 
     def _settle(self, frame: VeiledFrame) -> View:
@@ -138,19 +147,22 @@ class DeskWatcher:
 
     def _candidates(
         self, rgb: Rgb, scene: Scene, zone: Mask, unknown: Mask
-    ) -> list[Candidate]:
+    ) -> tuple[list[Candidate], Mask]:
+        """What may be an item, and where anything differs from the clean desk."""
         seen = list(scene.items)
         if self._models.supplied is not None:
             seen = _joined(seen, self._models.supplied.look(rgb))
         in_zone = cv2.integral(zone.astype(np.uint8))
         seen = [one for one in seen if _share(in_zone, one.box) >= LEAST_IN_ZONE]
         if self._clean is None:
-            return [
+            sure = [
                 Candidate(one.box, one.scores)
                 for one in seen
                 if (one.scores >= SURE).any() and _visible(unknown, one.box)
             ]
-        return self._against_clean(self._clean.compare(rgb, zone, unknown), seen, unknown)
+            return sure, np.zeros((1, 1), bool)
+        difference = self._clean.compare(rgb, zone, unknown)
+        return self._against_clean(difference, seen, unknown), difference.mask
 
     @staticmethod
     def _against_clean(
@@ -167,7 +179,7 @@ class DeskWatcher:
         ]
         for box in difference.boxes:
             inside = sum(box.shared(one.box) for one in found)
-            if inside > 0.5 * box.area or not _visible(unknown, box):
+            if inside > 0.5 * box.area or not _visible(unknown, box) or _cut(unknown, box):
                 continue
             best = max(seen, key=lambda one: box.overlap(one.box), default=None)
             named = best is not None and box.overlap(best.box) > SAME
@@ -253,3 +265,17 @@ def _visible(unknown: Mask, box: Box) -> bool:
     x0, x1 = max(0, int(box.x0)), min(cols, int(np.ceil(box.x1)))
     piece = unknown[y0:y1, x0:x1]
     return bool(piece.size) and float(piece.mean()) < 0.35
+
+
+def _cut(unknown: Mask, box: Box, reach: int = 5) -> bool:
+    """Whether a side of the box lies along something unknown: more of it may be there."""
+    rows, cols = unknown.shape
+    y0, y1 = max(0, int(box.y0)), min(rows, int(np.ceil(box.y1)))
+    x0, x1 = max(0, int(box.x0)), min(cols, int(np.ceil(box.x1)))
+    sides = (
+        unknown[y0:y1, max(0, x0 - reach) : x0],
+        unknown[y0:y1, x1 : x1 + reach],
+        unknown[max(0, y0 - reach) : y0, x0:x1],
+        unknown[y1 : y1 + reach, x0:x1],
+    )
+    return any(side.size and float(side.mean()) > 0.5 for side in sides)
