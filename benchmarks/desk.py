@@ -123,8 +123,8 @@ def _frames(name: str, arguments: argparse.Namespace) -> Iterator[VeiledFrame]:
     rows, cols = (height + 1) // 2, (width + 1) // 2
     blank = np.zeros((*grid.shape, 3), np.uint8)
     planes, times, withheld = kept["planes"], kept["times"], kept["withheld"]
-    for number, flat in enumerate(planes):
-        flat = flat.copy()
+    for number, packed in enumerate(planes):
+        flat = packed.copy()
         y, u, v = np.split(flat, [height * width, height * width + rows * cols])
         parts = (y.reshape(height, width), u.reshape(rows, cols), v.reshape(rows, cols))
         time_of = Timestamp.from_seconds(float(times[number]))
@@ -140,13 +140,14 @@ def _clip(clip: Path, models: DeskModels, arguments: argparse.Namespace) -> dict
     truth = json.loads((clip / "gt.json").read_text())
     kinds = {one["id"]: one["class"] for one in truth["objects"]}
     watcher = DeskWatcher(DeskRules(permitted=frozenset()), models)
-    events, since = [], {number: None for number in kinds}
+    events, since = [], dict.fromkeys(kinds)
     seen: dict[int, list[tuple[float, float]]] = {number: [] for number in kinds}
     full = _whole_sizes(truth)
     for number, frame in enumerate(_frames(clip.name, arguments)):
         mask = cv2.imread(str(clip / "mask" / f"{number:04d}.png"))[..., 2]
         cell = Grid.over(frame.width, frame.height).cell
-        shown = np.kron(~frame.withheld, np.ones((cell, cell), bool))[: mask.shape[0], : mask.shape[1]]
+        shown = np.kron(~frame.withheld, np.ones((cell, cell), bool))
+        shown = shown[: mask.shape[0], : mask.shape[1]]
         for one in kinds:
             share = float(((mask == one) & shown).sum()) / full[one]
             seen[one].append((frame.time.seconds, share))
@@ -259,7 +260,8 @@ def _bottle(models: DeskModels, arguments: argparse.Namespace) -> list[dict[str,
             name = one.item.value if one.item else None
             found.append({"change": one.change.value, "item": name, "at": round(one.seconds, 1)})
             if one.change is Change.APPEARED and arguments.sheets:
-                _sheet(arguments.sheets, "bottle", frame, _place(watcher, one.number, frame), str(name))
+                place = _place(watcher, one.number, frame)
+                _sheet(arguments.sheets, "bottle", frame, place, str(name))
     return found
 
 

@@ -36,7 +36,9 @@ def desk() -> Picture:
     return picture
 
 
-def with_card(picture: Picture, x: int, y: int, w: int = 60, h: int = 34, level: int = 28) -> Picture:
+def with_card(
+    picture: Picture, x: int, y: int, w: int = 60, h: int = 34, level: int = 28
+) -> Picture:
     """A flat dark thing with a light rim, as a telephone is."""
     out = picture.copy()
     cv2.rectangle(out, (x, y), (x + w, y + h), (level, level, level + 6), cv2.FILLED)
@@ -58,7 +60,8 @@ def shadowed(picture: Picture, x: int, depth: float = 0.6) -> Picture:
     """A soft shadow over part of the desk."""
     shade = np.ones((HEIGHT, WIDTH), np.float32)
     cv2.ellipse(shade, (x, 290), (120, 60), 20, 0, 360, depth, cv2.FILLED)
-    return np.clip(picture * cv2.GaussianBlur(shade, (0, 0), 14)[..., None], 0, 255).astype(np.uint8)
+    lit = picture * cv2.GaussianBlur(shade, (0, 0), 14)[..., None]
+    return np.clip(lit, 0, 255).astype(np.uint8)
 
 
 def veiled(picture: Picture, seconds: float, withheld: NDArray[np.bool_] = NOTHING) -> VeiledFrame:

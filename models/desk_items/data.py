@@ -16,6 +16,8 @@ from torch.utils.data import IterableDataset
 
 SIDE = 192
 STRIDE = 4
+POOL = 300
+CROPS = 16
 LEAST_PIXELS = 20
 HELD_RENDERED = 5
 """Every fifth rendered picture is held back."""
@@ -28,6 +30,7 @@ COCO = {
     "knife": "other", "spoon": "other", "donut": "other", "cake": "other",
 }
 Item = tuple[str, float, float, float, float]
+Scene = tuple[np.ndarray, np.ndarray, list[Item]]
 
 
 Photo = tuple[Path, list[Item], list[np.ndarray]]
@@ -204,23 +207,29 @@ class Desks(IterableDataset):
         rng = random.Random(self.seed * 1000 + (info.id if info else 0))
         cv2.setNumThreads(1)
         studio = Studio()
+        pool: list[Scene] = []
         while True:
-            rgb, mask, items, crops = self._picture(rng, studio)
-            for _ in range(crops):
-                cut, area, kept, unsure = crop(rgb, mask, items, rng)
+            # Drawing costs more than cutting: each new picture joins a pool that is cut from.
+            drawn = self._picture(rng, studio)
+            if len(pool) < POOL:
+                pool.append(drawn)
+            else:
+                pool[rng.randrange(POOL)] = drawn
+            for _ in range(CROPS):
+                cut, area, kept, unsure = crop(*rng.choice(pool), rng)
                 if rng.random() < 0.2:
                     cut = veil(cut, rng)
                 cut = webcam(cut, rng)
                 image = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1)))
                 yield image, *map(torch.from_numpy, targets(kept, unsure, area))
 
-    def _picture(self, rng: random.Random, studio: Studio):
+    def _picture(self, rng: random.Random, studio: Studio) -> Scene:
         chance = rng.random()
-        if self.photos and chance < 0.12:
-            return *load_photo(rng.choice(self.photos)), 1
-        if self.renders and chance < 0.4:
+        if self.photos and chance < 0.15:
+            return load_photo(rng.choice(self.photos))
+        if self.renders and chance < 0.3:
             ready = rendered(self.renders, held=False)
             if len(ready) > 8:
-                return *load_rendered(rng.choice(ready)), 1
+                return load_rendered(rng.choice(ready))
         rgb, mask, kinds = studio.scene(rng.randrange(2**31))
-        return rgb, mask, boxes_of(mask, kinds), 4
+        return rgb, mask, boxes_of(mask, kinds)

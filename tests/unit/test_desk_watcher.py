@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from desks import (
     GRID,
     NOTHING,
@@ -18,7 +19,6 @@ from desks import (
     with_arm,
     with_card,
 )
-
 from homeveil.desk.enrolling import DeskEnrollment
 from homeveil.desk.findings import Change
 from homeveil.desk.watcher import LOOK_SECONDS, DeskModels, DeskWatcher

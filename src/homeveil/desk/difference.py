@@ -48,14 +48,13 @@ class CleanDesk:
     def __init__(self, clean: Rgb, size: tuple[int, int]) -> None:
         half = (size[0] // 2, size[1] // 2)
         self._size = half
-        clean = np.asarray(cv2.resize(clean, half, interpolation=cv2.INTER_AREA))
-        self._log = _log(clean)
+        self._log = _log(clean, half)
         self._rim = cv2.dilate(_steps(self._log), np.ones((5, 5), np.uint8))
 
     def compare(self, rgb: Rgb, inside: Mask, unknown: Mask) -> Difference:
         """Things that were not there. ``inside``: the zone. ``unknown``: withheld, or a
         person; nothing is found there."""
-        now = _log(cv2.resize(rgb, self._size, interpolation=cv2.INTER_AREA))
+        now = _log(rgb, self._size)
         known = _halved(inside, self._size) & ~_halved(unknown, self._size)
         if known.sum() < LEAST_AREA:
             return Difference(np.zeros_like(known), ())
@@ -66,16 +65,13 @@ class CleanDesk:
         rim = _steps(ratio)
         new_rim = (_steps(now) - self._rim > RIM) & (rim > RIM)
         suspect = parted | (luma > BRIGHTER) | (luma < DARKER) | new_rim
-        marked = (suspect & known).astype(np.uint8)
-        marked = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-        marked = _filled(marked) & known.astype(np.uint8)
-        marked = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-        return self._things(marked, rim, parted)
+        return self._things(_closed(suspect & known) & known, rim, parted)
 
     def _things(
-        self, marked: NDArray[np.uint8], rim: NDArray[np.float32], parted: Mask
+        self, marked: Mask, rim: NDArray[np.float32], parted: Mask
     ) -> Difference:
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
+        opened = cv2.morphologyEx(marked.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2)))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
         mask = np.zeros(marked.shape, bool)
         boxes = []
         for number in range(1, count):
@@ -111,11 +107,11 @@ def _common(ratios: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(best, np.float32)
 
 
-def _log(rgb: Rgb) -> NDArray[np.float32]:
-    """Logarithm of linear-ish light, a little smoothed."""
-    soft = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.7)
-    logarithm: NDArray[np.float32] = np.log(soft + FLOOR)
-    return logarithm
+def _log(rgb: Rgb, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Logarithm of the light at ``size``, a little smoothed."""
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small.astype(np.float32), (0, 0), 0.7)
+    return np.asarray(np.log(soft + FLOOR), np.float32)
 
 
 def _steps(planes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -131,9 +127,12 @@ def _halved(mask: Mask, size: tuple[int, int]) -> Mask:
     )
 
 
-def _filled(marked: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Rims closed to areas."""
+def _closed(suspect: Mask) -> Mask:
+    """Gaps closed, and rims filled to areas."""
+    marked = cv2.morphologyEx(
+        suspect.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)
+    )
     outlines, _ = cv2.findContours(marked, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros_like(marked)
+    filled = np.zeros(suspect.shape, np.uint8)
     cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
-    return filled
+    return filled.astype(bool)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from homeveil.desk.items import STRIDE, ItemDetector
-from homeveil.desk.view import ANYWHERE, Rgb, View
+from homeveil.desk.view import ANYWHERE, Mask, Rgb, View
 from homeveil.desk_rules import Point
 from homeveil.errors import EnrollmentError, FrameError
 from homeveil.frames import VeiledFrame
@@ -16,7 +16,10 @@ from homeveil.profile.desk import DeskTemplate
 MOST_LOOKS = 60
 LEAST_SEEN = 0.98
 LEAST_SURFACE = 0.08
+LEAST_SURE = 0.5
 CORNERS = 24
+UNSEEN = 128
+"""Grey of the few places outside the zone that were never seen."""
 
 
 class DeskEnrollment:
@@ -49,12 +52,14 @@ class DeskEnrollment:
             raise EnrollmentError(
                 "parts of the desk were withheld; enroll it with nobody in the picture"
             )
-        masked = np.ma.masked_array(looks, np.repeat(~seen[..., None], 3, axis=-1))
-        clean = np.ma.median(masked, axis=0).filled(128).astype(np.uint8)
+        shown = np.where(seen[..., None], looks.astype(np.float32), np.nan)
+        shown[0][~seen.any(0)] = UNSEEN
+        clean = np.nanmedian(shown, axis=0).astype(np.uint8)
         half = (view.size[0] // 2, view.size[1] // 2)
-        return DeskTemplate(polygon, cv2.resize(clean, half, interpolation=cv2.INTER_AREA))
+        small = cv2.resize(clean, half, interpolation=cv2.INTER_AREA)
+        return DeskTemplate(polygon, np.asarray(small, np.uint8))
 
-    def _looks(self, view: View) -> tuple[Rgb, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+    def _looks(self, view: View) -> tuple[Rgb, Mask]:
         looks = np.stack([view.picture(frame) for frame in self._frames])
         seen = np.stack(
             [
@@ -67,8 +72,8 @@ class DeskEnrollment:
     def _found(self, view: View) -> tuple[Point, ...]:
         """The largest work surface, as a polygon."""
         frame = self._frames[-1]
-        surface = (self._detector.look(view.picture(frame)).surface > 0.5).astype(np.uint8)
-        surface = cv2.morphologyEx(surface, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+        seen = self._detector.look(view.picture(frame)).surface > LEAST_SURE
+        surface = cv2.morphologyEx(seen.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9)))
         outlines, _ = cv2.findContours(surface, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         largest = max(outlines, key=cv2.contourArea, default=None)
         if largest is None or cv2.contourArea(largest) < LEAST_SURFACE * surface.size:

@@ -106,8 +106,8 @@ class DeskWatcher:
         people = _enlarged(scene.people > PERSON, view.size) & ~unknown
         zone = self._zone(view, scene, unknown)
         found, different = self._candidates(rgb, scene, zone, unknown | people)
-        hidden = cv2.integral((unknown | people).astype(np.uint8))
-        occupied = cv2.integral(different.astype(np.uint8))
+        hidden = _sums(unknown | people)
+        occupied = _sums(different)
 
         def unsure(box: Box) -> float:
             still = _share(occupied, _half(box)) > STILL_THERE
@@ -152,7 +152,7 @@ class DeskWatcher:
         seen = list(scene.items)
         if self._models.supplied is not None:
             seen = _joined(seen, self._models.supplied.look(rgb))
-        in_zone = cv2.integral(zone.astype(np.uint8))
+        in_zone = _sums(zone)
         seen = [one for one in seen if _share(in_zone, one.box) >= LEAST_IN_ZONE]
         if self._clean is None:
             sure = [
@@ -169,7 +169,7 @@ class DeskWatcher:
         difference: Difference, seen: list[Detection], unknown: Mask
     ) -> list[Candidate]:
         """What differs, with names; a detection counts only where something differs."""
-        different = cv2.integral(difference.mask.astype(np.uint8))
+        different = _sums(difference.mask)
         found = [
             Candidate(one.box, one.scores)
             for one in seen
@@ -243,12 +243,17 @@ def _enlarged(mask: Mask, size: tuple[int, int]) -> Mask:
     )
 
 
+def _sums(mask: Mask) -> NDArray[np.int32]:
+    """Integral of a mask, for ``_share``."""
+    return np.asarray(cv2.integral(mask.astype(np.uint8)), np.int32)
+
+
 def _half(box: Box) -> Box:
     return Box(box.x0 / 2, box.y0 / 2, box.x1 / 2, box.y1 / 2)
 
 
 def _share(integral: NDArray[np.int32], box: Box) -> float:
-    """Share of ``box`` that is set in the mask behind ``integral``."""
+    """Share of ``box`` that is set in a mask; see ``_sums``."""
     rows, cols = integral.shape
     x0, x1 = (int(np.clip(round(x), 0, cols - 1)) for x in (box.x0, box.x1))
     y0, y1 = (int(np.clip(round(y), 0, rows - 1)) for y in (box.y0, box.y1))
@@ -267,7 +272,7 @@ def _visible(unknown: Mask, box: Box) -> bool:
     return bool(piece.size) and float(piece.mean()) < 0.35
 
 
-def _cut(unknown: Mask, box: Box, reach: int = 5) -> bool:
+def _cut(unknown: Mask, box: Box, reach: int = 8) -> bool:
     """Whether a side of the box lies along something unknown: more of it may be there."""
     rows, cols = unknown.shape
     y0, y1 = max(0, int(box.y0)), min(rows, int(np.ceil(box.y1)))
@@ -278,4 +283,4 @@ def _cut(unknown: Mask, box: Box, reach: int = 5) -> bool:
         unknown[max(0, y0 - reach) : y0, x0:x1],
         unknown[y1 : y1 + reach, x0:x1],
     )
-    return any(side.size and float(side.mean()) > 0.5 for side in sides)
+    return any(side.size and float(side.mean()) > 0.4 for side in sides)
