@@ -165,6 +165,21 @@ def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:
     assert [one.change for one in found] == [Change.APPEARED]
 
 
+def test_a_corner_that_was_never_seen_is_not_compared(models: DeskModels) -> None:
+    """A part withheld at enrollment finds nothing later, and the rest does."""
+    enrollment = DeskEnrollment(models.items, POLYGON)
+    corner = NOTHING.copy()
+    corner[:, : 80 // GRID.cell] = True
+    for number in range(5):
+        enrollment.take(veiled(desk(), number / RATE, corner))
+    rules = DeskRules(polygon=POLYGON, permitted=frozenset())
+    watcher = DeskWatcher(rules, models, enrollment.finish())
+    assert watch(watcher, lambda _: desk(), 4) == []
+    assert watch(watcher, lambda _: with_card(desk(), 10, 270, 40, 30), 4, start=4) == []
+    both = with_card(with_card(desk(), 10, 270, 40, 30), 400, 270)
+    assert len(watch(watcher, lambda _: both, 4, start=8)) == 1
+
+
 def test_a_desk_with_somebody_in_it_is_not_enrolled(models: DeskModels) -> None:
     """What was withheld must not become part of the clean look."""
     enrollment = DeskEnrollment(models.items, POLYGON)

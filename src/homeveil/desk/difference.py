@@ -49,13 +49,15 @@ class CleanDesk:
         half = (size[0] // 2, size[1] // 2)
         self._size = half
         self._log = _log(clean, half)
+        never = cv2.resize((clean.max(2) == 0).astype(np.uint8), half)
+        self._seen = cv2.dilate(never, np.ones((5, 5), np.uint8)) == 0
         self._rim = cv2.dilate(_steps(self._log), np.ones((5, 5), np.uint8))
 
     def compare(self, rgb: Rgb, inside: Mask, unknown: Mask) -> Difference:
         """Things that were not there. ``inside``: the zone. ``unknown``: withheld, or a
         person; nothing is found there."""
         now = _log(rgb, self._size)
-        known = _halved(inside, self._size) & ~_halved(unknown, self._size)
+        known = _halved(inside, self._size) & ~_halved(unknown, self._size) & self._seen
         if known.sum() < LEAST_AREA:
             return Difference(np.zeros_like(known), ())
         ratio = now - self._log

@@ -14,12 +14,12 @@ from homeveil.grid import Grid
 from homeveil.profile.desk import DeskTemplate
 
 MOST_LOOKS = 60
-LEAST_SEEN = 0.98
+LEAST_SEEN = 0.8
 LEAST_SURFACE = 0.08
 LEAST_SURE = 0.5
 CORNERS = 24
-UNSEEN = 128
-"""Grey of the few places outside the zone that were never seen."""
+UNSEEN = 0
+"""Value in the clean look of places that stayed withheld; nothing is compared there."""
 
 
 class DeskEnrollment:
@@ -53,10 +53,12 @@ class DeskEnrollment:
                 "parts of the desk were withheld; enroll it with nobody in the picture"
             )
         shown = np.where(seen[..., None], looks.astype(np.float32), np.nan)
-        shown[0][~seen.any(0)] = UNSEEN
-        clean = np.nanmedian(shown, axis=0).astype(np.uint8)
+        shown[0][~seen.any(0)] = 1
+        clean = np.maximum(np.nanmedian(shown, axis=0), 1)
         half = (view.size[0] // 2, view.size[1] // 2)
-        small = cv2.resize(clean, half, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(clean, half, interpolation=cv2.INTER_AREA))
+        whole = cv2.resize(seen.any(0).astype(np.float32), half, interpolation=cv2.INTER_AREA)
+        small[whole < 1] = UNSEEN
         return DeskTemplate(polygon, np.asarray(small, np.uint8))
 
     def _looks(self, view: View) -> tuple[Rgb, Mask]:
