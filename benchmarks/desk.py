@@ -23,10 +23,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from homeveil.desk.enrolling import DeskEnrollment
 from homeveil.desk.findings import Change
 from homeveil.desk.watcher import DeskModels, DeskWatcher
 from homeveil.desk_rules import DeskItem, DeskRules
 from homeveil.enrollment import Enrollment
+from homeveil.errors import EnrollmentError
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
 from homeveil.grid import Box, Grid
 from homeveil.media.reader import VideoReader
@@ -39,6 +41,7 @@ from homeveil.veil.painter import Veil
 ASKED = ("phone", "paper", "notebook")
 LEAST_SECONDS = 2.0
 LEAST_VISIBLE = 0.5
+CLEAN_SECONDS = 1.0
 
 
 def main() -> int:
@@ -65,7 +68,8 @@ def main() -> int:
         scored = [_clip(clip, loaded, arguments) for clip in clips]
         record[name] = {"summary": _summary(scored), "clips": scored}
         if arguments.bottle:
-            record[name]["bottle"] = _bottle(loaded, arguments)
+            record[name]["bottle"] = _bottle(loaded, arguments, clean=False)
+            record[name]["bottle_against_clean"] = _bottle(loaded, arguments, clean=True)
     record["cost"] = _cost(models["own"])
     print(json.dumps({name: record[name]["summary"] for name in models}, indent=1))
     print(json.dumps(record["cost"]))
@@ -250,10 +254,23 @@ def _summary(scored: list[dict[str, Any]]) -> dict[str, Any]:
     return out
 
 
-def _bottle(models: DeskModels, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Findings in the real clip; the whole lower part of the picture is the zone."""
-    rules = DeskRules(permitted=frozenset(), polygon=((0, 0.2), (1, 0.2), (1, 1), (0, 1)))
-    watcher = DeskWatcher(rules, models)
+def _bottle(
+    models: DeskModels, arguments: argparse.Namespace, *, clean: bool
+) -> list[dict[str, Any]]:
+    """Findings in the real clip; the table is the zone, its first second the clean look."""
+    table = ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0))
+    watcher = DeskWatcher(DeskRules(permitted=frozenset(), polygon=table), models)
+    if clean:
+        enrollment = DeskEnrollment(models.items, table)
+        for frame in _frames("bottle", arguments):
+            if frame.time.seconds > CLEAN_SECONDS:
+                break
+            enrollment.take(frame)
+        try:
+            template = enrollment.finish()
+        except EnrollmentError as error:
+            return [{"refused": str(error)}]
+        watcher = DeskWatcher(DeskRules(permitted=frozenset()), models, template)
     found = []
     for frame in _frames("bottle", arguments):
         for one in watcher.look(frame):
@@ -261,7 +278,7 @@ def _bottle(models: DeskModels, arguments: argparse.Namespace) -> list[dict[str,
             found.append({"change": one.change.value, "item": name, "at": round(one.seconds, 1)})
             if one.change is Change.APPEARED and arguments.sheets:
                 place = _place(watcher, one.number, frame)
-                _sheet(arguments.sheets, "bottle", frame, place, str(name))
+                _sheet(arguments.sheets, f"bottle_{clean}", frame, place, str(name))
     return found
 
 

@@ -54,10 +54,11 @@ class DeskEnrollment:
             )
         shown = np.where(seen[..., None], looks.astype(np.float32), np.nan)
         shown[0][~seen.any(0)] = 1
-        clean = np.maximum(np.nanmedian(shown, axis=0), 1)
+        middle = np.nanmedian(shown, axis=0)
+        clean = np.maximum(np.asarray(middle, np.float32), 1)
         half = (view.size[0] // 2, view.size[1] // 2)
         small = np.asarray(cv2.resize(clean, half, interpolation=cv2.INTER_AREA))
-        whole = cv2.resize(seen.any(0).astype(np.float32), half, interpolation=cv2.INTER_AREA)
+        whole = cv2.resize(np.asarray(seen.any(0), np.float32), half, interpolation=cv2.INTER_AREA)
         small[whole < 1] = UNSEEN
         return DeskTemplate(polygon, np.asarray(small, np.uint8))
 

@@ -19,7 +19,8 @@ class DeskTemplate:
 
     polygon: corners as shares (x, y) of the frame's width and height.
     clean: uint8 (height, width, 3) RGB, read-only: the surroundings of the polygon in veiled
-        frames, a few thousand pixels of desk; 0, 0, 0 where it was never seen. No person was in it, and the file is encrypted.
+        frames, a few thousand pixels of desk; 0, 0, 0 where it was never seen. No person was
+        in it, and the file is encrypted.
     """
 
     polygon: tuple[tuple[float, float], ...]
