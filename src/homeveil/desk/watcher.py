@@ -29,8 +29,8 @@ LOOK_SECONDS = 0.4
 SURE: NDArray[np.float32] = np.array(
     [0.42, 0.42, 0.42, 0.42, 0.42, 0.42, 0.42, 0.42, 0.42, 0.42], np.float32
 )
-"""Score of each kind from which a candidate is one, and has that name. Calibrated on held-out
-rendered pictures; see models/desk_items/README.md."""
+"""Score of each kind from which a candidate is one, and has that name. Not calibrated yet: the
+first network is under-trained, and nothing of it reaches this; see models/desk_items/README.md."""
 
 NAMED_SHARE = 0.6
 """Of ``SURE``: enough to name what the clean look already says is there."""
