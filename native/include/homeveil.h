@@ -41,9 +41,10 @@ typedef struct {
 } hv_change_out;
 
 /* Area mean where the region shrinks, bilinear where it grows, per axis; RGB out.
- * The region [x0, x1) x [y0, y1) may reach outside: the edge is repeated.
- * scratch holds hv_thumbnail_scratch(out_width) bytes, 8-aligned. */
-size_t hv_thumbnail_scratch(int32_t out_width);
+ * The region [x0, x1) x [y0, y1) may reach outside: the edge is repeated. Weights have 14
+ * bits; where more than 64 samples make one, every second, third ... of them counts.
+ * scratch holds hv_thumbnail_scratch(x0, x1, out_width) bytes, 8-aligned; 0: out of range. */
+size_t hv_thumbnail_scratch(double x0, double x1, int32_t out_width);
 int hv_thumbnail(const hv_image *image, double x0, double y0, double x1, double y1, uint8_t *rgb,
                  int32_t out_width, int32_t out_height, ptrdiff_t rgb_stride, void *scratch);
 
@@ -142,7 +143,8 @@ int hv_gate_finish(hv_gate *gate, uint8_t *verdict);
 int hv_gate_block(float *samples, size_t n, int32_t before, int32_t now, int32_t after,
                   size_t ramp, const float *fill);
 
-/* Name of the kernel set in use: "c" or "avx2". HOMEVEIL_CPU=c lowers it. */
+/* Name of the kernel set in use: "c", "avx2" or "neon". HOMEVEIL_CPU=c lowers it, and so
+ * does the name of a set that this processor lacks. */
 const char *hv_cpu_name(void);
 
 /* Confinement of the process that holds raw pixels (Linux on x86-64 and AArch64; elsewhere

@@ -20,16 +20,24 @@ static int pair_status(const hv_image *a, const hv_image *b) {
                : HV_MISMATCH;
 }
 
+/* A side of a region and of its picture; refuses NaN as well. */
+static int bad_span(double from, double to, int32_t outputs) {
+    const double far = 4.0 * MAX_SIDE;
+    if (!(from > -far && to < far && to - from >= 1e-3)) return 1;
+    return outputs < 1 || outputs > 4096;
+}
+
+size_t hv_thumbnail_scratch(double x0, double x1, int32_t out_width) {
+    return bad_span(x0, x1, out_width) ? 0 : hv_thumbnail_bytes(x0, x1, out_width);
+}
+
 int hv_thumbnail(const hv_image *image, double x0, double y0, double x1, double y1, uint8_t *rgb,
                  int32_t out_width, int32_t out_height, ptrdiff_t rgb_stride, void *scratch) {
     if (bad_image(image)) return HV_BAD_IMAGE;
-    if (!rgb || !scratch || out_width < 1 || out_height < 1 || out_width > 4096 ||
-        out_height > 4096)
+    if (!rgb || !scratch || bad_span(x0, x1, out_width) || bad_span(y0, y1, out_height))
         return HV_BAD_ARGUMENT;
-    const double far = 4.0 * MAX_SIDE;
-    if (!(x0 > -far && y0 > -far && x1 < far && y1 < far && x1 - x0 >= 1e-3 && y1 - y0 >= 1e-3))
-        return HV_BAD_ARGUMENT; /* also refuses NaN */
-    hv_thumbnail_c(image, x0, y0, x1, y1, rgb, out_width, out_height, rgb_stride, scratch);
+    const double roi[4] = {x0, y0, x1, y1};
+    hv_thumbnail_of(hv_dispatch(), image, roi, rgb, out_width, out_height, rgb_stride, scratch);
     return HV_OK;
 }
 
@@ -50,7 +58,7 @@ int hv_cell_means(const hv_image *image, int32_t cell, uint8_t *y, uint8_t *u, u
     if (bad_image(image)) return HV_BAD_IMAGE;
     if (bad_cell(cell)) return HV_BAD_CELL;
     if (!y || !u || !v) return HV_BAD_ARGUMENT;
-    hv_cell_means_c(image, cell, y, u, v);
+    hv_cell_means_of(hv_dispatch(), image, cell, y, u, v);
     return HV_OK;
 }
 
@@ -77,7 +85,7 @@ int hv_paint(const hv_image *image, int32_t cell, const uint8_t *mask, const uin
     if (bad_image(image)) return HV_BAD_IMAGE;
     if (bad_cell(cell)) return HV_BAD_CELL;
     if (!mask || !colours) return HV_BAD_ARGUMENT;
-    hv_paint_c(image, cell, mask, colours, smooth);
+    hv_dispatch()->paint(image, cell, mask, colours, smooth);
     return HV_OK;
 }
 
@@ -87,7 +95,7 @@ int hv_explain(const hv_image *frame, const hv_image *previous, int32_t cell,
     if (status) return status;
     if (bad_cell(cell)) return HV_BAD_CELL;
     if (!allowed || !wanted || !best || step < 1 || step > cell) return HV_BAD_ARGUMENT;
-    hv_explain_c(frame, previous, cell, allowed, wanted, step, best);
+    hv_explain_of(hv_dispatch(), frame, previous, cell, allowed, wanted, step, best);
     return HV_OK;
 }
 
@@ -101,7 +109,7 @@ int hv_from_rgb(const uint8_t *rgb, ptrdiff_t stride, int32_t bgr, const hv_imag
 int hv_to_rgb(const hv_image *image, uint8_t *rgb, ptrdiff_t stride) {
     if (bad_image(image)) return HV_BAD_IMAGE;
     if (!rgb) return HV_BAD_ARGUMENT;
-    hv_to_rgb_c(image, rgb, stride);
+    hv_to_rgb_of(hv_dispatch(), image, rgb, stride);
     return HV_OK;
 }
 

@@ -70,20 +70,22 @@ static int32_t chroma(const hv_image *a, const hv_image *b, int32_t x0, int32_t 
     return peak;
 }
 
+void hv_change_cell(const hv_image *frame, const hv_image *reference, int32_t cell, int32_t row,
+                    int32_t col, int32_t gain_q8, int32_t offset, const hv_change_out *out) {
+    const int32_t index = row * hv_ceil_div(frame->width, cell) + col, half = cell / 2;
+    const int32_t uv_width = (frame->width + 1) / 2, uv_height = (frame->height + 1) / 2;
+    luma(frame, reference, col * cell, row * cell, hv_min((col + 1) * cell, frame->width),
+         hv_min((row + 1) * cell, frame->height), gain_q8, offset, out, index);
+    out->peak_uv[index] = chroma(frame, reference, col * half, row * half,
+                                 hv_min((col + 1) * half, uv_width),
+                                 hv_min((row + 1) * half, uv_height));
+}
+
 void hv_change_c(const hv_image *frame, const hv_image *reference, int32_t cell, int32_t gain_q8,
                  int32_t offset, const hv_change_out *out) {
     assert(frame->width == reference->width && frame->height == reference->height);
     const int32_t cols = hv_ceil_div(frame->width, cell), rows = hv_ceil_div(frame->height, cell);
-    const int32_t uv_width = (frame->width + 1) / 2, uv_height = (frame->height + 1) / 2;
-    const int32_t half = cell / 2;
-    for (int32_t row = 0; row < rows; row++) {
-        for (int32_t col = 0; col < cols; col++) {
-            const int32_t index = row * cols + col;
-            luma(frame, reference, col * cell, row * cell, hv_min((col + 1) * cell, frame->width),
-                 hv_min((row + 1) * cell, frame->height), gain_q8, offset, out, index);
-            out->peak_uv[index] =
-                chroma(frame, reference, col * half, row * half,
-                       hv_min((col + 1) * half, uv_width), hv_min((row + 1) * half, uv_height));
-        }
-    }
+    for (int32_t row = 0; row < rows; row++)
+        for (int32_t col = 0; col < cols; col++)
+            hv_change_cell(frame, reference, cell, row, col, gain_q8, offset, out);
 }

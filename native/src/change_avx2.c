@@ -1,135 +1,183 @@
-/* hv_change for 8, 16 and 32 pixel cells with AVX2; cut cells go to the reference. */
+/* hv_change with AVX2, in strips of 32 luma samples: four, two or one cells side by side.
+ * Cells that the frame cuts, and frames narrower than a strip, go to the reference. */
 #include <assert.h>
 #include <immintrin.h>
-#include <string.h>
 
 #include "kernels.h"
 
-/* Eight luma samples of one row of a and b, widened to 16 bits. */
-static inline __m128i load8(const uint8_t *p) {
-    return _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)p));
-}
-
-static inline __m128i graded(__m128i b, int32_t gain_q8, int32_t offset) {
-    if (gain_q8 == 256 && offset == 0) return b;
-    const __m256i wide = _mm256_cvtepu16_epi32(b);
-    __m256i v = _mm256_srai_epi32(_mm256_mullo_epi32(wide, _mm256_set1_epi32(gain_q8)), 8);
-    v = _mm256_add_epi32(v, _mm256_set1_epi32(offset));
-    v = _mm256_min_epi32(_mm256_max_epi32(v, _mm256_setzero_si256()), _mm256_set1_epi32(255));
-    return _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-}
-
-static inline int64_t sum32(__m128i v) {
-    int32_t lane[4];
-    _mm_storeu_si128((__m128i *)lane, v);
-    return (int64_t)lane[0] + lane[1] + lane[2] + lane[3];
-}
+enum { STRIP = 32, GROUPS = 4 }; /* a group: 8 luma samples, 4 chroma samples across */
 
 typedef struct {
-    __m128i sad, a, b, aa, bb, ab; /* 4 x int32 */
-    int32_t peak;
+    __m256i sad;                 /* one sum a group */
+    __m256i a, b;                /* sums of pairs of samples, 16 bits */
+    __m256i aa[2], bb[2], ab[2]; /* [0]: first and third group, [1]: second and fourth */
+    __m256i peak;                /* of each 4x4 block */
 } sums;
 
-/* A strip of 8 x 4 samples: two 4x4 blocks. */
-static inline void strip(const uint8_t *pa, ptrdiff_t sa, const uint8_t *pb, ptrdiff_t sb,
-                         int32_t gain_q8, int32_t offset, sums *s) {
-    const __m128i ones = _mm_set1_epi16(1);
-    __m128i difference = _mm_setzero_si128();
+/* How the reference's luma is taken: b times gain / 256 plus offset. */
+typedef struct {
+    int plain;
+    __m256i gain, offset;
+} grading;
+
+/* (b << 8) * gain >> 16 is b * gain >> 8 of 16 bits. Clamped to 1023 it still is above 255
+ * with the least offset, and then 16 bits hold the sum. */
+static inline __m256i graded16(__m256i high_bytes, const grading *g) {
+    const __m256i v = _mm256_mulhi_epu16(high_bytes, g->gain);
+    return _mm256_add_epi16(_mm256_min_epu16(v, _mm256_set1_epi16(1023)), g->offset);
+}
+
+static inline __m256i graded(__m256i b, const grading *g) {
+    const __m256i zero = _mm256_setzero_si256();
+    return _mm256_packus_epi16(graded16(_mm256_unpacklo_epi8(zero, b), g),
+                               graded16(_mm256_unpackhi_epi8(zero, b), g));
+}
+
+static inline __m256i load(const uint8_t *p) {
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+static inline __m256i add_products(__m256i sum, __m256i a, __m256i b) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+}
+
+/* Four rows of 32 samples. */
+static inline void four_rows(const uint8_t *pa, ptrdiff_t sa, const uint8_t *pb, ptrdiff_t sb,
+                             int plain, const grading *g, sums *s) {
+    const __m256i ones8 = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
+    __m256i pairs_a = zero, pairs_b = zero, pairs_g = zero;
     for (int y = 0; y < 4; y++) {
-        const __m128i a = load8(pa + y * sa), b = load8(pb + y * sb);
-        const __m128i d = _mm_sub_epi16(a, graded(b, gain_q8, offset));
-        difference = _mm_add_epi16(difference, d);
-        s->sad = _mm_add_epi32(s->sad, _mm_madd_epi16(_mm_abs_epi16(d), ones));
-        s->a = _mm_add_epi32(s->a, _mm_madd_epi16(a, ones));
-        s->b = _mm_add_epi32(s->b, _mm_madd_epi16(b, ones));
-        s->aa = _mm_add_epi32(s->aa, _mm_madd_epi16(a, a));
-        s->bb = _mm_add_epi32(s->bb, _mm_madd_epi16(b, b));
-        s->ab = _mm_add_epi32(s->ab, _mm_madd_epi16(a, b));
+        const __m256i a = load(pa + y * sa), b = load(pb + y * sb);
+        const __m256i c = plain ? b : graded(b, g);
+        pairs_a = _mm256_add_epi16(pairs_a, _mm256_maddubs_epi16(a, ones8));
+        pairs_b = _mm256_add_epi16(pairs_b, _mm256_maddubs_epi16(b, ones8));
+        if (!plain) pairs_g = _mm256_add_epi16(pairs_g, _mm256_maddubs_epi16(c, ones8));
+        s->sad = _mm256_add_epi64(s->sad, _mm256_sad_epu8(a, c));
+        const __m256i al = _mm256_unpacklo_epi8(a, zero), ah = _mm256_unpackhi_epi8(a, zero);
+        const __m256i bl = _mm256_unpacklo_epi8(b, zero), bh = _mm256_unpackhi_epi8(b, zero);
+        s->aa[0] = add_products(s->aa[0], al, al), s->aa[1] = add_products(s->aa[1], ah, ah);
+        s->bb[0] = add_products(s->bb[0], bl, bl), s->bb[1] = add_products(s->bb[1], bh, bh);
+        s->ab[0] = add_products(s->ab[0], al, bl), s->ab[1] = add_products(s->ab[1], ah, bh);
     }
-    int32_t lane[4];
-    _mm_storeu_si128((__m128i *)lane, _mm_madd_epi16(difference, ones));
-    s->peak = hv_max(s->peak, hv_abs(lane[0] + lane[1]));
-    s->peak = hv_max(s->peak, hv_abs(lane[2] + lane[3]));
+    s->a = _mm256_add_epi16(s->a, pairs_a);
+    s->b = _mm256_add_epi16(s->b, pairs_b);
+    const __m256i block = _mm256_madd_epi16(_mm256_sub_epi16(pairs_a, plain ? pairs_b : pairs_g),
+                                            _mm256_set1_epi16(1));
+    s->peak = _mm256_max_epi32(s->peak, _mm256_abs_epi32(block));
 }
 
-static void luma_cell(const hv_image *a, const hv_image *b, int32_t x0, int32_t y0, int32_t cell,
-                      int32_t gain_q8, int32_t offset, const hv_change_out *out, int32_t index) {
-    sums s;
-    memset(&s, 0, sizeof s);
-    for (int32_t y = y0; y < y0 + cell; y += 4)
-        for (int32_t x = x0; x < x0 + cell; x += 8)
-            strip(a->y + y * a->y_stride + x, a->y_stride, b->y + y * b->y_stride + x,
-                  b->y_stride, gain_q8, offset, &s);
-    out->peak_y[index] = s.peak;
-    out->sad_y[index] = (int32_t)sum32(s.sad);
-    out->n[index] = cell * cell;
-    out->sum_a[index] = (int32_t)sum32(s.a);
-    out->sum_b[index] = (int32_t)sum32(s.b);
-    out->sum_aa[index] = sum32(s.aa);
-    out->sum_bb[index] = sum32(s.bb);
-    out->sum_ab[index] = sum32(s.ab);
+/* Results of a strip by group: [0..3] of the first name, then of the second. */
+typedef struct {
+    int32_t aa_bb[8], a_b[8], ab_sad[8], peak[8], peak_uv[8];
+} groups;
+
+/* Of each vector's halves, two groups: (x of two groups, y of two groups) a half. */
+static inline void store_groups(int32_t *out, __m256i x, __m256i y) {
+    const __m256i both = _mm256_permute4x64_epi64(_mm256_hadd_epi32(x, y), 0xD8);
+    _mm256_storeu_si256((__m256i *)out, both);
 }
 
-/* Largest |sum| of a 4x4 chroma block; four samples of a planar row at a time. */
-static int32_t chroma_plane(const uint8_t *a, ptrdiff_t sa, const uint8_t *b, ptrdiff_t sb,
-                            int32_t x0, int32_t y0, int32_t side) {
-    int32_t peak = 0;
-    for (int32_t y = y0; y < y0 + side; y += 4) {
-        for (int32_t x = x0; x < x0 + side; x += 4) {
-            __m128i d = _mm_setzero_si128();
-            for (int32_t j = 0; j < 4; j++) {
-                int32_t wa, wb;
-                memcpy(&wa, a + (y + j) * sa + x, 4);
-                memcpy(&wb, b + (y + j) * sb + x, 4);
-                d = _mm_add_epi32(d, _mm_sub_epi32(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(wa)),
-                                                   _mm_cvtepu8_epi32(_mm_cvtsi32_si128(wb))));
-            }
-            peak = hv_max(peak, hv_abs((int32_t)sum32(d)));
+static inline void luma_groups(const hv_image *a, const hv_image *b, int32_t x, int32_t y,
+                               int32_t cell, int plain, const grading *g, groups *out) {
+    const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi16(1);
+    sums s = {zero, zero, zero, {zero, zero}, {zero, zero}, {zero, zero}, zero};
+    for (int32_t j = y; j < y + cell; j += 4)
+        four_rows(a->y + j * a->y_stride + x, a->y_stride, b->y + j * b->y_stride + x,
+                  b->y_stride, plain, g, &s);
+    store_groups(out->aa_bb, _mm256_hadd_epi32(s.aa[0], s.aa[1]),
+                 _mm256_hadd_epi32(s.bb[0], s.bb[1]));
+    store_groups(out->a_b, _mm256_madd_epi16(s.a, ones), _mm256_madd_epi16(s.b, ones));
+    store_groups(out->ab_sad, _mm256_hadd_epi32(s.ab[0], s.ab[1]), s.sad);
+    _mm256_storeu_si256((__m256i *)out->peak, s.peak);
+}
+
+/* 16 chroma columns of a row: U in the lower half and V in the upper, or, interleaved, half
+ * of the columns in each, their U before their V. */
+static inline __m256i chroma_row(const hv_image *i, ptrdiff_t at) {
+    if (i->uv_step == 1)
+        return _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(i->u + at))),
+            _mm_loadu_si128((const __m128i *)(i->v + at)), 1);
+    const __m256i apart = _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15,
+                                           0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    return _mm256_shuffle_epi8(load(i->u + at), apart);
+}
+
+static inline void chroma_groups(const hv_image *a, const hv_image *b, int32_t x, int32_t y,
+                                 int32_t side, int32_t *out) {
+    const __m256i ones8 = _mm256_set1_epi8(1), ones = _mm256_set1_epi16(1);
+    __m256i peak = _mm256_setzero_si256();
+    const ptrdiff_t xa = (ptrdiff_t)x * a->uv_step, xb = (ptrdiff_t)x * b->uv_step;
+    for (int32_t j = y; j < y + side; j += 4) {
+        __m256i pairs = _mm256_setzero_si256();
+        for (int32_t k = j; k < j + 4; k++) {
+            const __m256i va = _mm256_maddubs_epi16(chroma_row(a, k * a->uv_stride + xa), ones8);
+            const __m256i vb = _mm256_maddubs_epi16(chroma_row(b, k * b->uv_stride + xb), ones8);
+            pairs = _mm256_add_epi16(pairs, _mm256_sub_epi16(va, vb));
         }
+        peak = _mm256_max_epi32(peak, _mm256_abs_epi32(_mm256_madd_epi16(pairs, ones)));
     }
-    return peak;
+    /* The U and the V of a column are now in different halves, or in halves of halves. */
+    const __m256i other = a->uv_step == 1 ? _mm256_permute4x64_epi64(peak, 0x4E)
+                                          : _mm256_shuffle_epi32(peak, 0x4E);
+    const __m256i most = _mm256_max_epi32(peak, other);
+    const __m256i sorted = a->uv_step == 1 ? most : _mm256_permute4x64_epi64(most, 0xD8);
+    _mm256_storeu_si256((__m256i *)out, sorted);
 }
 
-/* The reference on one cell, as an image of its own. */
-static void cell_by_reference(const hv_image *a, const hv_image *b, int32_t x0, int32_t y0,
-                              int32_t cell, int32_t gain_q8, int32_t offset,
-                              const hv_change_out *out, int32_t index) {
-    hv_image pa = *a, pb = *b;
-    hv_image *both[2] = {&pa, &pb};
-    for (int i = 0; i < 2; i++) {
-        hv_image *p = both[i];
-        const ptrdiff_t uv = y0 / 2 * p->uv_stride + (ptrdiff_t)(x0 / 2) * p->uv_step;
-        p->y += y0 * p->y_stride + x0;
-        p->u += uv;
-        p->v += uv;
-        p->width = hv_min(cell, a->width - x0);
-        p->height = hv_min(cell, a->height - y0);
+static inline void write_cells(const groups *from, int32_t cell, int32_t index,
+                               const hv_change_out *out) {
+    const int32_t each = cell / 8;
+    for (int32_t first = 0; first < GROUPS; first += each, index++) {
+        int32_t aa = 0, bb = 0, ab = 0, a = 0, b = 0, sad = 0, peak = 0, peak_uv = 0;
+        for (int32_t k = first; k < first + each; k++) {
+            aa += from->aa_bb[k], bb += from->aa_bb[4 + k], ab += from->ab_sad[k];
+            a += from->a_b[k], b += from->a_b[4 + k], sad += from->ab_sad[4 + k];
+            peak = hv_max(peak, hv_max(from->peak[2 * k], from->peak[2 * k + 1]));
+            peak_uv = hv_max(peak_uv, from->peak_uv[k]);
+        }
+        out->peak_y[index] = peak, out->peak_uv[index] = peak_uv;
+        out->sad_y[index] = sad, out->n[index] = cell * cell;
+        out->sum_a[index] = a, out->sum_b[index] = b;
+        out->sum_aa[index] = aa, out->sum_bb[index] = bb, out->sum_ab[index] = ab;
     }
-    const hv_change_out here = {out->peak_y + index, out->peak_uv + index, out->sad_y + index,
-                                out->n + index,      out->sum_a + index,   out->sum_b + index,
-                                out->sum_aa + index, out->sum_bb + index,  out->sum_ab + index};
-    hv_change_c(&pa, &pb, cell, gain_q8, offset, &here);
 }
+
+static inline void strip(const hv_image *a, const hv_image *b, int32_t cell, int32_t row,
+                         int32_t col, const grading *g, const hv_change_out *out) {
+    groups found;
+    const int32_t x = col * cell, y = row * cell;
+    if (g->plain)
+        luma_groups(a, b, x, y, cell, 1, g, &found);
+    else
+        luma_groups(a, b, x, y, cell, 0, g, &found);
+    chroma_groups(a, b, x / 2, y / 2, cell / 2, found.peak_uv);
+    write_cells(&found, cell, row * hv_ceil_div(a->width, cell) + col, out);
+}
+
+static void whole_rows(const hv_image *a, const hv_image *b, int32_t cell, const grading *g,
+                       int32_t whole_cols, const hv_change_out *out) {
+    const int32_t each = STRIP / cell;
+    for (int32_t row = 0; row < a->height / cell; row++) {
+        for (int32_t col = 0; col + each <= whole_cols; col += each)
+            strip(a, b, cell, row, col, g, out);
+        /* The last strip covers some cells again, with the same results. */
+        if (whole_cols % each) strip(a, b, cell, row, whole_cols - each, g, out);
+    }
+}
+
+static int beside(const hv_image *i) { return i->uv_step == 1 || i->v == i->u + 1; }
 
 void hv_change_avx2(const hv_image *frame, const hv_image *reference, int32_t cell,
                     int32_t gain_q8, int32_t offset, const hv_change_out *out) {
-    assert(cell % 8 == 0);
+    assert(cell == 8 || cell == 16 || cell == 32);
     const int32_t cols = hv_ceil_div(frame->width, cell), rows = hv_ceil_div(frame->height, cell);
-    const int planar = frame->uv_step == 1;
-    for (int32_t row = 0; row < rows; row++) {
-        for (int32_t col = 0; col < cols; col++) {
-            const int32_t index = row * cols + col, x0 = col * cell, y0 = row * cell;
-            if (!planar || x0 + cell > frame->width || y0 + cell > frame->height) {
-                cell_by_reference(frame, reference, x0, y0, cell, gain_q8, offset, out, index);
-                continue;
-            }
-            luma_cell(frame, reference, x0, y0, cell, gain_q8, offset, out, index);
-            const int32_t half = cell / 2;
-            const int32_t u = chroma_plane(frame->u, frame->uv_stride, reference->u,
-                                           reference->uv_stride, x0 / 2, y0 / 2, half);
-            const int32_t v = chroma_plane(frame->v, frame->uv_stride, reference->v,
-                                           reference->uv_stride, x0 / 2, y0 / 2, half);
-            out->peak_uv[index] = hv_max(u, v);
-        }
-    }
+    const grading g = {gain_q8 == 256 && offset == 0, _mm256_set1_epi16((int16_t)gain_q8),
+                       _mm256_set1_epi16((int16_t)offset)};
+    int32_t done_cols = frame->width / cell, done_rows = frame->height / cell;
+    if (done_cols * cell < STRIP || !beside(frame) || !beside(reference)) done_rows = 0;
+    if (done_rows) whole_rows(frame, reference, cell, &g, done_cols, out);
+    for (int32_t row = 0; row < rows; row++)
+        for (int32_t col = row < done_rows ? done_cols : 0; col < cols; col++)
+            hv_change_cell(frame, reference, cell, row, col, gain_q8, offset, out);
 }

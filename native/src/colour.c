@@ -1,26 +1,40 @@
 /* YUV and RGB, 1/65536 fixed point (ITU-R BT.601-7 and BT.709-6). */
 #include "kernels.h"
 
-void hv_yuv_to_rgb(const hv_image *image, int32_t y, int32_t u, int32_t v, uint8_t rgb[3]) {
-    /* Rows: V to red, U to green, V to green, U to blue. */
-    static const int32_t limited[2][4] = {{104597, 25675, 53279, 132201},
-                                          {117489, 13975, 34925, 138438}};
-    static const int32_t full[2][4] = {{91881, 22554, 46802, 116130},
-                                       {103206, 12276, 30679, 121609}};
-    const int32_t *k = image->full_range ? full[image->bt709 != 0] : limited[image->bt709 != 0];
-    const int32_t base = image->full_range ? y * 65536 : (y - 16) * 76309;
-    const int32_t cu = u - 128, cv = v - 128;
-    rgb[0] = (uint8_t)hv_clamp((base + k[0] * cv + 32768) >> 16, 0, 255);
-    rgb[1] = (uint8_t)hv_clamp((base - k[1] * cu - k[2] * cv + 32768) >> 16, 0, 255);
-    rgb[2] = (uint8_t)hv_clamp((base + k[3] * cu + 32768) >> 16, 0, 255);
+const hv_matrix *hv_matrix_of(const hv_image *image) {
+    static const hv_matrix limited[2] = {{16, 76309, 104597, 25675, 53279, 132201},
+                                         {16, 76309, 117489, 13975, 34925, 138438}};
+    static const hv_matrix full[2] = {{0, 65536, 91881, 22554, 46802, 116130},
+                                      {0, 65536, 103206, 12276, 30679, 121609}};
+    return image->full_range ? &full[image->bt709 != 0] : &limited[image->bt709 != 0];
 }
 
-void hv_to_rgb_c(const hv_image *image, uint8_t *rgb, ptrdiff_t stride) {
+void hv_rgb_line_c(const hv_matrix *matrix, const uint8_t *y, const uint8_t *u, const uint8_t *v,
+                   int32_t n, uint8_t *rgb) {
+    const hv_matrix k = *matrix;
+    for (int32_t i = 0; i < n; i++, rgb += 3) {
+        const int32_t base = (y[i] - k.black) * k.y + 32768, cu = u[i] - 128, cv = v[i] - 128;
+        rgb[0] = (uint8_t)hv_clamp((base + k.vr * cv) >> 16, 0, 255);
+        rgb[1] = (uint8_t)hv_clamp((base - k.ug * cu - k.vg * cv) >> 16, 0, 255);
+        rgb[2] = (uint8_t)hv_clamp((base + k.ub * cu) >> 16, 0, 255);
+    }
+}
+
+void hv_to_rgb_of(const hv_table *set, const hv_image *image, uint8_t *rgb, ptrdiff_t stride) {
+    enum { CHUNK = 256 };
+    const hv_matrix *matrix = hv_matrix_of(image);
+    uint8_t u[CHUNK], v[CHUNK];
     for (int32_t y = 0; y < image->height; y++) {
         const uint8_t *line = image->y + y * image->y_stride;
-        for (int32_t x = 0; x < image->width; x++) {
-            const ptrdiff_t i = y / 2 * image->uv_stride + (ptrdiff_t)(x / 2) * image->uv_step;
-            hv_yuv_to_rgb(image, line[x], image->u[i], image->v[i], rgb + y * stride + 3 * x);
+        const uint8_t *us = image->u + y / 2 * image->uv_stride;
+        const uint8_t *vs = image->v + y / 2 * image->uv_stride;
+        for (int32_t x = 0; x < image->width; x += CHUNK) {
+            const int32_t n = hv_min(CHUNK, image->width - x);
+            for (int32_t i = 0; i < n; i++) {
+                const ptrdiff_t at = (ptrdiff_t)((x + i) / 2) * image->uv_step;
+                u[i] = us[at], v[i] = vs[at];
+            }
+            set->rgb_line(matrix, line + x, u, v, n, rgb + y * stride + 3 * (ptrdiff_t)x);
         }
     }
 }

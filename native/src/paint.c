@@ -42,34 +42,38 @@ static void fill_line(uint8_t *line, int32_t step, int32_t n, uint8_t colour) {
     for (int32_t i = 0; i < n; i++) line[(ptrdiff_t)i * step] = colour;
 }
 
-static void paint_plane(uint8_t *plane, ptrdiff_t stride, int32_t step, int32_t width,
-                        int32_t height, int32_t cell, const uint8_t *mask, const uint8_t *colours,
-                        int32_t cols, int32_t rows, int32_t smooth) {
-    for (int32_t row = 0; row < rows; row++) {
-        const int32_t y1 = hv_min((row + 1) * cell, height);
-        for (int32_t y = row * cell; y < y1; y++) {
-            uint8_t *line = plane + y * stride;
-            for (int32_t col = 0; col < cols; col++) {
-                const int32_t index = row * cols + col;
-                const int32_t x0 = col * cell, x1 = hv_min(x0 + cell, width);
-                if (!mask[index] || x1 <= x0) continue;
-                if (smooth)
-                    smooth_line(line, step, x1, y, cell, colours, cols, rows, col);
-                else
-                    fill_line(line + (ptrdiff_t)x0 * step, step, x1 - x0, colours[3 * index]);
-            }
-        }
+static void paint_block(uint8_t *plane, ptrdiff_t stride, int32_t step, int32_t width,
+                        int32_t height, int32_t cell, const uint8_t *colours, int32_t cols,
+                        int32_t rows, int32_t row, int32_t col, int32_t smooth) {
+    const int32_t x0 = col * cell, x1 = hv_min(x0 + cell, width);
+    const int32_t y1 = hv_min((row + 1) * cell, height);
+    if (x1 <= x0) return;
+    for (int32_t y = row * cell; y < y1; y++) {
+        uint8_t *line = plane + y * stride;
+        if (smooth)
+            smooth_line(line, step, x1, y, cell, colours, cols, rows, col);
+        else
+            fill_line(line + (ptrdiff_t)x0 * step, step, x1 - x0,
+                      colours[3 * (row * cols + col)]);
     }
+}
+
+void hv_paint_cell(const hv_image *image, int32_t cell, const uint8_t *colours, int32_t row,
+                   int32_t col, int32_t smooth) {
+    const int32_t cols = hv_ceil_div(image->width, cell), rows = hv_ceil_div(image->height, cell);
+    const int32_t uv_width = (image->width + 1) / 2, uv_height = (image->height + 1) / 2;
+    paint_block(image->y, image->y_stride, 1, image->width, image->height, cell, colours, cols,
+                rows, row, col, smooth);
+    paint_block(image->u, image->uv_stride, image->uv_step, uv_width, uv_height, cell / 2,
+                colours + 1, cols, rows, row, col, smooth);
+    paint_block(image->v, image->uv_stride, image->uv_step, uv_width, uv_height, cell / 2,
+                colours + 2, cols, rows, row, col, smooth);
 }
 
 void hv_paint_c(const hv_image *image, int32_t cell, const uint8_t *mask, const uint8_t *colours,
                 int32_t smooth) {
     const int32_t cols = hv_ceil_div(image->width, cell), rows = hv_ceil_div(image->height, cell);
-    const int32_t uv_width = (image->width + 1) / 2, uv_height = (image->height + 1) / 2;
-    paint_plane(image->y, image->y_stride, 1, image->width, image->height, cell, mask, colours,
-                cols, rows, smooth);
-    paint_plane(image->u, image->uv_stride, image->uv_step, uv_width, uv_height, cell / 2, mask,
-                colours + 1, cols, rows, smooth);
-    paint_plane(image->v, image->uv_stride, image->uv_step, uv_width, uv_height, cell / 2, mask,
-                colours + 2, cols, rows, smooth);
+    for (int32_t row = 0; row < rows; row++)
+        for (int32_t col = 0; col < cols; col++)
+            if (mask[row * cols + col]) hv_paint_cell(image, cell, colours, row, col, smooth);
 }

@@ -20,6 +20,11 @@ and the same for sound:
         for veiled in gate.process(homeveil.audio_from_array(samples, rate, seconds)):
             play(veiled.samples)
 
+Events say what lies on the desk, without a picture:
+
+    with homeveil.DeskEvents(["events.jsonl"], policy.desk) as events:
+        homeveil.redact("in.mp4", "out.mp4", profile=profile, policy=policy, events=events)
+
 Importing this package loads no model, opens no device and imports no codec.
 """
 
@@ -30,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeveil.errors import (
     EnrollmentError,
+    EventError,
     FrameError,
     HomeveilError,
     InputError,
@@ -47,6 +53,9 @@ from homeveil.errors import (
 
 if TYPE_CHECKING:
     from homeveil.audio import RawAudio, VeiledAudio, audio_from_array
+    from homeveil.desk.times import Live, Recorded
+    from homeveil.desk_events import DeskEvents
+    from homeveil.desk_rules import DeskItem, DeskRules, Severity
     from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
     from homeveil.isolation import Isolate
     from homeveil.pictures import array_from_frame, frame_from_array
@@ -59,7 +68,11 @@ if TYPE_CHECKING:
     from homeveil.voice_gate import VoiceGate
 
 _HOMES = {
+    "DeskEvents": "homeveil.desk_events",
+    "DeskItem": "homeveil.desk_rules",
+    "DeskRules": "homeveil.desk_rules",
     "Isolate": "homeveil.isolation",
+    "Live": "homeveil.desk.times",
     "LockedProfile": "homeveil.profile.store",
     "ModelFile": "homeveil.policy",
     "Muted": "homeveil.policy",
@@ -69,8 +82,10 @@ _HOMES = {
     "Progress": "homeveil.redaction",
     "RawAudio": "homeveil.audio",
     "RawFrame": "homeveil.frames",
+    "Recorded": "homeveil.desk.times",
     "Redactor": "homeveil.redactor",
     "Report": "homeveil.report",
+    "Severity": "homeveil.desk_rules",
     "Sound": "homeveil.policy",
     "SoundReport": "homeveil.report",
     "Span": "homeveil.report",
@@ -89,13 +104,18 @@ _HOMES = {
 }
 
 __all__ = [
+    "DeskEvents",
+    "DeskItem",
+    "DeskRules",
     "EnrollmentError",
+    "EventError",
     "FrameError",
     "HomeveilError",
     "InputError",
     "Isolate",
     "IsolationError",
     "LedgerError",
+    "Live",
     "LockedProfile",
     "MediaError",
     "ModelError",
@@ -112,8 +132,10 @@ __all__ = [
     "Progress",
     "RawAudio",
     "RawFrame",
+    "Recorded",
     "Redactor",
     "Report",
+    "Severity",
     "Sound",
     "SoundReport",
     "Span",

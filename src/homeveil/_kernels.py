@@ -61,7 +61,7 @@ def thumbnail(frame: Frame, roi: Box, size: tuple[int, int]) -> Rgb:
     """
     width, height = size
     rgb = np.empty((height, width, 3), np.uint8)
-    scratch = np.empty(max(1, lib.hv_thumbnail_scratch(width)) // 8 + 1, np.int64)
+    scratch = np.empty(max(1, lib.hv_thumbnail_scratch(roi.x0, roi.x1, width)) // 8 + 1, np.int64)
     image, keep = _image(frame)
     _check(
         lib.hv_thumbnail(

@@ -81,8 +81,13 @@ class DeskRules:
             raise PolicyError(
                 f"policy: desk round_seconds is {self.round_seconds!r}; give 1 to 3600"
             )
-        object.__setattr__(self, "permitted", frozenset(self.permitted))
-        object.__setattr__(self, "severity", MappingProxyType(dict(self.severity)))
+        try:
+            permitted = frozenset(map(DeskItem, self.permitted))
+            severity = {DeskItem(kind): Severity(word) for kind, word in self.severity.items()}
+        except ValueError as error:
+            raise PolicyError(f"policy: desk: {error}") from error
+        object.__setattr__(self, "permitted", permitted)
+        object.__setattr__(self, "severity", MappingProxyType(severity))
 
     @classmethod
     def from_document(cls, document: object) -> DeskRules:

@@ -13,7 +13,8 @@
     │   └── EnrollmentError       the material is not good enough to enroll from
     ├── PerceptionError           a look failed or took too long; what it was for is veiled
     ├── LedgerError               a ledger cannot be begun, written or read
-    └── IsolationError            the isolated process cannot be had, died, or did what it may not
+    ├── IsolationError            the isolated process cannot be had, died, or did what it may not
+    └── EventError                desk events cannot be told as asked, or some were lost
 
 A message says what happened, to which input, and what to do. It never holds pixel data,
 samples or templates. ``exit_code`` is what the command line ends with.
@@ -93,3 +94,9 @@ class IsolationError(HomeveilError):
     may not; nothing stands under the output's name."""
 
     exit_code = 8
+
+
+class EventError(HomeveilError):
+    """Desk events cannot be told to the places asked for, or some were lost on the way."""
+
+    exit_code = 9

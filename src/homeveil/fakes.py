@@ -4,16 +4,21 @@ They go in where the real parts go in; nothing has to be patched.
 
     scene = FakeScene(agent=Box(80, 60, 140, 120))
     with Redactor(fake_profile(), perceiver=FakePerceiver(scene)) as redactor: ...
+
+    desk = ScriptedDesk({2.0: [finding(Change.APPEARED, DeskItem.PHONE)]})
+    with DeskEvents(["events.jsonl"], watcher=desk) as events: ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
+from homeveil.desk.findings import Change, Finding
+from homeveil.desk_rules import DeskItem
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
 from homeveil.grid import Box, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import (
     WHOLE,
@@ -82,6 +87,30 @@ class FakePerceiver:
 
     def close(self) -> None:
         self.closed = True
+
+
+class ScriptedDesk:
+    """A desk's watcher that finds what it is told to, whatever the frames show.
+
+    script: seconds -> what is found in the first frame at that time or later.
+    """
+
+    def __init__(self, script: Mapping[float, Sequence[Finding]]) -> None:
+        self._script = sorted(script.items(), reverse=True)
+
+    def look(self, frame: VeiledFrame) -> tuple[Finding, ...]:
+        """What the script has had for the time up to this frame."""
+        found: list[Finding] = []
+        while self._script and self._script[-1][0] <= frame.time.seconds:
+            found += self._script.pop()[1]
+        return tuple(found)
+
+
+def finding(
+    change: Change, item: DeskItem | None = None, *, confidence: float = 0.9, number: int = 0
+) -> Finding:
+    """Something found on the desk ``desk``, at 0 s."""
+    return Finding(change, "desk", item, number, confidence, 0.0)
 
 
 def fake_profile(spread: float = 0.3) -> Profile:

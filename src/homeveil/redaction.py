@@ -19,6 +19,7 @@ from homeveil.profile.template import Profile
 from homeveil.report import Report
 
 if TYPE_CHECKING:
+    from homeveil.desk_events import DeskEvents
     from homeveil.emit.files import FileSink
     from homeveil.ledger.writer import Ledger
     from homeveil.media.writer import SoundWriter
@@ -43,6 +44,7 @@ def redact(
     sound_track: int | None = None,
     isolate: Isolate = Isolate.AUTO,
     ledger: str | Path | None = None,
+    events: DeskEvents | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Redact a recorded file.
@@ -54,8 +56,9 @@ def redact(
     content is. sound_track: which one to keep, counted from 0; the file's default if None;
     the others are dropped. isolate: whether raw content is kept in a process of its own that
     can open, send and start nothing. ledger: where to write the signed record of what left; it
-    must not exist. progress: called after every frame written, or every
-    second of sound where there is no picture.
+    must not exist. events: tell what lies on the desk, of the frames as they are written; they
+    stay open, and what was told is not taken back should the run fail. progress: called after
+    every frame written, or every second of sound where there is no picture.
 
     Everything beside picture and sound is left out. ``dst`` appears whole or not at all.
     Raises InputError, OutputError, ModelError, ProfileError, PolicyError, IsolationError,
@@ -78,6 +81,8 @@ def redact(
     sound_alone = is_sound_file(target)
     if sound_alone and policy.sound is Sound.WITHHELD:
         raise UsageError(f"{target}: the policy withholds all sound, so nothing would be in it")
+    if sound_alone and events is not None:
+        raise UsageError(f"{target}: has no picture, so there is no desk to tell events of")
     if not sound_alone:
         check_output(target, source, policy)
     if record is not None:
@@ -93,10 +98,14 @@ def redact(
             _write(output, veiled)
             if note is not None:
                 note.take(veiled)
+            if events is not None and isinstance(veiled, VeiledFrame):
+                events.take(veiled)
             now = _progress(clearing, told)
             if progress is not None and now is not told:
                 progress(now)
             told = now
+        if events is not None:
+            events.finish()
         report = _report(policy, clearing)
         if sound_alone and not (report.sound and report.sound.seconds):
             raise InputError(f"{source}: no sound could be decoded; check that it is whole")

@@ -20,13 +20,14 @@ from rooms import texture
 SOURCE = Path(homeveil.__file__).parent
 
 EXPORTED = {
-    "EnrollmentError", "FrameError", "HomeveilError", "InputError", "Isolate", "IsolationError",
-    "LedgerError", "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted",
-    "OutputError", "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError",
-    "Profile", "ProfileError", "Progress", "RawAudio", "RawFrame", "Redactor", "Report", "Sound",
-    "SoundReport", "Span", "Style", "Timestamp", "UsageError", "VeiledAudio", "VeiledFrame",
-    "VoiceGate", "array_from_frame", "audio_from_array", "erase_profile", "frame_from_array",
-    "load_profile", "redact", "save_profile",
+    "DeskEvents", "DeskItem", "DeskRules", "EnrollmentError", "EventError", "FrameError",
+    "HomeveilError", "InputError", "Isolate", "IsolationError", "LedgerError", "Live",
+    "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted", "OutputError",
+    "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError", "Profile",
+    "ProfileError", "Progress", "RawAudio", "RawFrame", "Recorded", "Redactor", "Report",
+    "Severity", "Sound", "SoundReport", "Span", "Style", "Timestamp", "UsageError", "VeiledAudio",
+    "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array", "erase_profile",
+    "frame_from_array", "load_profile", "redact", "save_profile",
 }  # fmt: skip
 
 
@@ -43,8 +44,9 @@ def test_import_is_light() -> None:
     """Importing the package imports no codec, model runtime or vision library."""
     code = (
         "import sys, homeveil; "
-        "heavy = {'av', 'cv2', 'ai_edge_litert', 'onnxruntime', 'mediapipe', 'numpy'}"
-        " & set(sys.modules); "
+        "heavy = {'av', 'cv2', 'ai_edge_litert', 'onnxruntime', 'mediapipe', 'numpy', "
+        "'urllib3', 'sqlite3'}; "
+        "heavy &= set(sys.modules); "
         "print(sorted(heavy)); sys.exit(bool(heavy))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

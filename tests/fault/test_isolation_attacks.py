@@ -219,3 +219,22 @@ def test_a_forged_message_ends_the_run(
     """What is no message, is out of range or comes out of turn is refused."""
     sabotage(monkeypatch, f"attacks.forge({forged!r})")
     assert "the isolated process sent" in attacked(clip, tmp_path / "out.mp4")
+
+
+def test_secrets_of_the_environment_stay_outside(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The passphrase, and what opens a webhook or a broker, are not in the isolated process."""
+    names = (
+        "HOMEVEIL_PASSPHRASE", "HOMEVEIL_EVENTS_TOKEN", "HOMEVEIL_MQTT_USERNAME",
+        "HOMEVEIL_MQTT_PASSWORD",
+    )  # fmt: skip
+    for name in names:
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("HOMEVEIL_ELSE", "known")
+    sabotage(
+        monkeypatch,
+        f"import os; assert os.environ['HOMEVEIL_ELSE'] and not set({names!r}) & set(os.environ)",
+    )
+    with boxed(clip) as box:
+        assert sum(1 for _ in box) == 10

@@ -152,11 +152,11 @@ def test_an_unexpected_error_does_not_quote(content: bytes) -> None:
 
 
 def test_every_error_of_ours_that_can_come_has_its_place() -> None:
-    """But for those of what the isolated process does not do: write and enroll."""
+    """But for those of what the isolated process does not do: write, enroll and tell events."""
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
     ours = {kind for kind in kinds if issubclass(kind, HomeveilError)}
     elsewhere = {HomeveilError, errors.MediaError, errors.OutputError, errors.EnrollmentError}
-    elsewhere |= {errors.LedgerError}
+    elsewhere |= {errors.LedgerError, errors.EventError}
     assert {*messages.ERRORS} == ours - elsewhere
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from desks import (
+from desk_tops import (
     GRID,
     NOTHING,
     POLYGON,

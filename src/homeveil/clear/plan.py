@@ -46,7 +46,10 @@ class LookPlan:
         self._credit = self._due = float(START_LOOKS)
         self._most = START_LOOKS
         self._patience = np.full(grid.shape, STILL_SECONDS)
-        self._windows = {band: _tilings(grid, band) for band in SCAN_BANDS}
+        self._windows = {
+            band: [(window, trusted(window, grid)) for window in _tilings(grid, band)]
+            for band in SCAN_BANDS
+        }
 
     def unsettle(self, changed: BoolGrid, held_seconds: NDArray[np.float64]) -> None:
         """Cells changed that had held still for so long."""
@@ -104,8 +107,7 @@ class LookPlan:
                 continue
             sums = np.zeros((need.shape[0] + 1, need.shape[1] + 1), np.float64)
             sums[1:, 1:] = need.cumsum(0).cumsum(1)
-            for window in self._windows[band]:
-                part = trusted(window, self._grid)
+            for window, part in self._windows[band]:
                 area = max(1, part.shape[0] * part.shape[1])
                 total = (
                     sums[part.row1, part.col1]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import sys
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeveil.policy import Muted, Policy, Sound, Style
 
 if TYPE_CHECKING:
+    from homeveil.desk_events import DeskEvents, EventsTally
     from homeveil.profile.store import LockedProfile
     from homeveil.profile.template import Profile
 
@@ -56,6 +61,24 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     add_passphrase(parser)
 
 
+def add_events(parser: argparse.ArgumentParser) -> None:
+    """``--events`` and ``--events-start``."""
+    parser.add_argument(
+        "--events",
+        action="append",
+        metavar="F|-|URL",
+        help="tell what lies on the desk: to a file or standard output (JSON Lines), a webhook "
+        "(https://) or a broker (mqtts://host/topic); may be repeated; secrets are read from "
+        "$HOMEVEIL_EVENTS_TOKEN, $HOMEVEIL_MQTT_USERNAME and $HOMEVEIL_MQTT_PASSWORD",
+    )
+    parser.add_argument(
+        "--events-start",
+        metavar="TIME",
+        help="when the recording began, such as 2026-01-31T08:00:00+01:00; without it, events "
+        "say how long after the beginning they were",
+    )
+
+
 def policy_from(arguments: argparse.Namespace) -> Policy:
     """The policy that the options ask for."""
     policy = Policy.from_toml(arguments.policy) if arguments.policy else Policy()
@@ -84,3 +107,60 @@ def profile_from(arguments: argparse.Namespace) -> Profile | None:
     """The profile that the options ask for, opened; None with ``--nobody``."""
     locked = locked_profile_from(arguments)
     return locked.open() if locked is not None else None
+
+
+@contextlib.contextmanager
+def events_from(arguments: argparse.Namespace, policy: Policy) -> Iterator[DeskEvents | None]:
+    """The desk events that the options ask for, or None. They are closed at the end."""
+    from homeveil.errors import UsageError
+
+    if not arguments.events:
+        if arguments.events_start:
+            raise UsageError("--events-start needs --events")
+        yield None
+        return
+    if arguments.json and "-" in arguments.events:
+        raise UsageError("--json and --events - both want standard output; give one a file")
+    from homeveil.desk.times import Recorded
+    from homeveil.desk_events import DeskEvents
+
+    start = None
+    if arguments.events_start:
+        try:
+            start = datetime.fromisoformat(arguments.events_start)
+        except ValueError as error:
+            raise UsageError(
+                f"--events-start {arguments.events_start[:40]!r} is no time; give one like "
+                "2026-01-31T08:00:00+01:00"
+            ) from error
+    with DeskEvents(
+        arguments.events, policy.desk, clock=Recorded(start), models=policy.models
+    ) as events:
+        yield events
+
+
+def events_status(tally: EventsTally | None, *, quiet: bool) -> int:
+    """Tell how the events fared; the exit status. Raises EventError when some are lost."""
+    if tally is None:
+        return 0
+    from homeveil.errors import EventError
+
+    for place in tally.places:
+        if place.waiting:
+            print(
+                f"homeveil: {place.place}: {place.waiting} events wait on this machine; they "
+                "leave with the next run that tells events there",
+                file=sys.stderr,
+            )
+    if tally.dropped:
+        names = ", ".join(place.place for place in tally.places if place.dropped)
+        raise EventError(f"{names}: {tally.dropped} events are lost; the output stands")
+    if tally.findings.refused or tally.faults:
+        print(
+            f"homeveil: the desk was not watched in {tally.faults} frames, "
+            f"{tally.findings.refused} findings were not fit to be told",
+            file=sys.stderr,
+        )
+    if not quiet:
+        print(f"desk events: {tally.findings.told} told", file=sys.stderr)
+    return 0

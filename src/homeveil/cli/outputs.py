@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from homeveil.errors import OutputError
+from homeveil.installation import state_folder
 
 _MOST_REMEMBERED = 200
 
@@ -50,8 +51,7 @@ def redacted_beside(path: Path) -> Path | None:
 
 
 def _state_file() -> Path:
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "homeveil" / "outputs.json"
+    return state_folder() / "outputs.json"
 
 
 def _remembered() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--ledger", type=Path, metavar="F", help="write a signed record of what left"
     )
+    options.add_events(parser)
     parser.add_argument("--plot", type=Path, metavar="F", help="write a timeline as SVG")
     parser.add_argument("--report", type=Path, metavar="F", help="write the report as JSON")
     shown = parser.add_mutually_exclusive_group()
@@ -62,7 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     check_file(arguments.input)
     profile = options.locked_profile_from(arguments)
     quiet = arguments.quiet or arguments.json
-    with progress_bar(f"redacting {arguments.input.name}", quiet=quiet) as bar:
+    with (
+        options.events_from(arguments, policy) as events,
+        progress_bar(f"redacting {arguments.input.name}", quiet=quiet) as bar,
+    ):
 
         def show(progress: Progress) -> None:
             if progress.frames:
@@ -79,9 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
             sound_track=arguments.sound_track,
             isolate=Isolate(arguments.isolate),
             ledger=arguments.ledger,
+            events=events,
             progress=show,
         )
     remember_output(arguments.output)
+    told = events.tally if events is not None else None
     if arguments.report:
         write_text(arguments.report, report.to_json() + "\n")
     if arguments.plot:
@@ -89,10 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
 
         write_text(arguments.plot, timeline(report))
     if arguments.json:
-        print(json.dumps(json.loads(report.to_json())))
+        document = json.loads(report.to_json())
+        if told is not None:
+            document["events"] = dataclasses.asdict(told)
+        print(json.dumps(document))
     elif not arguments.quiet:
         print(f"{arguments.output}: {_summary(report)}", file=sys.stderr)
-    return 0
+    return options.events_status(told, quiet=quiet)
 
 
 def _summary(report: Report) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from homeveil import _confine
 from homeveil.audio import VeiledAudio
 from homeveil.clearing import Clearing, Form, Order, Veiled, open_here
+from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
 from homeveil.errors import IsolationError
 from homeveil.frames import _SEAL, Colour, Timestamp, VeiledFrame
 from homeveil.isolation import Isolate, inside, messages
@@ -25,6 +26,7 @@ from homeveil.isolation.messages import Message
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
 from homeveil.media.sound_track import SoundFormat
 from homeveil.models.store import expected_sha256
+from homeveil.profile.store import PASSPHRASE_VARIABLE
 from homeveil.report import SoundTally, Tally
 
 _log = logging.getLogger("homeveil")
@@ -32,6 +34,9 @@ _log = logging.getLogger("homeveil")
 STALL_SECONDS = 60.0
 """The isolated process is given up when it is silent for this long and as much again as
 three looks may take; not while it reads what is no plain file, which may come slowly."""
+
+_SECRETS = frozenset({PASSPHRASE_VARIABLE, TOKEN, USERNAME, PASSWORD})
+"""Names of the environment that are no business of the isolated process."""
 
 _START = (
     "import sys; sys.path[:] = {path!r}; from homeveil import _confine;"
@@ -104,9 +109,7 @@ class Box(Clearing):
             memory=self._memory,
         )
         nothing = subprocess.DEVNULL
-        environment = {
-            name: value for name, value in os.environ.items() if name != "HOMEVEIL_PASSPHRASE"
-        }
+        environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],
             stdin=nothing,

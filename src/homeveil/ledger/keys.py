@@ -7,7 +7,6 @@ installation from others.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -17,25 +16,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from homeveil.errors import LedgerError
+from homeveil.installation import own_secret, state_folder
 
 
 def key_path() -> Path:
     """Where the key is kept."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "homeveil" / "ledger_key.pem"
+    return state_folder() / "ledger_key.pem"
 
 
 def installation_key() -> Ed25519PrivateKey:
     """The key, made now if there is none. Raises LedgerError."""
     path = key_path()
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return _make(path)
-    except OSError as error:
-        raise LedgerError(f"{path}: the ledger key cannot be read ({error.strerror})") from error
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        raise LedgerError(f"{path}: others may read the ledger key; run `chmod 600` on it")
+    data = own_secret(path, "ledger key", _make, LedgerError)
     try:
         key = serialization.load_pem_private_key(data, None)
     except (ValueError, TypeError) as error:
@@ -45,32 +37,12 @@ def installation_key() -> Ed25519PrivateKey:
     return key
 
 
-def _make(path: Path) -> Ed25519PrivateKey:
-    key = Ed25519PrivateKey.generate()
-    data = key.private_bytes(
+def _make() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(handle, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        try:
-            # Two first runs at once: the first key to stand is everybody's.
-            os.link(part, path)
-        finally:
-            os.unlink(part)
-    except FileExistsError:
-        return installation_key()
-    except OSError as error:
-        raise LedgerError(f"{path}: the ledger key cannot be made ({error.strerror})") from error
-    return key
 
 
 def public_hex(key: Ed25519PublicKey) -> str:

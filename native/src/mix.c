@@ -1,0 +1,31 @@
+/* Scalar reference of the two halves of a resampling: rows first, then columns. */
+#include <assert.h>
+
+#include "kernels.h"
+
+void hv_mix_rows_c(const hv_plane *plane, const hv_taps *rows, int32_t x0, int32_t n,
+                   int16_t *line) {
+    assert(rows->count >= 1 && rows->count <= HV_TAPS_MOST);
+    for (int32_t x = 0; x < n; x++) {
+        const uint8_t *column = plane->samples + (ptrdiff_t)(x0 + x) * plane->step;
+        int32_t sum = 1 << (HV_WEIGHT_BITS - HV_LINE_BITS - 1);
+        for (int32_t k = 0; k < rows->count; k++) {
+            const int32_t weight = k == 0                 ? rows->head
+                                   : k == rows->count - 1 ? rows->tail
+                                                          : rows->body;
+            sum += weight * column[hv_clamp(rows->first + k, 0, plane->height - 1) * plane->stride];
+        }
+        line[x] = (int16_t)(sum >> (HV_WEIGHT_BITS - HV_LINE_BITS));
+    }
+}
+
+void hv_mix_columns_c(const int16_t *line, const hv_columns *columns, uint8_t *out) {
+    enum { BITS = HV_WEIGHT_BITS + HV_LINE_BITS };
+    for (int32_t i = 0; i < columns->count; i++) {
+        const int16_t *w = columns->weights + (ptrdiff_t)i * columns->taps;
+        const int16_t *p = line + columns->base[i];
+        int32_t sum = 1 << (BITS - 1);
+        for (int32_t k = 0; k < columns->taps; k++) sum += w[k] * p[k];
+        out[i] = (uint8_t)(sum >> BITS);
+    }
+}

@@ -1,0 +1,174 @@
+/* Safety and laws of the entry points: every sample where it belongs, none beside, refusals.
+ * Sizes run over 0..2 vectors + 1, strides are padded, or negative (bottom-up). */
+#include "canvas.h"
+
+static int painted(const hv_image *i, int cell, const uint8_t *mask, int cols, const hv_image *before) {
+    for (int y = 0; y < i->height; y++)
+        for (int x = 0; x < i->width; x++) {
+            const int hidden = mask[y / cell * cols + x / cell];
+            const uint8_t now = i->y[y * i->y_stride + x];
+            if (!hidden && now != before->y[y * before->y_stride + x]) return 0;
+            if (hidden && now != 77) return 0;
+        }
+    const int half = cell / 2;
+    for (int y = 0; y < (i->height + 1) / 2; y++)
+        for (int x = 0; x < (i->width + 1) / 2; x++) {
+            const int hidden = mask[y / half * cols + x / half];
+            const ptrdiff_t at = y * i->uv_stride + x * i->uv_step;
+            const ptrdiff_t was = y * before->uv_stride + x * before->uv_step;
+            if (!hidden && (i->u[at] != before->u[was] || i->v[at] != before->v[was])) return 0;
+            if (hidden && (i->u[at] != 88 || i->v[at] != 99)) return 0;
+        }
+    return 1;
+}
+
+/* Paint, copy, means, explain, thumbnail, colour: every sample where it belongs, none beside. */
+static void test_writers(void) {
+    for (int w = 1; w <= 67; w += 1) {
+        const int h = 1 + (int)(rnd() % 45), step = 1 + (w & 1), down = (w >> 1) & 1;
+        const int cell = 8 << (rnd() % 3);
+        const int cols = hv_ceil_div(w, cell), rows = hv_ceil_div(h, cell), n = cols * rows;
+        canvas a = make(w, h, step, down), before = make(w, h, step, 0);
+        uint8_t *mask = malloc((size_t)n), *all = malloc((size_t)n), *grid = malloc((size_t)n * 3);
+        uint16_t *best = malloc((size_t)n * sizeof *best);
+        if (!mask || !all || !grid || !best) abort();
+        for (int k = 0; k < n; k++) {
+            mask[k] = rnd() % 2, all[k] = 1;
+            grid[3 * k] = 77, grid[3 * k + 1] = 88, grid[3 * k + 2] = 99;
+        }
+        expect(hv_copy_cells(&before.image, &a.image, cell, all) == HV_OK, "copy", w, h);
+        for (int smooth = 0; smooth < 2; smooth++) {
+            expect(hv_paint(&a.image, cell, mask, grid, smooth) == HV_OK, "paint", w, h);
+            expect(painted(&a.image, cell, mask, cols, &before.image), "painted", w, h);
+        }
+        expect(hv_explain(&a.image, &a.image, cell, all, all, 2, best) == HV_OK, "explain", w, h);
+        int same = 1;
+        for (int k = 0; k < n; k++) same &= best[k] == 0;
+        expect(same, "a frame explains itself", w, h);
+        expect(hv_cell_means(&a.image, cell, mask, all, grid) == HV_OK, "means", w, h);
+        const int tw = 1 + (int)(rnd() % 40), th = 1 + (int)(rnd() % 40);
+        const double x0 = (double)(rnd() % 200) / 3 - 30, y0 = (double)(rnd() % 200) / 3 - 30;
+        const double x1 = x0 + 0.5 + rnd() % 90, y1 = y0 + 0.5 + rnd() % 90;
+        uint8_t *rgb = malloc((size_t)(tw * th * 3));
+        void *scratch = malloc(hv_thumbnail_scratch(x0, x1, tw));
+        if (!rgb || !scratch) abort();
+        expect(hv_thumbnail(&a.image, x0, y0, x1, y1, rgb, tw, th, tw * 3, scratch) == HV_OK,
+               "thumbnail", w, h);
+        uint8_t *full = malloc((size_t)(w * h * 3));
+        if (!full) abort();
+        expect(hv_to_rgb(&a.image, full, w * 3) == HV_OK, "to_rgb", w, h);
+        expect(hv_from_rgb(full, w * 3, w & 1, &before.image) == HV_OK, "from_rgb", w, h);
+        const double affine[6] = {0.7, 0.2, -3.0, -0.2, 0.7, 2.0};
+        expect(hv_warp(full, w, h, w * 3, affine, rgb, tw, th, tw * 3) == HV_OK, "warp", w, h);
+        expect(broken_canaries(&a) == 0 && broken_canaries(&before) == 0, "canary", w, h);
+        free(a.memory), free(before.memory), free(mask), free(all), free(grid), free(best);
+        free(rgb), free(scratch), free(full);
+    }
+}
+
+/* Verdicts come in number and order; none is open without a run of evidence, none at all
+ * near a fault; a closed block is written without being read. */
+static void test_gate(void) {
+    for (int round = 0; round < 400; round++) {
+        hv_gate_rule rule = {0, -1, 1, (float)(rnd() % 3), (int32_t)(rnd() % 3), (int32_t)(rnd() % 12),
+                             (int32_t)(rnd() % 12), 1 + (int32_t)(rnd() % 6),
+                             1 + (int32_t)(rnd() % 64), 1 + (int32_t)(rnd() % 64), 0};
+        rule.wait = hv_min(48, rule.smooth + rule.after + (int32_t)(rnd() % 30));
+        hv_gate gate;
+        expect(hv_gate_reset(&gate, &rule) == HV_OK, "gate reset", round, 0);
+        const int n = 1 + (int)(rnd() % 500);
+        uint8_t verdicts[512], one = 99;
+        uint8_t good[512] = {0}, faults[512] = {0};
+        int out = 0, mood = 0;
+        for (int t = 0; t < n; t++) {
+            if (rnd() % 40 == 0) mood = !mood;
+            float logits[4] = {-3, mood ? 4.0f : -4.0f, (float)(rnd() % 100) / 50, -1};
+            faults[t] = rnd() % 90 == 0;
+            if (faults[t] && rnd() % 2) logits[rnd() % 4] = strtof("nan", NULL);
+            else if (faults[t]) logits[1] = strtof("inf", NULL);
+            good[t] = mood && !faults[t];
+            const int got = hv_gate_step(&gate, logits, HV_CLOSED_BY_NOTHING, &one);
+            expect(got == (t >= rule.wait), "gate waits", t, got);
+            if (got) verdicts[out++] = one;
+        }
+        while (hv_gate_finish(&gate, &one) == 1) verdicts[out++] = one;
+        expect(out == n, "a verdict a frame", out, n);
+        for (int t = 0; t < out; t++) {
+            expect((verdicts[t] == HV_GATE_FAULT) == faults[t], "gate fault", t, round);
+            if (verdicts[t] != HV_GATE_OPEN) continue;
+            int evidence = t >= rule.before && t + rule.after < n;
+            for (int k = t - rule.before; evidence && k <= t + rule.after; k++)
+                evidence = good[k];
+            expect(evidence, "open without evidence", t, round);
+        }
+    }
+    for (size_t n = 0; n < 70; n++) {
+        for (int k = 0; k < 8; k++) {
+            float memory[80], fill[80];
+            for (int i = 0; i < 80; i++) memory[i] = 1, fill[i] = 0.25f;
+            if (!(k & 2))
+                for (size_t i = 0; i < n; i++) memory[4 + i] = strtof("nan", NULL);
+            const float *with = rnd() % 2 ? fill : NULL;
+            expect(hv_gate_block(memory + 4, n, k & 1, k & 2, k & 4, 8, with) == HV_OK, "block", 0,
+                   0);
+            int clean = 1;
+            for (size_t i = 0; i < n; i++) {
+                const float v = memory[4 + i], closed = with ? 0.25f : 0;
+                if (!(k & 2)) clean &= v == closed;
+                else clean &= v >= closed && v <= 1;
+            }
+            if ((k & 7) == 7)
+                for (size_t i = 0; i < n; i++) clean &= memory[4 + i] == 1;
+            for (int i = 0; i < 4; i++) clean &= memory[i] == 1;
+            for (size_t i = 4 + n; i < 80; i++) clean &= memory[i] == 1;
+            expect(clean, "gate block", (int)n, k);
+        }
+    }
+}
+
+static void test_refusals(void) {
+    canvas a = make(16, 16, 1, 0), b = make(17, 16, 1, 0);
+    uint8_t grid[64] = {0}, rgb[48] = {0};
+    double bad[6] = {1, 0, 0, 0, 1, 0};
+    const double nan = strtod("nan", NULL);
+    hv_image broken = a.image;
+    broken.width = 0;
+    expect(hv_cell_means(&broken, 8, grid, grid, grid) == HV_BAD_IMAGE, "width 0", 0, 0);
+    broken = a.image, broken.uv_step = 3;
+    expect(hv_cell_means(&broken, 8, grid, grid, grid) == HV_BAD_IMAGE, "step 3", 0, 0);
+    expect(hv_cell_means(&a.image, 12, grid, grid, grid) == HV_BAD_CELL, "cell 12", 0, 0);
+    expect(hv_copy_cells(&a.image, &b.image, 8, grid) == HV_MISMATCH, "sizes", 0, 0);
+    expect(hv_paint(&a.image, 8, NULL, grid, 0) == HV_BAD_ARGUMENT, "null mask", 0, 0);
+    expect(hv_grow(grid, grid, 0, 4, 1) == HV_BAD_ARGUMENT, "no columns", 0, 0);
+    expect(hv_thumbnail(&a.image, nan, 0, 8, 8, rgb, 4, 4, 12, grid) == HV_BAD_ARGUMENT, "nan", 0,
+           0);
+    expect(hv_thumbnail(&a.image, 4, 4, 4, 8, rgb, 4, 4, 12, grid) == HV_BAD_ARGUMENT, "empty", 0,
+           0);
+    bad[2] = nan;
+    expect(hv_warp(rgb, 4, 4, 12, bad, rgb, 4, 4, 12) == HV_BAD_ARGUMENT, "warp nan", 0, 0);
+    free(a.memory), free(b.memory);
+    hv_gate gate;
+    hv_gate_rule rule = {0, 0, 0, 1, 1, 3, 3, 1, 20, 15, 3};
+    uint8_t verdict;
+    expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "wait too short", 0, 0);
+    rule.wait = 4, rule.peak = (float)nan;
+    expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "peak nan", 0, 0);
+    rule.peak = 0, rule.slack = -1;
+    expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "slack", 0, 0);
+    rule.slack = 1, rule.before = 33;
+    expect(hv_gate_reset(&gate, &rule) == HV_BAD_ARGUMENT, "before", 0, 0);
+    rule.before = 3;
+    expect(hv_gate_reset(&gate, &rule) == HV_OK, "a good rule", 0, 0);
+    expect(hv_gate_finish(&gate, &verdict) == 0, "nothing to finish", 0, 0);
+    const float logits[4] = {0, 9, 0, 0};
+    expect(hv_gate_step(&gate, logits, 0, &verdict) == HV_BAD_ARGUMENT, "after the end", 0, 0);
+    expect(hv_gate_block(NULL, 4, 0, 0, 0, 2, NULL) == HV_BAD_ARGUMENT, "no samples", 0, 0);
+}
+
+int main(void) {
+    test_writers();
+    test_gate();
+    test_refusals();
+    printf("entries (%s): %d checks, %d failed\n", hv_cpu_name(), checks, failures);
+    return failures ? 1 : 0;
+}

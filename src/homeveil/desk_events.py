@@ -1,0 +1,158 @@
+"""Desk events of veiled frames: what lies on the desk, told without a picture.
+
+    with DeskEvents(["events.jsonl", "https://monitor.example/desk"], policy.desk) as events:
+        homeveil.redact("in.mp4", "out.mp4", profile=profile, policy=policy, events=events)
+    print(events.tally)
+
+or, for frames of one's own:
+
+    with DeskEvents([...], policy.desk, clock=Live()) as events:
+        for veiled in redactor.process(raw):
+            events.take(veiled)
+
+``docs/events.md`` says what an event holds and when it arrives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from homeveil.desk.feed import EventFeed, EventSink, FeedTally
+from homeveil.desk.findings import Finding
+from homeveil.desk.site import Site
+from homeveil.desk.times import Clock, Recorded
+from homeveil.desk_rules import DeskRules
+from homeveil.emit.events.delivery import Delivery, DeliveryTally
+from homeveil.emit.events.places import open_place, read_place
+from homeveil.errors import EventError, UsageError
+from homeveil.frames import VeiledFrame
+from homeveil.policy import ModelFile
+from homeveil.scoped import Scoped
+
+_log = logging.getLogger("homeveil")
+
+
+class Watcher(Protocol):
+    """Sees what lies on the desk of one stream."""
+
+    def look(self, frame: VeiledFrame) -> tuple[Finding, ...]:
+        """What changed with this frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsTally:
+    """What became of the desk events of a run. faults: frames that could not be watched."""
+
+    findings: FeedTally
+    places: tuple[DeliveryTally, ...]
+    faults: int
+
+    @property
+    def dropped(self) -> int:
+        """Events that some place will never get."""
+        return sum(place.dropped for place in self.places)
+
+
+class DeskEvents(Scoped):
+    """Watches one stream of veiled frames and tells its events. Not thread-safe.
+
+    to: file names, ``-``, URLs (see :mod:`homeveil.emit.events.places`), or sinks of one's own.
+    rules: the policy's. clock: what the time of an event is; ``Live()`` for a camera. watcher:
+    what sees; homeveil's own if left out, with the policy's ``models``. patience_seconds: how
+    long ``close`` waits for places that take nothing.
+
+    Taking a frame never waits for a place. Raises EventError, ModelError.
+    """
+
+    def __init__(
+        self,
+        to: Sequence[str | Path | EventSink],
+        rules: DeskRules | None = None,
+        *,
+        clock: Clock = Recorded(),  # noqa: B008  frozen
+        watcher: Watcher | None = None,
+        models: Mapping[str, ModelFile] | None = None,
+        patience_seconds: float = 10.0,
+    ) -> None:
+        rules = rules or DeskRules()
+        if isinstance(to, str | Path) or not to:
+            raise UsageError("desk events need a list of places to go to, with one at least")
+        places = [one if isinstance(one, EventSink) else read_place(one) for one in to]
+        named = [one for one in places if not isinstance(one, EventSink)]
+        if len(set(named)) != len(named):
+            raise UsageError("desk events are to go to one place twice; name each once")
+        site = Site.of_installation()
+        self._watcher = watcher or _own_watcher(rules, models or {})
+        self._deliveries: list[Delivery] = []
+        self._faults = 0
+        self._finished = False
+        sinks: list[EventSink] = []
+        try:
+            for place in places:
+                if isinstance(place, EventSink):
+                    sinks.append(place)
+                else:
+                    delivery = open_place(place, patience_seconds=patience_seconds)
+                    self._deliveries.append(delivery)
+                    sinks.append(delivery)
+        except BaseException:
+            self._close_deliveries()
+            raise
+        self._feed = EventFeed(rules, sinks, clock=clock, site=site)
+
+    @property
+    def tally(self) -> EventsTally:
+        """Counts so far; final after ``close``."""
+        places = tuple(delivery.tally for delivery in self._deliveries)
+        return EventsTally(self._feed.tally, places, self._faults)
+
+    def take(self, frame: VeiledFrame) -> None:
+        """Watch one frame. A watcher that fails is counted and stops nothing.
+
+        Raises UsageError for anything but a VeiledFrame, and for one that goes back in time.
+        """
+        if not isinstance(frame, VeiledFrame):
+            raise UsageError(f"desk events are made of a VeiledFrame, not {type(frame).__name__}")
+        if self._finished:
+            raise UsageError("these desk events have ended; make new ones")
+        found: tuple[Finding, ...] = ()
+        try:
+            found = self._watcher.look(frame)
+        except Exception as error:
+            self._faults += 1
+            if self._faults == 1:
+                _log.warning("the desk could not be watched (%s)", type(error).__name__)
+        self._feed.take(found, frame.time.seconds)
+
+    def finish(self) -> None:
+        """The stream has ended: tell what was held back. Harmless when repeated."""
+        if not self._finished:
+            self._finished = True
+            self._feed.finish()
+
+    def close(self) -> None:
+        """Finish, and wait for events on their way as long as ``patience_seconds`` allows."""
+        self.finish()
+        self._close_deliveries()
+
+    def _close_deliveries(self) -> None:
+        with contextlib.ExitStack() as stack:
+            for delivery in reversed(self._deliveries):
+                stack.callback(delivery.close)
+
+
+def _own_watcher(rules: DeskRules, models: Mapping[str, ModelFile]) -> Watcher:
+    """What sees, of our own."""
+    import importlib
+
+    try:
+        module = importlib.import_module("homeveil.desk.watcher")
+    except ModuleNotFoundError as error:
+        raise EventError("this homeveil has no desk watcher; pass a watcher of your own") from error
+    watcher: Watcher = module.DeskWatcher(rules, module.DeskModels.load(models))
+    return watcher

@@ -1,0 +1,31 @@
+"""The last step of an event's way."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from homeveil.desk.events import Event
+
+
+class NotDelivered(Exception):  # noqa: N818  no failure of the caller's; it is tried again
+    """The place did not take the event this time. A message names no content.
+
+    wait_seconds: how long the place asks to be left alone, or None.
+    """
+
+    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class Carrier(Protocol):
+    """Used by one thread alone. Life: ``send`` any number of times, then once ``close``."""
+
+    def send(self, event: Event) -> None:
+        """Give the event to the place; return when the place has taken it for good.
+
+        Raises NotDelivered, after which it may have been taken or not.
+        """
+
+    def close(self) -> None:
+        """Let go of the place. Never raises."""

@@ -1,0 +1,114 @@
+"""Events to an MQTT broker (3.1.1), QoS 1, each a message of one topic.
+
+An event counts as taken when the broker has acknowledged it. After any trouble a fresh
+connection is made, so that the order is ours alone to keep.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from homeveil.desk.events import Event
+from homeveil.emit.events.carrier import NotDelivered
+
+_KEEP_ALIVE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class MqttTarget:
+    """host, port, topic: where. tls: whether the connection is encrypted and verified."""
+
+    host: str
+    port: int
+    topic: str
+    tls: bool
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    timeout_seconds: float = 10.0
+
+
+class Mqtt:
+    """Publishes one event after the other."""
+
+    def __init__(self, target: MqttTarget) -> None:
+        self._target = target
+        self._client: Client | None = None
+
+    def send(self, event: Event) -> None:
+        """Publish one event and wait for the broker's acknowledgement."""
+        try:
+            client = self._client = self._client or self._connect()
+            sent: MQTTMessageInfo = client.publish(self._target.topic, event.line, qos=1)
+            if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                raise NotDelivered("the connection is gone")
+            sent.wait_for_publish(self._target.timeout_seconds)
+            if not sent.is_published():
+                raise NotDelivered("the broker does not acknowledge")
+        except NotDelivered:
+            self._disconnect()
+            raise
+        except (OSError, ValueError, RuntimeError) as error:
+            self._disconnect()
+            raise NotDelivered(_in_words(error)) from error
+
+    def _connect(self) -> Client:
+        target = self._target
+        # No client id of ours: the broker makes one up, and nothing is kept there about us.
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id="",
+            clean_session=True,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = target.timeout_seconds
+        if target.username is not None:
+            client.username_pw_set(target.username, target.password)
+        if target.tls:
+            context = ssl.create_default_context()
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            client.tls_set_context(context)
+        answered = threading.Event()
+        refused: list[str] = []
+
+        def on_connect(*told: Any) -> None:
+            code = told[3]
+            if code.is_failure:
+                refused.append(str(code))
+            answered.set()
+
+        client.on_connect = on_connect
+        client.connect(target.host, target.port, keepalive=_KEEP_ALIVE_SECONDS)
+        client.loop_start()
+        if not answered.wait(target.timeout_seconds) or refused:
+            _stop(client)
+            raise NotDelivered(
+                f"the broker refuses: {refused[0]}" if refused else "the broker does not answer"
+            )
+        return client
+
+    def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            _stop(client)
+
+    def close(self) -> None:
+        self._disconnect()
+
+
+def _stop(client: Client) -> None:
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        client.disconnect()
+    client.loop_stop()
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    return getattr(error, "strerror", None) or type(error).__name__

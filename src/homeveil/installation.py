@@ -1,0 +1,59 @@
+"""What this installation keeps in the user's state folder, and its secrets there.
+
+A secret is made when first needed and readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from homeveil.errors import HomeveilError
+
+
+def state_folder() -> Path:
+    """The folder; it need not exist yet."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "homeveil"
+
+
+def own_secret(
+    path: Path, what: str, make: Callable[[], bytes], error: type[HomeveilError]
+) -> bytes:
+    """The secret in ``path``, made now if there is none. ``what`` names it in messages.
+
+    Raises ``error`` when it cannot be read or made, or when others may read it.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return _keep(path, what, make, error)
+    except OSError as failure:
+        raise error(f"{path}: the {what} cannot be read ({failure.strerror})") from failure
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise error(f"{path}: others may read the {what}; run `chmod 600` on it")
+    return data
+
+
+def _keep(path: Path, what: str, make: Callable[[], bytes], error: type[HomeveilError]) -> bytes:
+    data = make()
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        try:
+            # Two first runs at once: the first secret to stand is everybody's.
+            os.link(part, path)
+        finally:
+            os.unlink(part)
+    except FileExistsError:
+        return own_secret(path, what, make, error)
+    except OSError as failure:
+        raise error(f"{path}: the {what} cannot be made ({failure.strerror})") from failure
+    return data

@@ -1,0 +1,263 @@
+"""`redact --events` and its door in the library, on real clips with the real models; what lies
+on the desk is scripted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import homeveil
+from boxes import needs_box
+from clips import make, veiled_frame
+from homeveil.desk.findings import Change, Finding
+from homeveil.desk_rules import DeskItem
+from homeveil.errors import OutputError, UsageError
+from homeveil.fakes import ScriptedDesk, fake_frames, finding
+from homeveil.frames import VeiledFrame
+from receivers import free_port, numbers, webhook
+from rooms import texture
+
+SCRIPTED = """
+import sys, types
+from homeveil.desk.findings import Change
+from homeveil.desk_rules import DeskItem
+from homeveil.fakes import ScriptedDesk, finding
+script = {0.2: [finding(Change.APPEARED, DeskItem.PHONE, confidence=0.7)],
+          0.4: [finding(Change.APPEARED, DeskItem.MUG)],
+          0.6: [finding(Change.CLEARED, DeskItem.PHONE), finding(Change.CLEAN)]}
+module = types.ModuleType("homeveil.desk.watcher")
+module.DeskWatcher = lambda rules, models: ScriptedDesk(script)
+module.DeskModels = types.SimpleNamespace(load=lambda models: None)
+sys.modules["homeveil.desk.watcher"] = module
+from homeveil.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command line with a watcher that finds what it is told to."""
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return make(tmp_path / "in.mp4")
+
+
+def scripted(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SCRIPTED, *map(str, words)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=dict(os.environ), cwd=cwd
+    )
+
+
+def test_the_command_tells_events(state: Path, clip: Path, tmp_path: Path) -> None:
+    """To a file and a webhook at once: the same events, in order, with offsets; the permitted
+    mug is in none. The report counts."""
+    path, out = tmp_path / "e.jsonl", tmp_path / "o.mp4"
+    with webhook() as received:
+        result = scripted(
+            "redact", clip, out, "--nobody", "--json", "--events", path, "--events", received.url
+        )
+    assert result.returncode == 0, result.stderr
+    assert out.exists()
+    lines = path.read_bytes().splitlines()
+    assert lines == received.taken
+    events = [json.loads(line) for line in lines]
+    assert [event["type"].split("desk.")[1] for event in events] == [
+        "item.appeared", "item.cleared", "zone.clean",
+    ]  # fmt: skip
+    assert events[0]["data"] == {
+        "class": "phone", "zone": "desk", "confidence": "medium", "severity": "warning",
+        "offset_seconds": 0,
+    }  # fmt: skip
+    told = json.loads(result.stdout)["events"]
+    assert told["findings"] == {"told": 3, "permitted": 1, "collapsed": 0, "refused": 0}
+    assert [place["delivered"] for place in told["places"]] == [3, 3]
+
+
+def test_standard_output_and_a_start(state: Path, clip: Path, tmp_path: Path) -> None:
+    """`--events -` prints lines and nothing else there; `--events-start` gives hours."""
+    result = scripted(
+        "redact", clip, tmp_path / "o.mp4", "--nobody", "--events", "-",
+        "--events-start", "2026-01-31T08:00:09+01:00",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["time"] for event in events] == ["2026-01-31T07:00:00Z"] * 3
+    assert "desk events: 3 told" in result.stderr
+
+
+def test_a_place_that_is_down_costs_no_frame_and_no_event(
+    state: Path, clip: Path, tmp_path: Path
+) -> None:
+    """Nobody listens: the output is whole all the same, the events wait, and the next run
+    brings them."""
+    port = free_port()
+    url = f"http://localhost:{port}/desk"
+    code = SCRIPTED.replace(
+        "from homeveil.cli import main",
+        "import functools, homeveil.desk_events as d\n"
+        "d.DeskEvents = functools.partial(d.DeskEvents, patience_seconds=0.3)\n"
+        "from homeveil.cli import main",
+    )
+    command = [sys.executable, "-c", code, "redact", clip, tmp_path / "a.mp4", "--nobody"]
+    result = subprocess.run(
+        [*map(str, command), "--events", url], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0
+    assert "3 events wait on this machine" in result.stderr
+    assert (tmp_path / "a.mp4").exists()
+    with webhook(port=port) as received:
+        result = scripted("redact", clip, tmp_path / "b.mp4", "--nobody", "--events", url)
+    assert result.returncode == 0, result.stderr
+    assert len(received.taken) == 6
+    assert numbers(received.taken) == [1, 2, 3, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--events", "http://monitor.example/"), 9, "https://"),
+        (("--events", "https://me:hunter2@monitor.example/"), 9, "HOMEVEIL_EVENTS_TOKEN"),
+        (("--events", "/nowhere/e.jsonl"), 9, "/nowhere/e.jsonl"),
+        (("--events", "-", "--json"), 2, "standard output"),
+        (("--events", "e.jsonl", "--events", "e.jsonl"), 2, "twice"),
+        (("--events", "-", "--events-start", "yesterday"), 2, "is no time"),
+        (("--events", "-", "--events-start", "2026-01-31T08:00:00"), 2, "time zone"),
+        (("--events-start", "2026-01-31T08:00:00Z"), 2, "needs --events"),
+    ],
+)
+def test_impossible_wishes_are_refused_at_the_start(
+    state: Path, clip: Path, tmp_path: Path, words: tuple[str, ...], code: int, told: str
+) -> None:
+    """One line, a status of its own, no output, no password."""
+    out = tmp_path / "o.mp4"
+    result = scripted("redact", clip, out, "--nobody", *words, cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    assert result.stderr.count("\n") == 1
+    assert told in result.stderr
+    assert "hunter2" not in result.stderr
+    assert not out.exists()
+
+
+def test_sound_alone_has_no_desk(state: Path, tmp_path: Path) -> None:
+    """Events beside an output without a picture are refused before anything is made."""
+    source = make(tmp_path / "in.mp4", sound=True)
+    result = scripted("redact", source, tmp_path / "o.wav", "--nobody", "--events", "-")
+    assert result.returncode == 2
+    assert "has no picture" in result.stderr
+    assert not (tmp_path / "o.wav").exists()
+
+
+@needs_box
+@pytest.mark.parametrize("isolate", [homeveil.Isolate.REQUIRE, homeveil.Isolate.OFF])
+def test_the_watcher_sees_the_frames_that_are_written(
+    state: Path, clip: Path, tmp_path: Path, isolate: homeveil.Isolate
+) -> None:
+    """In the library, isolated or not: the watcher gets every veiled frame, in order, and the
+    events have times counted from the start that is given."""
+    seen: list[float] = []
+
+    class Watching(ScriptedDesk):
+        def look(self, frame: VeiledFrame) -> tuple[Finding, ...]:
+            assert type(frame) is VeiledFrame
+            seen.append(frame.time.seconds)
+            return super().look(frame)
+
+    script = {0.5: [finding(Change.APPEARED, DeskItem.PAPER)]}
+    clock = homeveil.Recorded(datetime(2026, 5, 5, 12, tzinfo=UTC))
+    path = tmp_path / "e.jsonl"
+    with homeveil.DeskEvents([path], clock=clock, watcher=Watching(script)) as events:
+        report = homeveil.redact(
+            clip, tmp_path / "o.mp4", profile=None, isolate=isolate, events=events
+        )
+    assert len(seen) == report.frames == 10
+    assert seen == sorted(seen)
+    event = json.loads(path.read_bytes())
+    assert (event["time"], event["data"]["class"]) == ("2026-05-05T12:00:00Z", "paper")
+    assert events.tally.findings.told == 1
+
+
+def test_a_run_that_fails_takes_nothing_back(state: Path, clip: Path, tmp_path: Path) -> None:
+    """No output is left, but what was told stands."""
+    path = tmp_path / "e.jsonl"
+    desk = ScriptedDesk({0.0: [finding(Change.APPEARED, DeskItem.PHONE)]})
+    out = tmp_path / "o.mp4"
+
+    def spoil(_: homeveil.Progress) -> None:
+        raise OutputError("spoilt")
+
+    with (
+        homeveil.DeskEvents([path], watcher=desk) as events,
+        pytest.raises(OutputError, match="spoilt"),
+    ):
+        homeveil.redact(clip, out, profile=None, events=events, progress=spoil)
+    assert not out.exists()
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+def frames(count: int) -> list[VeiledFrame]:
+    from fractions import Fraction
+
+    return [veiled_frame(n, Fraction(1)) for n in range(count)]
+
+
+def test_frames_of_ones_own(state: Path, tmp_path: Path) -> None:
+    """The door for one's own loop: a live clock, a sink of one's own, a second stream refused."""
+    kept = []
+
+    class Sink:
+        def put(self, event: object) -> None:
+            kept.append(event)
+
+    desk = ScriptedDesk({1.0: [finding(Change.APPEARED, DeskItem.PHONE)]})
+    now = [1_800_000_000.0]
+    clock = homeveil.Live(now=lambda: now[0])
+    with homeveil.DeskEvents([Sink()], clock=clock, watcher=desk) as events:
+        for frame in frames(3):
+            events.take(frame)
+        assert kept == []
+        now[0] += 10
+        events.take(veiled_frame(3, frames(1)[0].time.time_base))
+        assert len(kept) == 1
+        with pytest.raises(UsageError, match="begin anew"):
+            events.take(frames(1)[0])
+    with pytest.raises(UsageError, match="ended"):
+        events.take(frames(1)[0])
+
+
+def test_raw_frames_and_failing_watchers(state: Path, tmp_path: Path) -> None:
+    """A raw frame is refused; a watcher that fails costs its frame alone and is counted."""
+
+    class Failing(ScriptedDesk):
+        def look(self, frame: VeiledFrame) -> tuple[Finding, ...]:
+            if frame.time.seconds == 1.0:
+                raise ZeroDivisionError("a child")
+            return super().look(frame)
+
+    path = tmp_path / "e.jsonl"
+    desk = Failing({2.0: [finding(Change.APPEARED, DeskItem.PHONE)]})
+    with homeveil.DeskEvents([path], watcher=desk) as events:
+        raw = next(fake_frames(lambda n: texture(1), 1))
+        with pytest.raises(UsageError, match="VeiledFrame"):
+            events.take(raw)  # type: ignore[arg-type]
+        for frame in frames(4):
+            events.take(frame)
+    assert events.tally.faults == 1
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_where_to_is_a_list(state: Path) -> None:
+    """A bare name would be taken for a list of letters: refused."""
+    for to in ("events.jsonl", Path("events.jsonl"), []):
+        with pytest.raises(UsageError, match="list"):
+            homeveil.DeskEvents(to, watcher=ScriptedDesk({}))  # type: ignore[arg-type]

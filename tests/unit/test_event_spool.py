@@ -1,0 +1,161 @@
+"""The spool: order, bound, restart, several at once."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from desks import some_events
+from homeveil.desk.events import Event
+from homeveil.emit.events.spool import Spool
+from homeveil.errors import EventError
+
+EVENTS = some_events(20)
+
+
+def drained(spool: Spool) -> list[Event]:
+    """All that waits, taken out in order."""
+    found = []
+    while (event := spool.head()) is not None:
+        found.append(event)
+        spool.done()
+    return found
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_first_in_first_out(tmp_path: Path, on_disk: bool) -> None:
+    """Events come out in order; the head stays until it is done."""
+    with Spool(tmp_path if on_disk else None, "a") as spool:
+        for event in EVENTS:
+            assert spool.put(event)
+        assert spool.head() == spool.head() == EVENTS[0]
+        assert spool.waiting == 20
+        assert spool.lasting == (20 if on_disk else 0)
+        assert drained(spool) == EVENTS
+        assert (spool.waiting, spool.head()) == (0, None)
+
+
+def test_the_bound_holds_and_what_is_beyond_is_counted(tmp_path: Path) -> None:
+    """The first that came are kept, in memory and on disk, before and after a restart."""
+    for folder in (tmp_path, None):
+        with Spool(folder, "a", most=5) as spool:
+            assert [spool.put(event) for event in EVENTS] == [True] * 5 + [False] * 15
+            assert (spool.waiting, spool.dropped) == (5, 15)
+    with Spool(tmp_path, "a", most=5) as spool:
+        assert not spool.put(EVENTS[6])
+        assert drained(spool) == EVENTS[:5]
+        assert spool.put(EVENTS[7])
+
+
+def test_what_waits_survives_and_what_is_done_does_not_come_again(tmp_path: Path) -> None:
+    """A new spool for the same place begins where the last one ended; another place has its
+    own."""
+    with Spool(tmp_path, "a") as spool:
+        for event in EVENTS:
+            spool.put(event)
+        for _ in range(7):
+            spool.head()
+            spool.done()
+    with Spool(tmp_path, "b") as other:
+        assert other.head() is None
+    with Spool(tmp_path, "a") as spool:
+        assert spool.waiting == 13
+        assert drained(spool) == EVENTS[7:]
+    with Spool(tmp_path, "a") as spool:
+        assert spool.head() is None
+    assert list(tmp_path.glob("*.sqlite*")) == [], "empty files are cleared away"
+
+
+def test_several_at_once_do_not_mix_and_leave_nothing_behind(tmp_path: Path) -> None:
+    """Two users of one place at once have a file each; what the second leaves, the next one to
+    come takes over, once."""
+    with Spool(tmp_path, "a") as first, Spool(tmp_path, "a") as second:
+        first.put(EVENTS[0])
+        second.put(EVENTS[1])
+        second.put(EVENTS[2])
+        assert drained(first) == EVENTS[:1]
+        with Spool(tmp_path, "a") as third:
+            assert third.head() is None
+    with Spool(tmp_path, "a") as spool:
+        assert spool.waiting == 2
+        assert drained(spool) == EVENTS[1:3]
+    with Spool(tmp_path, "a") as spool, Spool(tmp_path, "a") as other:
+        assert (spool.head(), other.head()) == (None, None)
+
+
+def test_the_file_is_its_owners_and_holds_events_alone(tmp_path: Path) -> None:
+    """Nobody else reads it, and its one table has the lines of events."""
+    with Spool(tmp_path / "events", "a") as spool:
+        spool.put(EVENTS[0])
+        for file in (tmp_path / "events").iterdir():
+            assert file.stat().st_mode & 0o077 == 0, file
+        assert (tmp_path / "events").stat().st_mode & 0o077 == 0
+    with sqlite3.connect(tmp_path / "events" / "a-0.sqlite") as table:
+        assert table.execute("SELECT * FROM events").fetchall() == [(1, EVENTS[0].line)]
+
+
+def test_what_somebody_wrote_into_the_file_does_not_leave(tmp_path: Path) -> None:
+    """A line that is no event is left out; events around it are told."""
+    with Spool(tmp_path, "a") as spool:
+        spool.put(EVENTS[0])
+        with sqlite3.connect(tmp_path / "a-0.sqlite") as table:
+            for line in (b'{"note":"a child"}', EVENTS[1].line + b" ", "text"):
+                table.execute("INSERT INTO events(line) VALUES (?)", (line,))
+        table.close()
+        spool.put(EVENTS[2])
+    with Spool(tmp_path, "a") as spool:
+        assert drained(spool) == [EVENTS[0], EVENTS[2]]
+        assert spool.waiting == 0
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    """What is no spool is refused with its name, also in the place of the lock."""
+    for name in ("a-0.sqlite", "a-0.lock"):
+        path = tmp_path / name
+        path.write_bytes(b"no database at all, but long enough to be looked at" * 100)
+        with pytest.raises(EventError, match=name):
+            Spool(tmp_path, "a")
+        path.unlink()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EventError, match="file"):
+        Spool(tmp_path / "file" / "x", "a")
+
+
+def test_what_the_disk_does_not_take_waits_in_memory_in_its_turn(tmp_path: Path) -> None:
+    """Somebody else keeps the file locked for a while: events go to memory, and those that
+    come after stay behind them although the disk would take them again."""
+    with Spool(tmp_path, "a") as spool:
+        spool.put(EVENTS[0])
+        with sqlite3.connect(tmp_path / "a-0.sqlite", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            spool.put(EVENTS[1])
+            assert (spool.waiting, spool.lasting) == (2, 1)
+            other.execute("COMMIT")
+        other.close()
+        spool.put(EVENTS[2])
+        assert (spool.waiting, spool.lasting) == (3, 1)
+        assert drained(spool) == EVENTS[:3]
+        spool.put(EVENTS[3])
+        assert spool.lasting == 1
+
+
+def test_putting_and_taking_at_once(tmp_path: Path) -> None:
+    """One thread puts while another takes: all come out, once, in order."""
+    events, found = some_events(300), []
+    with Spool(tmp_path, "a") as spool:
+
+        def take() -> None:
+            while len(found) < len(events):
+                if (event := spool.head()) is not None:
+                    found.append(event)
+                    spool.done()
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        for event in events:
+            assert spool.put(event)
+        thread.join(60)
+    assert found == events
