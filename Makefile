@@ -35,7 +35,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 # Rebuilt when a source changes: the package is installed as a user would have it.
-SOURCES = pyproject.toml models/manifest.toml $(wildcard models/target_voice/*.onnx) $(shell find src native -type f -not -name '*.pyc' -not -name '*.so')
+SOURCES = pyproject.toml models/manifest.toml $(wildcard models/*/*.onnx) $(shell find src native -type f -not -name '*.pyc' -not -name '*.so')
 
 $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 	@echo "== build and install homeveil (compiles the kernels)"

@@ -37,6 +37,7 @@ def test_every_purpose_is_supplied_once() -> None:
     assert {one.purpose for one in manifest.bundled} == {
         "target_voice_monitor",
         "target_voice_call",
+        "desk_items",
     }
 
 

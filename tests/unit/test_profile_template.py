@@ -140,13 +140,15 @@ def test_values_cannot_be_changed() -> None:
 
 
 def test_printing_shows_no_template_digits_of_an_image() -> None:
-    """A profile has no field that could hold a picture."""
+    """A profile has no field that could hold a picture of anybody; ``desk`` holds a coarse one
+    of the empty desk."""
     assert set(Profile.__dataclass_fields__) == {
         "face",
         "ratios",
         "ratio_spread",
         "created_utc",
         "voice",
+        "desk",
         "version",
     }
 

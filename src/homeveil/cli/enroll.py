@@ -16,8 +16,10 @@ from homeveil.profile.template import Profile
 if TYPE_CHECKING:
     from homeveil.frames import RawFrame
     from homeveil.policy import Policy
+    from homeveil.profile.desk import DeskTemplate
     from homeveil.profile.voice import VoiceTemplate
 
+DESK_SECONDS = 6.0
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -44,6 +46,13 @@ def add(commands: Any) -> None:
         help="recording of the agent speaking alone; may be repeated, best from several days; "
         "with --video F its own sound can be given here too",
     )
+    parser.add_argument(
+        "--desk",
+        type=Path,
+        metavar="F",
+        help="picture or video of the clean desk as the camera sees it, nobody in it; the zone is "
+        "the policy's polygon, or is found",
+    )
     written = parser.add_mutually_exclusive_group()
     written.add_argument("--overwrite", action="store_true", help="replace an existing profile")
     written.add_argument(
@@ -60,8 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Enroll."""
     policy = options.policy_from(arguments)
     faces = (arguments.video, arguments.images, arguments.camera) != (None, None, None)
-    if not faces and not arguments.voice:
-        raise UsageError("nothing to enroll from; give --images, --video or --camera, and --voice")
+    if not faces and not arguments.voice and not arguments.desk:
+        raise UsageError(
+            "nothing to enroll from; give --images, --video or --camera, --voice or --desk"
+        )
     exists = arguments.profile.exists()
     if exists and not (arguments.overwrite or arguments.update):
         raise ProfileError(
@@ -80,10 +91,13 @@ def run(arguments: argparse.Namespace) -> int:
     voice = old.voice if old is not None else None
     if arguments.voice:
         voice = _enroll_voice(arguments.voice, policy)
+    desk = old.desk if old is not None else None
+    if arguments.desk:
+        desk = _enroll_desk(arguments.desk, policy)
     if shown is not None:
-        profile = dataclasses.replace(shown, voice=voice)
+        profile = dataclasses.replace(shown, voice=voice, desk=desk)
     else:
-        profile = Profile(None, voice=voice)
+        profile = Profile(None, voice=voice, desk=desk)
     save_profile(arguments.profile, profile, passphrase, overwrite=exists)
     print(f"{arguments.profile}: enrolled from {_sources(profile)}", file=sys.stderr)
     return 0
@@ -95,8 +109,14 @@ def _sources(profile: Profile) -> str:
         parts.append(f"{profile.face.embeddings_used} faces")
     if profile.voice is not None:
         parts.append(f"{profile.voice.seconds:.0f} s of speech")
-    missing = "nobody will be shown" if profile.face is None else "nothing will be heard"
-    return " and ".join(parts) + (f"; {missing}" if len(parts) == 1 else "")
+    if profile.desk is not None:
+        parts.append("a clean desk")
+    missing = []
+    if profile.face is None:
+        missing.append("nobody will be shown")
+    if profile.voice is None:
+        missing.append("nothing will be heard")
+    return " and ".join(parts) + (f"; {', '.join(missing)}" if missing else "")
 
 
 def _enroll_face(
@@ -129,6 +149,41 @@ def _enroll_voice(files: list[Path], policy: Policy) -> VoiceTemplate:
         if reason is not None:
             print(f"{file}: refused, {reason}", file=sys.stderr)
     return enrollment.finish()
+
+
+def _enroll_desk(file: Path, policy: Policy) -> DeskTemplate:
+    """The desk as it leaves the veil: what is withheld does not get into a profile either."""
+    from homeveil.desk.enrolling import DeskEnrollment
+    from homeveil.desk.watcher import DeskModels
+    from homeveil.redactor import Redactor
+
+    models = DeskModels.load(policy.models)
+    enrollment = DeskEnrollment(models.items, policy.desk.polygon)
+    with Redactor(None, policy) as redactor:
+        for frame in _desk_frames(file):
+            for veiled in redactor.process(frame):
+                enrollment.take(veiled)
+        for veiled in redactor.flush():
+            enrollment.take(veiled)
+    return enrollment.finish()
+
+
+def _desk_frames(file: Path) -> Iterator[RawFrame]:
+    """The first seconds of a video; a picture is held for as long, so that it is looked at
+    often enough to be cleared."""
+    from homeveil.frames import Timestamp
+    from homeveil.media.reader import VideoReader
+
+    with VideoReader(file) as reader:
+        if file.suffix.lower() not in PICTURE_SUFFIXES:
+            for frame in reader:
+                if frame.time.seconds > DESK_SECONDS:
+                    break
+                yield frame
+            return
+        still = next(iter(reader))
+    for number in range(round(DESK_SECONDS * 10)):
+        yield dataclasses.replace(still, time=Timestamp.from_seconds(number / 10))
 
 
 def _check_sound(file: Path) -> None:

@@ -36,6 +36,9 @@ def _show(arguments: argparse.Namespace) -> int:
         print(f"speech used      {profile.voice.seconds:.0f} s, {profile.voice.recordings} files")
         print(f"own likeness     {', '.join(f'{value:.2f}' for value in profile.voice.own)}")
         print(f"voice model      {profile.voice.model_sha256}")
+    if profile.desk is not None:
+        height, width = profile.desk.clean.shape[:2]
+        print(f"desk             {len(profile.desk.polygon)} corners, {width}x{height} clean")
     return 0
 
 

@@ -25,13 +25,16 @@ PURPOSES = (
 )
 """Models that redaction cannot start without."""
 
+DESK_PURPOSES = ("desk_items", "desk_detector")
+"""What the desk is watched with: our own network, and one the user may add."""
+
 FAR = 9.0
 """Distance reported when there is no profile: nobody is the agent."""
 
 
 def load_models(models: Mapping[str, ModelFile]) -> LoadedModels:
     """Read every model and compare its hash; ModelError for the first that is amiss."""
-    known = (*PURPOSES, *VOICE_PURPOSES)
+    known = (*PURPOSES, *VOICE_PURPOSES, *DESK_PURPOSES)
     for purpose in models:
         if purpose not in known:
             raise ModelError(

@@ -2,9 +2,11 @@
 
 template    FaceTemplate, Profile: frozen values, checked when made
 voice       VoiceTemplate, likewise
+desk        DeskTemplate, likewise
 store       save, load and erase the file; read a passphrase
 """
 
+from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.store import (
     PASSPHRASE_VARIABLE,
     erase_profile,
@@ -18,6 +20,7 @@ from homeveil.profile.voice import VoiceTemplate
 __all__ = [
     "EMBEDDING_SIZE",
     "PASSPHRASE_VARIABLE",
+    "DeskTemplate",
     "FaceTemplate",
     "Profile",
     "VoiceTemplate",

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from homeveil.errors import PassphraseError, ProfileError
+from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.template import FaceTemplate, Profile
 from homeveil.profile.voice import VoiceTemplate
 
@@ -259,6 +260,8 @@ def _encode_payload(profile: Profile) -> bytes:
         "ratio_spread": dict(profile.ratio_spread),
         "voice": None if profile.voice is None else _encode_voice(profile.voice),
     }
+    if profile.desk is not None:
+        document["desk"] = _encode_desk(profile.desk)
     return json.dumps(
         document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     ).encode()
@@ -283,6 +286,14 @@ def _encode_voice(voice: VoiceTemplate) -> dict[str, object]:
     }
 
 
+def _encode_desk(desk: DeskTemplate) -> dict[str, object]:
+    return {
+        "polygon": [list(point) for point in desk.polygon],
+        "shape": list(desk.clean.shape),
+        "uint8": base64.b64encode(desk.clean.tobytes()).decode(),
+    }
+
+
 def _encode_array(values: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, object]:
     return {
         "shape": list(values.shape),
@@ -294,17 +305,22 @@ def _decode_payload(payload: bytes) -> Profile:
     document = json.loads(
         payload.decode("ascii"), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
     )
-    _expect_keys(document, "version", "created_utc", "face", "ratios", "ratio_spread", "voice")
+    if isinstance(document, dict):
+        document.setdefault("desk", None)  # profiles made before desks were known
+    _expect_keys(
+        document, "version", "created_utc", "face", "ratios", "ratio_spread", "voice", "desk"
+    )
     for name in ("ratios", "ratio_spread"):
         if not isinstance(document[name], dict):
             raise ValueError(name)
-    face, voice = document["face"], document["voice"]
+    face, voice, desk = document["face"], document["voice"], document["desk"]
     return Profile(
         face=None if face is None else _decode_face(face),
         ratios=document["ratios"],
         ratio_spread=document["ratio_spread"],
         created_utc=datetime.date.fromisoformat(document["created_utc"]),
         voice=None if voice is None else _decode_voice(voice),
+        desk=None if desk is None else _decode_desk(desk),
         version=document["version"],
     )
 
@@ -320,11 +336,22 @@ def _decode_voice(value: object) -> VoiceTemplate:
     return VoiceTemplate(**{**table, **arrays})
 
 
+def _decode_desk(value: object) -> DeskTemplate:
+    table = _expect_keys(value, "polygon", "shape", "uint8")
+    raw = np.frombuffer(base64.b64decode(table["uint8"], validate=True), np.uint8)
+    polygon = tuple((float(x), float(y)) for x, y in table["polygon"])
+    return DeskTemplate(polygon, raw.reshape(_shape(table["shape"])))
+
+
+def _shape(value: object) -> list[int]:
+    if not isinstance(value, list) or any(type(size) is not int or size < 0 for size in value):
+        raise ValueError("shape")
+    return value
+
+
 def _decode_array(value: object) -> np.ndarray[Any, np.dtype[np.float32]]:
     table = _expect_keys(value, "shape", "float32")
-    shape = table["shape"]
-    if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
-        raise ValueError("shape")
+    shape = _shape(table["shape"])
     raw = base64.b64decode(table["float32"], validate=True)
     return np.frombuffer(raw, dtype="<f4").astype(np.float32).reshape(shape)
 

@@ -1,4 +1,6 @@
-"""What is known of the agent: face templates, body ratios, a voice; never a picture."""
+"""What is known of the agent: face templates, body ratios, a voice; never a picture of them.
+
+The clean desk, without people, is kept beside it."""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from homeveil.errors import ProfileError
 from homeveil.profile._checks import check_hash
+from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.voice import VoiceTemplate
 
 PROFILE_VERSION = 1
@@ -85,6 +88,7 @@ class Profile:
     created_utc: the day, without a time.
     ratios: name -> mean of a body or face ratio over the enrollment.
     ratio_spread: the same names -> spread of that ratio.
+    desk: the desk zone and its clean look, where one was enrolled.
     """
 
     face: FaceTemplate | None
@@ -94,6 +98,7 @@ class Profile:
         default_factory=lambda: datetime.datetime.now(datetime.UTC).date()
     )
     voice: VoiceTemplate | None = None
+    desk: DeskTemplate | None = None
     version: int = PROFILE_VERSION
 
     def __post_init__(self) -> None:
@@ -111,9 +116,10 @@ class Profile:
             raise ProfileError(f"profile: {len(self.ratios)} ratios, at most {MAX_RATIOS}")
         for name in ("ratios", "ratio_spread"):
             object.__setattr__(self, name, _measures(getattr(self, name)))
-        if self.face is None and self.voice is None:
-            raise ProfileError("profile: neither a face nor a voice")
-        for name, kind in (("face", FaceTemplate), ("voice", VoiceTemplate)):
+        if self.face is None and self.voice is None and self.desk is None:
+            raise ProfileError("profile: neither a face nor a voice nor a desk")
+        parts = (("face", FaceTemplate), ("voice", VoiceTemplate), ("desk", DeskTemplate))
+        for name, kind in parts:
             if not isinstance(getattr(self, name), (kind, type(None))):
                 raise ProfileError(f"profile: {name} must be a {kind.__name__} or None")
 

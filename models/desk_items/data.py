@@ -1,0 +1,235 @@
+"""Training pictures: sketched and rendered desks, crops of COCO pictures, a webcam's look."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from items import KINDS
+from sketch import DESK, PEOPLE, Studio
+from torch.utils.data import IterableDataset
+
+SIDE = 192
+STRIDE = 4
+POOL = 300
+CROPS = 16
+LEAST_PIXELS = 20
+HELD_RENDERED = 5
+"""Every fifth rendered picture is held back."""
+
+COCO = {
+    "cell phone": "phone", "book": "notebook", "laptop": "laptop", "keyboard": "keyboard",
+    "mouse": "mouse", "cup": "mug", "bottle": "mug", "wine glass": "other", "bowl": "other",
+    "remote": "other", "scissors": "other", "vase": "other", "clock": "other", "apple": "other",
+    "banana": "other", "orange": "other", "teddy bear": "other", "fork": "other",
+    "knife": "other", "spoon": "other", "donut": "other", "cake": "other",
+}
+Item = tuple[str, float, float, float, float]
+Scene = tuple[np.ndarray, np.ndarray, list[Item]]
+
+
+Photo = tuple[Path, list[Item], list[np.ndarray]]
+
+
+def coco(folder: Path, *, held: bool) -> list[Photo]:
+    """Pictures, items and outlines of people; every third picture, in the order of ids, is
+    held back."""
+    table = json.loads((folder / "instances.json").read_text())
+    names = {entry["id"]: entry["name"] for entry in table["categories"]}
+    found: dict[int, list[Item]] = {}
+    people: dict[int, list[np.ndarray]] = {}
+    for entry in table["annotations"]:
+        if names[entry["category_id"]] == "person" and isinstance(entry["segmentation"], list):
+            outlines = people.setdefault(entry["image_id"], [])
+            outlines += [np.reshape(part, (-1, 2)) for part in entry["segmentation"]]
+        kind = COCO.get(names[entry["category_id"]])
+        if kind and not entry.get("iscrowd"):
+            x, y, w, h = entry["bbox"]
+            found.setdefault(entry["image_id"], []).append((kind, x, y, x + w, y + h))
+    pictures = sorted(table["images"], key=lambda entry: entry["id"])
+    return [
+        (folder / "images" / one["file_name"], found.get(one["id"], []), people.get(one["id"], []))
+        for i, one in enumerate(pictures)
+        if (i % 3 == 0) is held
+    ]
+
+
+def load_photo(photo: Photo) -> tuple[np.ndarray, np.ndarray, list[Item]]:
+    path, items, outlines = photo
+    rgb = cv2.imread(str(path))[..., ::-1].copy()
+    mask = np.zeros(rgb.shape[:2], np.uint8)
+    for outline in outlines:
+        cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], PEOPLE)
+    return rgb, mask, items
+
+
+def boxes_of(mask: np.ndarray, kinds: list[str]) -> list[Item]:
+    """Items of a mask with the boxes of what is seen of them."""
+    items: list[Item] = []
+    for number, kind in enumerate(kinds, 1):
+        ys, xs = np.nonzero(mask == number)
+        if len(xs) >= LEAST_PIXELS:
+            items.append((kind, xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+    return items
+
+
+def rendered(folder: Path, *, held: bool) -> list[Path]:
+    return [
+        path for path in sorted(folder.glob("*.json"))
+        if (int(path.stem) % HELD_RENDERED == 0) is held
+    ]
+
+
+def load_rendered(path: Path) -> tuple[np.ndarray, np.ndarray, list[Item]]:
+    rgb = cv2.imread(str(path.with_suffix(".png")))[..., ::-1]
+    mask = cv2.imread(str(path.with_suffix(".mask.png")), cv2.IMREAD_GRAYSCALE)
+    return rgb, mask, boxes_of(mask, json.loads(path.read_text())["kinds"])
+
+
+def webcam(rgb: np.ndarray, rng: random.Random) -> np.ndarray:
+    """Blur, light, colour, noise and JPEG of a cheap camera."""
+    draw = np.random.default_rng(rng.randrange(2**31))
+    x = rgb.astype(np.float32)
+    if rng.random() < 0.7:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.3))
+    x = x * np.array([rng.uniform(0.88, 1.12) for _ in range(3)], np.float32)
+    x = 255 * np.clip(x * rng.uniform(0.45, 1.25) / 255, 0, 1) ** rng.uniform(0.75, 1.35)
+    if rng.random() < 0.15:
+        x = x * 0.3 + 0.7 * x.mean(2, keepdims=True)
+    noise = draw.normal(0, 1, x.shape).astype(np.float32)
+    x = x + noise * rng.uniform(0, 6) * (0.5 + (255 - x) / 255)
+    x = np.clip(x, 0, 255).astype(np.uint8)
+    if rng.random() < 0.8:
+        _, packed = cv2.imencode(".jpg", x, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(45, 95)])
+        x = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    return x
+
+
+def veil(rgb: np.ndarray, rng: random.Random) -> np.ndarray:
+    """Frosted cells, as they lie over people in veiled frames."""
+    out = rgb.copy()
+    for _ in range(rng.randint(1, 3)):
+        w, h = rng.randint(2, 12) * 8, rng.randint(2, 10) * 8
+        x, y = rng.randint(-4, SIDE // 8) * 8, rng.randint(-4, SIDE // 8) * 8
+        piece = out[max(0, y) : y + h, max(0, x) : x + w]
+        if piece.size:
+            piece[:] = (np.array([110, 112, 114]) * 0.6 + 0.4 * out.mean((0, 1))).astype(np.uint8)
+    return out
+
+
+def crop(rgb, mask, items: list[Item], rng: random.Random):
+    """A SIDE x SIDE piece at a random scale, perhaps mirrored, about an item or anywhere."""
+    height, width = rgb.shape[:2]
+    scale = rng.choice((0.6, 0.8, 1.0, 1.0, 1.25, 1.6)) * rng.uniform(0.85, 1.15)
+    if min(height, width) * scale < SIDE * 0.6:
+        scale = SIDE * 0.6 / min(height, width)
+    if items and rng.random() < 0.85:
+        _, x0, y0, x1, y1 = rng.choice(items)
+        cx, cy = (x0 + x1) / 2 * scale, (y0 + y1) / 2 * scale
+    else:
+        cx, cy = rng.uniform(0, width * scale), rng.uniform(0, height * scale)
+    left = cx - SIDE * rng.uniform(0.2, 0.8)
+    top = cy - SIDE * rng.uniform(0.2, 0.8)
+    left = min(max(left, -8), max(-8, width * scale - SIDE + 8))
+    top = min(max(top, -8), max(-8, height * scale - SIDE + 8))
+    flip = rng.random() < 0.5
+    matrix = np.array([[scale, 0, -left], [0, scale, -top]], np.float32)
+    if flip:
+        matrix[0] = (-scale, 0, SIDE - 1 + left)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    if scale < 0.8:
+        rgb = cv2.GaussianBlur(rgb, (0, 0), 0.45 / scale)
+    cut = cv2.warpAffine(rgb, matrix, (SIDE, SIDE), flags=how if scale >= 1 else cv2.INTER_LINEAR)
+    area = cv2.warpAffine(mask, matrix, (SIDE, SIDE), flags=cv2.INTER_NEAREST)
+    kept, unsure = [], []
+    for kind, x0, y0, x1, y1 in items:
+        a, b = x0 * scale - left, x1 * scale - left
+        if flip:
+            a, b = SIDE - b, SIDE - a
+        c, d = y0 * scale - top, y1 * scale - top
+        inside = (max(0, a), max(0, c), min(SIDE, b), min(SIDE, d))
+        w, h = inside[2] - inside[0], inside[3] - inside[1]
+        if w <= 1 or h <= 1:
+            continue
+        small = w * h < 0.35 * (b - a) * (d - c) or max(w, h) < 7
+        (unsure if small else kept).append((kind, *inside))
+    return cut, area, kept, unsure
+
+
+def targets(kept: list[Item], unsure: list[Item], area: np.ndarray):
+    """heat (kinds, n, n), weight (n, n), box (4, n, n), where (n, n), ground (2, n, n): desk
+    and people; -1 unknown."""
+    n = SIDE // STRIDE
+    heat = np.zeros((len(KINDS), n, n), np.float32)
+    weight = np.ones((n, n), np.float32)
+    box = np.zeros((4, n, n), np.float32)
+    where = np.zeros((n, n), np.float32)
+    coarse = area[2::STRIDE, 2::STRIDE]
+    surface = np.isin(coarse, [*range(1, 20), DESK]).astype(np.float32)
+    if not (area == DESK).any():
+        surface[:] = -1
+    ground = np.stack([surface, (coarse == PEOPLE).astype(np.float32)])
+    for _, x0, y0, x1, y1 in unsure:
+        weight[int(y0 / STRIDE) : int(y1 / STRIDE) + 1, int(x0 / STRIDE) : int(x1 / STRIDE) + 1] = 0
+    ys, xs = np.mgrid[0:n, 0:n]
+    for kind, x0, y0, x1, y1 in sorted(kept, key=lambda i: -(i[3] - i[1]) * (i[4] - i[2])):
+        cx, cy = (x0 + x1) / 2 / STRIDE, (y0 + y1) / 2 / STRIDE
+        ix, iy = min(n - 1, int(cx)), min(n - 1, int(cy))
+        sx = max(0.7, (x1 - x0) / STRIDE / 10)
+        sy = max(0.7, (y1 - y0) / STRIDE / 10)
+        bump = np.exp(-((xs - ix) ** 2 / (2 * sx**2) + (ys - iy) ** 2 / (2 * sy**2)))
+        channel = heat[KINDS.index(kind)]
+        np.maximum(channel, bump, out=channel)
+        near = bump > 0.4
+        px, py = (xs + 0.5) * STRIDE, (ys + 0.5) * STRIDE
+        sides = np.stack([px - x0, py - y0, x1 - px, y1 - py]) / STRIDE
+        box[:, near] = np.log(np.maximum(sides[:, near], 0.15))
+        where[near] = 1
+        weight[iy, ix] = 1
+    return heat, weight, box, where, ground
+
+
+class Desks(IterableDataset):
+    """Crops without end. ``seed`` and the worker decide everything."""
+
+    def __init__(self, renders: Path | None, photos: Path | None, seed: int) -> None:
+        self.renders, self.seed = renders, seed
+        self.photos = coco(photos, held=False) if photos else []
+        self.photos = [one for one in self.photos if one[1] or hash(one[0].name) % 4]
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        info = torch.utils.data.get_worker_info()
+        rng = random.Random(self.seed * 1000 + (info.id if info else 0))
+        cv2.setNumThreads(1)
+        studio = Studio()
+        pool: list[Scene] = []
+        while True:
+            # Drawing costs more than cutting: each new picture joins a pool that is cut from.
+            drawn = self._picture(rng, studio)
+            if len(pool) < POOL:
+                pool.append(drawn)
+            else:
+                pool[rng.randrange(POOL)] = drawn
+            for _ in range(CROPS):
+                cut, area, kept, unsure = crop(*rng.choice(pool), rng)
+                if rng.random() < 0.2:
+                    cut = veil(cut, rng)
+                cut = webcam(cut, rng)
+                image = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1)))
+                yield image, *map(torch.from_numpy, targets(kept, unsure, area))
+
+    def _picture(self, rng: random.Random, studio: Studio) -> Scene:
+        chance = rng.random()
+        if self.photos and chance < 0.15:
+            return load_photo(rng.choice(self.photos))
+        if self.renders and chance < 0.3:
+            ready = rendered(self.renders, held=False)
+            if len(ready) > 8:
+                return load_rendered(rng.choice(ready))
+        rgb, mask, kinds = studio.scene(rng.randrange(2**31))
+        return rgb, mask, boxes_of(mask, kinds)

@@ -1,0 +1,166 @@
+"""Confusion and precision-recall on held-back pictures, beside a user's COCO detector.
+
+python evaluate.py --renders FOLDER --photos COCO_SHARE [--yolox yolox_nano.onnx] --out FILE.json
+
+Three sets: drawn desks of numbers that training cannot draw, ray-traced desks held back, COCO
+pictures held back. A box is right at an overlap of 0.4; the threshold is that of the watcher.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from data import boxes_of, coco, load_photo, load_rendered, rendered, webcam
+from items import KINDS
+from sketch import Studio
+
+from homeveil.desk.difference import CleanDesk
+from homeveil.desk.items import Detection, ItemDetector
+from homeveil.desk.supplied import SuppliedDetector
+from homeveil.desk.watcher import SURE
+from homeveil.grid import Box
+
+HELD = 2**33
+OVERLAP = 0.4
+LONG = 512
+
+
+def sized(rgb: np.ndarray) -> tuple[np.ndarray, float]:
+    """At the size the watcher looks at, sides that 32 divides."""
+    scale = min(LONG / max(rgb.shape[:2]), 1.15)
+    high, wide = (max(32, round(side * scale / 32) * 32) for side in rgb.shape[:2])
+    return cv2.resize(rgb, (wide, high), interpolation=cv2.INTER_AREA), scale
+
+
+def sets(args: argparse.Namespace):
+    """Name of a set -> pictures with their items."""
+    studio, rng = Studio(), random.Random(5)
+    drawn = []
+    for number in range(args.count):
+        rgb, mask, kinds = studio.scene(HELD + number)
+        drawn.append((webcam(rgb, rng), boxes_of(mask, kinds)))
+    yield "drawn", drawn
+    traced = [load_rendered(path) for path in rendered(args.renders, held=True)]
+    yield "ray_traced", [(webcam(rgb, rng), items) for rgb, _, items in traced]
+    photos = [load_photo(photo) for photo in coco(args.photos, held=True)]
+    yield "coco", [(rgb, [one for one in items if one[0] != "other"]) for rgb, _, items in photos]
+
+
+def score(pictures: list, detectors: list) -> dict[str, Any]:
+    """Counts per kind at the watcher's threshold, the curve, and the confusion."""
+    confusion: Counter[tuple[str, str]] = Counter()
+    wanted: Counter[str] = Counter()
+    ranked: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in KINDS}
+    for rgb, items in pictures:
+        small, _ = sized(np.ascontiguousarray(rgb))
+        sx, sy = small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]
+        truth = [(k, Box(a * sx, b * sy, c * sx, d * sy)) for k, a, b, c, d in items]
+        truth = [one for one in truth if max(one[1].width, one[1].height) >= 8]
+        wanted.update(kind for kind, _ in truth)
+        found = merged([one for look in detectors for one in look(small)])
+        free = list(truth)
+        for one in sorted(found, key=lambda d: -d.score):
+            kind = one.kind.value
+            best = max(free, key=lambda t: t[1].overlap(one.box), default=None)
+            on = best[0] if best and best[1].overlap(one.box) >= OVERLAP else None
+            ranked[kind].append((one.score, on == kind))
+            if one.score >= SURE[KINDS.index(kind)]:
+                confusion[on or "nothing", kind] += 1
+                if best and on:
+                    free.remove(best)
+        confusion.update((kind, "missed") for kind, _ in free)
+    return {"kinds": {k: curve(ranked[k], wanted[k]) for k in KINDS if wanted[k] or ranked[k]},
+            "confusion": {f"{a} -> {b}": n for (a, b), n in sorted(confusion.items())}}
+
+
+def merged(found: list[Detection]) -> list[Detection]:
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda d: -d.score):
+        if all(one.box.overlap(other.box) < 0.5 for other in kept):
+            kept.append(one)
+    return kept
+
+
+def curve(ranked: list[tuple[float, bool]], wanted: int) -> dict[str, Any]:
+    """Average precision and some points (threshold, precision, recall)."""
+    ranked = sorted(ranked, reverse=True)
+    right = np.cumsum([hit for _, hit in ranked])
+    points, precision = [], right / np.arange(1, len(ranked) + 1)
+    hits = [i for i, (_, hit) in enumerate(ranked) if hit]
+    area = float(sum(precision[i] for i in hits) / wanted) if wanted else 0.0
+    for threshold in (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7):
+        count = sum(s >= threshold for s, _ in ranked)
+        got = int(right[count - 1]) if count else 0
+        points.append([threshold, round(got / count, 3) if count else None,
+                       round(got / wanted, 3) if wanted else None])
+    return {"wanted": wanted, "average_precision": round(area, 3), "points": points}
+
+
+def against_clean(count: int, *, moved_lamp: bool) -> dict[str, Any]:
+    """Items found against the clean look of drawn desks, and boxes where no item is."""
+    studio, found, asked, false = Studio(), 0, 0, 0
+    for number in range(count):
+        empty, full, mask, kinds = studio.pair(HELD + number, moved_lamp=moved_lamp)
+        draw = np.random.default_rng(number)
+        empty, full = (
+            np.clip(cv2.resize(p, (576, 320)) + draw.normal(0, 2.5, (320, 576, 3)), 0, 255)
+            .astype(np.uint8) for p in (empty, full)
+        )
+        mask = cv2.resize(mask, (576, 320), interpolation=cv2.INTER_NEAREST)
+        zone = cv2.morphologyEx((mask > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9)))
+        zone = cv2.erode(zone, np.ones((9, 9)), borderValue=1).astype(bool)
+        half = cv2.resize(empty, (288, 160), interpolation=cv2.INTER_AREA)
+        difference = CleanDesk(half, (576, 320)).compare(full, zone, np.zeros_like(zone))
+        marked = cv2.resize(difference.mask.astype(np.uint8), (576, 320)) > 0
+        for one in range(1, len(kinds) + 1):
+            item = (mask == one) & zone
+            if item.sum() >= 60 and min(np.ptp(axis) for axis in np.nonzero(item)) >= 5:
+                asked += 1
+                found += (marked & item).sum() > 0.25 * item.sum()
+        near = cv2.dilate(((mask > 0) & (mask < 200)).astype(np.uint8), np.ones((15, 15))) > 0
+        for box in difference.boxes:
+            piece = (slice(int(box.y0), int(box.y1)), slice(int(box.x0), int(box.x1)))
+            false += (marked & near)[piece].sum() < 0.3 * max(1, marked[piece].sum())
+    return {"items": asked, "found": int(found), "false_boxes": int(false), "pictures": count}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=Path(__file__).with_name("desk_items.onnx"))
+    parser.add_argument("--renders", type=Path, required=True)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--yolox", type=Path)
+    parser.add_argument("--count", type=int, default=150)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    own = ItemDetector(args.model.read_bytes())
+    looks = {"own": [lambda rgb: own.look(rgb).items]}
+    if args.yolox:
+        theirs = SuppliedDetector(args.yolox.read_bytes())
+        looks["yolox"] = [theirs.look]
+        looks["both"] = [*looks["own"], theirs.look]
+    result: dict[str, Any] = {}
+    for name, pictures in sets(args):
+        result[name] = {who: score(pictures, look) for who, look in looks.items()}
+        result[name]["pictures"] = len(pictures)
+    result["against_clean"] = {
+        "same_lamp": against_clean(args.count, moved_lamp=False),
+        "other_lamp": against_clean(args.count, moved_lamp=True),
+    }
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    for name in ("drawn", "ray_traced", "coco"):
+        for who in looks:
+            kinds = result[name][who]["kinds"]
+            print(name, who, {k: (v["wanted"], v["average_precision"]) for k, v in kinds.items()})
+    print(result["against_clean"])
+
+
+if __name__ == "__main__":
+    main()

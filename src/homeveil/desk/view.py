@@ -1,0 +1,88 @@
+"""The part of the picture that is watched: a small picture of the zone, and what in it counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil import _kernels
+from homeveil.desk_rules import Point
+from homeveil.frames import VeiledFrame
+from homeveil.grid import Box
+
+Rgb = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+PIXELS = 80_000
+"""Size of the picture that is watched, whatever the frame's."""
+
+STEP = 32
+MARGIN = 0.04
+ANYWHERE: tuple[Point, ...] = ((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0))
+"""Where the work surface is looked for while no zone is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A box of the frame that holds the zone, and the size it is watched at.
+
+    Depends on the polygon and the frame's aspect alone, so that a look enrolled at one
+    resolution fits another. ``inside``: (height, width), True in the polygon.
+    """
+
+    polygon: tuple[Point, ...]
+    box: Box
+    size: tuple[int, int]
+    inside: Mask = field(repr=False)
+
+    @classmethod
+    def of(cls, polygon: tuple[Point, ...], width: int, height: int) -> View:
+        """The view of a zone in frames of ``width`` x ``height``."""
+        xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
+        box = Box(
+            max(0.0, min(xs) - MARGIN) * width,
+            max(0.0, min(ys) - MARGIN) * height,
+            min(1.0, max(xs) + MARGIN) * width,
+            min(1.0, max(ys) + MARGIN) * height,
+        )
+        scale = math.sqrt(PIXELS / max(box.area, 1.0))
+        wide, high = (
+            max(STEP, STEP * round(side * scale / STEP)) for side in (box.width, box.height)
+        )
+        corners = [
+            ((x * width - box.x0) / box.width * wide, (y * height - box.y0) / box.height * high)
+            for x, y in polygon
+        ]
+        inside = np.zeros((high, wide), np.uint8)
+        cv2.fillPoly(inside, [np.round(corners).astype(np.int32)], 1)
+        return cls(polygon, box, (wide, high), inside.astype(bool))
+
+    def picture(self, frame: VeiledFrame) -> Rgb:
+        """(height, width, 3) RGB of the view."""
+        return _kernels.thumbnail(frame, self.box, self.size)
+
+    def withheld(self, frame: VeiledFrame, cell: int) -> Mask:
+        """(height, width): what was painted over, and one pixel about it."""
+        wide, high = self.size
+        matrix = np.array(
+            [
+                [wide / self.box.width * cell, 0, 0],
+                [0, high / self.box.height * cell, 0],
+            ],
+            np.float32,
+        )
+        # A cell's centre lies half a cell from its corner; warpAffine maps centres.
+        matrix[0, 2] = (cell / 2 - self.box.x0) * wide / self.box.width - 0.5
+        matrix[1, 2] = (cell / 2 - self.box.y0) * high / self.box.height - 0.5
+        painted = cv2.warpAffine(
+            frame.withheld.astype(np.uint8),
+            matrix,
+            self.size,
+            flags=cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return np.asarray(cv2.dilate(painted, np.ones((3, 3), np.uint8)), bool)

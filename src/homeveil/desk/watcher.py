@@ -1,0 +1,286 @@
+"""Watches the desk in veiled frames and finds what comes to rest on it and what goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from homeveil.desk.difference import CleanDesk, Difference
+from homeveil.desk.findings import Change, Finding
+from homeveil.desk.items import KINDS, SAME, STRIDE, Detection, ItemDetector, Scene
+from homeveil.desk.supplied import SuppliedDetector
+from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks
+from homeveil.desk.view import ANYWHERE, Mask, Rgb, View
+from homeveil.desk_rules import DeskItem, DeskRules
+from homeveil.errors import FrameError
+from homeveil.frames import VeiledFrame
+from homeveil.grid import Box, Grid
+from homeveil.models import store
+from homeveil.policy import ModelFile
+from homeveil.profile.desk import DeskTemplate
+
+LOOK_SECONDS = 0.4
+"""Time between looks: a few a second are enough for what must lie still for over a second."""
+
+SURE: NDArray[np.float32] = np.array(
+    [0.42, 0.42, 0.42, 0.42, 0.42, 0.42, 0.42, 0.42, 0.42, 0.42], np.float32
+)
+"""Score of each kind from which a candidate is one, and has that name. Not calibrated yet: the
+first network is under-trained, and nothing of it reaches this; see models/desk_items/README.md."""
+
+NAMED_SHARE = 0.6
+"""Of ``SURE``: enough to name what the clean look already says is there."""
+
+PERSON = 0.5
+ON_SURFACE = 0.5
+LEAST_IN_ZONE = 0.5
+LEAST_DIFFERENT = 0.2
+STILL_THERE = 0.3
+"""Share of an item's place that differs from the clean desk while it is not gone."""
+
+ZONE_SEEN = 0.5
+"""Share of the zone that must be seen before it is called clean."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeskModels:
+    """Networks the watcher looks with."""
+
+    items: ItemDetector
+    supplied: SuppliedDetector | None = None
+
+    @classmethod
+    def load(cls, models: Mapping[str, ModelFile]) -> DeskModels:
+        """Our own detector, and the user's where the policy names one as ``desk_detector``.
+        ModelError when a file is missing or not the one meant."""
+        items = ItemDetector(store.ModelStore().locate("desk_items", models).read())
+        if "desk_detector" not in models:
+            return cls(items)
+        given = store.ModelStore().locate("desk_detector", models)
+        return cls(items, SuppliedDetector.of(given.read(), given.path.suffix))
+
+
+class DeskWatcher:
+    """Give it every veiled frame in order; it looks at a few of them.
+
+    rules: what is permitted, and the zone's name and polygon. models: see ``DeskModels``.
+    template: the zone and its clean look from the profile; the policy's polygon, where there
+    is one, narrows it. Without either, the work surface is found.
+    """
+
+    def __init__(
+        self, rules: DeskRules, models: DeskModels, template: DeskTemplate | None = None
+    ) -> None:
+        self._rules, self._models, self._template = rules, models, template
+        self._polygon = template.polygon if template is not None else rules.polygon
+        self._view: View | None = None
+        self._frame_size = (0, 0)
+        self._clean: CleanDesk | None = None
+        self._surface: NDArray[np.float32] | None = None
+        self._tracks = Tracks()
+        self._next_look = float("-inf")
+        self._numbers = 0
+        self._dirty = False
+
+    def look(self, frame: VeiledFrame) -> tuple[Finding, ...]:
+        """What changed, as of this frame. FrameError for anything but a veiled frame."""
+        if not isinstance(frame, VeiledFrame):
+            raise FrameError(f"the desk is watched in veiled frames, not {type(frame).__name__}")
+        seconds = frame.time.seconds
+        # A clock that was set back must not silence the watcher.
+        if self._next_look - LOOK_SECONDS <= seconds < self._next_look:
+            return ()
+        self._next_look = seconds + LOOK_SECONDS
+        view = self._settle(frame)
+        if frame.fault or frame.withheld.all():
+            return ()
+        unknown = view.withheld(frame, Grid.over(frame.width, frame.height).cell)
+        if unknown[view.inside].all():
+            return ()
+        rgb = view.picture(frame)
+        scene = self._models.items.look(rgb)
+        people = _enlarged(scene.people > PERSON, view.size) & ~unknown
+        zone = self._zone(view, scene, unknown)
+        found, different = self._candidates(rgb, scene, zone, unknown | people)
+        hidden = _sums(unknown | people)
+        occupied = _sums(different)
+
+        def unsure(box: Box) -> float:
+            still = _share(occupied, _half(box)) > STILL_THERE
+            return 1.0 if still else _share(hidden, box)
+
+        self._tracks.update(found, lambda box: _share(hidden, box), unsure, seconds)
+        return self._tell(seconds, float(unknown[view.inside].mean()))
+
+    def _settle(self, frame: VeiledFrame) -> View:
+        """The view for frames of this size; a new size starts it anew, items are kept."""
+        size = (frame.width, frame.height)
+        if self._view is None or size != self._frame_size:
+            old = self._view
+            self._view = View.of(self._polygon or ANYWHERE, *size)
+            self._frame_size = size
+            if old is None or old.size != self._view.size:
+                self._surface = None
+                self._tracks = Tracks()
+                if self._template is not None:
+                    self._clean = CleanDesk(self._template.clean, self._view.size)
+        return self._view
+
+    def _zone(self, view: View, scene: Scene, unknown: Mask) -> Mask:
+        """Where items count: the polygon, or the surface as seen so far."""
+        if self._polygon:
+            return view.inside
+        seen = ~unknown[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+        seen &= scene.people < PERSON
+        if self._surface is None:
+            self._surface = np.where(seen, scene.surface, 0.0).astype(np.float32)
+        else:
+            step = np.where(seen, 0.15, 0.0)
+            self._surface = (self._surface * (1 - step) + scene.surface * step).astype(np.float32)
+        surface = (self._surface > ON_SURFACE).astype(np.uint8)
+        surface = cv2.morphologyEx(surface, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+        return _enlarged(surface.astype(bool), view.size) & view.inside
+
+    def _candidates(
+        self, rgb: Rgb, scene: Scene, zone: Mask, unknown: Mask
+    ) -> tuple[list[Candidate], Mask]:
+        """What may be an item, and where anything differs from the clean desk."""
+        seen = list(scene.items)
+        if self._models.supplied is not None:
+            seen = _joined(seen, self._models.supplied.look(rgb))
+        in_zone = _sums(zone)
+        seen = [one for one in seen if _share(in_zone, one.box) >= LEAST_IN_ZONE]
+        if self._clean is None:
+            sure = [
+                Candidate(one.box, one.scores)
+                for one in seen
+                if (one.scores >= SURE).any() and _visible(unknown, one.box)
+            ]
+            return sure, np.zeros((1, 1), bool)
+        difference = self._clean.compare(rgb, zone, unknown)
+        return self._against_clean(difference, seen, unknown), difference.mask
+
+    @staticmethod
+    def _against_clean(
+        difference: Difference, seen: list[Detection], unknown: Mask
+    ) -> list[Candidate]:
+        """What differs, with names; a detection counts only where something differs."""
+        different = _sums(difference.mask)
+        found = [
+            Candidate(one.box, one.scores)
+            for one in seen
+            if (one.scores >= SURE).any()
+            and _share(different, _half(one.box)) >= LEAST_DIFFERENT
+            and _visible(unknown, one.box)
+        ]
+        for box in difference.boxes:
+            inside = sum(box.shared(one.box) for one in found)
+            if inside > 0.5 * box.area or not _visible(unknown, box) or _cut(unknown, box):
+                continue
+            best = max(seen, key=lambda one: box.overlap(one.box), default=None)
+            named = best is not None and box.overlap(best.box) > SAME
+            found.append(Candidate(box, best.scores if named and best else NO_NAME))
+        return found
+
+    def _tell(self, seconds: float, unseen: float) -> tuple[Finding, ...]:
+        findings = []
+        kept: list[Track] = []
+        for track in self._tracks.all:
+            if not track.number and Tracks.ripe(track, seconds):
+                findings += self._appeared(track, seconds)
+            if not track.number or not Tracks.gone(track, seconds):
+                kept.append(track)
+            elif self._counts(track):
+                findings.append(self._finding(Change.CLEARED, track, seconds))
+        self._tracks.all = kept
+        left = any(track.number and self._counts(track) for track in kept)
+        if self._dirty and not left and unseen < ZONE_SEEN:
+            self._dirty = False
+            findings.append(Finding(Change.CLEAN, self._rules.zone, None, 0, 1.0, seconds))
+        return tuple(findings)
+
+    def _appeared(self, track: Track, seconds: float) -> list[Finding]:
+        surely = SURE * NAMED_SHARE if self._clean is not None else SURE
+        track.kind, _ = track.name(surely)
+        self._numbers += 1
+        track.number = self._numbers
+        if not self._counts(track):
+            return []
+        self._dirty = True
+        return [self._finding(Change.APPEARED, track, seconds)]
+
+    def _counts(self, track: Track) -> bool:
+        return track.kind is not None and track.kind not in self._rules.permitted
+
+    def _finding(self, change: Change, track: Track, seconds: float) -> Finding:
+        confidence = 0.5
+        if track.kind in KINDS:
+            confidence = float(track.scores[KINDS.index(track.kind)])
+        item = track.kind or DeskItem.UNKNOWN
+        return Finding(change, self._rules.zone, item, track.number, confidence, seconds)
+
+
+def _joined(ours: list[Detection], theirs: tuple[Detection, ...]) -> list[Detection]:
+    """Both detectors' items; where they agree on the place, the higher score of each kind."""
+    joined = list(ours)
+    for one in theirs:
+        at = next((i for i, own in enumerate(joined) if own.box.overlap(one.box) > SAME), None)
+        if at is None:
+            joined.append(one)
+        else:
+            own = joined[at]
+            joined[at] = Detection(own.box, np.maximum(own.scores, one.scores))
+    return joined
+
+
+def _enlarged(mask: Mask, size: tuple[int, int]) -> Mask:
+    return np.asarray(
+        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool
+    )
+
+
+def _sums(mask: Mask) -> NDArray[np.int32]:
+    """Integral of a mask, for ``_share``."""
+    return np.asarray(cv2.integral(mask.astype(np.uint8)), np.int32)
+
+
+def _half(box: Box) -> Box:
+    return Box(box.x0 / 2, box.y0 / 2, box.x1 / 2, box.y1 / 2)
+
+
+def _share(integral: NDArray[np.int32], box: Box) -> float:
+    """Share of ``box`` that is set in a mask; see ``_sums``."""
+    rows, cols = integral.shape
+    x0, x1 = (int(np.clip(round(x), 0, cols - 1)) for x in (box.x0, box.x1))
+    y0, y1 = (int(np.clip(round(y), 0, rows - 1)) for y in (box.y0, box.y1))
+    if x1 <= x0 or y1 <= y0:
+        return 0.0
+    total = integral[y1, x1] - integral[y0, x1] - integral[y1, x0] + integral[y0, x0]
+    return float(total) / ((x1 - x0) * (y1 - y0))
+
+
+def _visible(unknown: Mask, box: Box) -> bool:
+    """Whether enough of it is seen; half hidden, it waits."""
+    rows, cols = unknown.shape
+    y0, y1 = max(0, int(box.y0)), min(rows, int(np.ceil(box.y1)))
+    x0, x1 = max(0, int(box.x0)), min(cols, int(np.ceil(box.x1)))
+    piece = unknown[y0:y1, x0:x1]
+    return bool(piece.size) and float(piece.mean()) < 0.35
+
+
+def _cut(unknown: Mask, box: Box, reach: int = 8) -> bool:
+    """Whether a side of the box lies along something unknown: more of it may be there."""
+    rows, cols = unknown.shape
+    y0, y1 = max(0, int(box.y0)), min(rows, int(np.ceil(box.y1)))
+    x0, x1 = max(0, int(box.x0)), min(cols, int(np.ceil(box.x1)))
+    sides = (
+        unknown[y0:y1, max(0, x0 - reach) : x0],
+        unknown[y0:y1, x1 : x1 + reach],
+        unknown[max(0, y0 - reach) : y0, x0:x1],
+        unknown[y1 : y1 + reach, x0:x1],
+    )
+    return any(side.size and float(side.mean()) > 0.4 for side in sides)

@@ -1,0 +1,195 @@
+"""The desk's watcher, on frames made by the real veil."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from desk_tops import (
+    GRID,
+    NOTHING,
+    POLYGON,
+    RATE,
+    RULES,
+    clean_template,
+    desk,
+    shadowed,
+    veiled,
+    watch,
+    with_arm,
+    with_card,
+)
+from homeveil.desk.enrolling import DeskEnrollment
+from homeveil.desk.findings import Change
+from homeveil.desk.watcher import LOOK_SECONDS, DeskModels, DeskWatcher
+from homeveil.desk_rules import DeskItem, DeskRules
+from homeveil.errors import EnrollmentError, FrameError
+from homeveil.pictures import frame_from_array
+from homeveil.profile.desk import DeskTemplate
+
+
+@pytest.fixture(scope="module")
+def models() -> DeskModels:
+    return DeskModels.load({})
+
+
+@pytest.fixture(scope="module")
+def template(models: DeskModels) -> DeskTemplate:
+    return clean_template(models)
+
+
+@pytest.fixture
+def watcher(models: DeskModels, template: DeskTemplate) -> DeskWatcher:
+    rules = DeskRules(polygon=POLYGON, permitted=frozenset())
+    return DeskWatcher(rules, models, template)
+
+
+def test_takes_nothing_but_veiled_frames(watcher: DeskWatcher) -> None:
+    """A raw frame is refused."""
+    with pytest.raises(FrameError):
+        watcher.look(frame_from_array(desk(), "rgb", 0.0))  # type: ignore[arg-type]
+
+
+def test_a_clean_desk_is_silent(watcher: DeskWatcher) -> None:
+    """Nothing there, nothing told."""
+    assert watch(watcher, lambda _: desk(), 8) == []
+
+
+def test_an_item_appears_once_within_three_seconds_and_clears(watcher: DeskWatcher) -> None:
+    """It comes to rest, stays for long, goes: three findings, the desk clean at the end."""
+    item = with_card(desk(), 300, 270)
+    assert watch(watcher, lambda _: desk(), 3) == []
+    found = watch(watcher, lambda _: item, 12, start=3)
+    assert [one.change for one in found] == [Change.APPEARED]
+    assert found[0].seconds - 3 <= 3.0
+    gone = watch(watcher, lambda _: desk(), 6, start=15)
+    assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
+    assert gone[0].number == found[0].number
+    assert gone[1].item is None
+    assert gone[1].number == 0
+
+
+@pytest.mark.parametrize("size", [(14, 12), (24, 10), (60, 34), (150, 60)])
+@pytest.mark.parametrize("level", [10, 60, 230])
+def test_any_thing_is_found_against_the_clean_desk(
+    watcher: DeskWatcher, size: tuple[int, int], level: int
+) -> None:
+    """Known or not, dark or light, from some 3 cm on."""
+    found = watch(watcher, lambda _: with_card(desk(), 250, 260, *size, level), 4)
+    assert [one.change for one in found] == [Change.APPEARED]
+
+
+def test_a_hand_that_passes_is_no_item(watcher: DeskWatcher) -> None:
+    """An arm that moves over the desk raises nothing, nor does its shadow."""
+    assert watch(watcher, lambda now: with_arm(desk(), 40 + int(50 * now)), 10) == []
+
+
+@pytest.mark.parametrize("depth", [0.75, 0.5])
+def test_a_shadow_is_no_item(watcher: DeskWatcher, depth: float) -> None:
+    """Neither one that wanders nor one that stays."""
+    assert watch(watcher, lambda _: shadowed(desk(), 330, depth), 6) == []
+    moving = watch(watcher, lambda now: shadowed(desk(), 100 + int(40 * now), depth), 6, start=6)
+    assert moving == []
+
+
+@pytest.mark.parametrize("gain", [0.55, 0.8, 1.3])
+def test_light_that_is_switched_is_no_item(watcher: DeskWatcher, gain: float) -> None:
+    """The whole desk turns darker or lighter at once, and warmer."""
+    assert watch(watcher, lambda _: desk(), 2) == []
+    warm = np.array((1.04, 1.0, 0.94)) * gain
+    lit = np.clip(desk() * warm, 0, 255).astype(np.uint8)
+    assert watch(watcher, lambda _: lit, 6, start=2) == []
+    thing = np.clip(with_card(desk(), 400, 260) * warm, 0, 255).astype(np.uint8)
+    assert [one.change for one in watch(watcher, lambda _: thing, 4, start=8)] == [Change.APPEARED]
+
+
+def test_nothing_is_told_while_the_zone_is_veiled(watcher: DeskWatcher) -> None:
+    """What nobody sees neither appears nor clears."""
+    item = with_card(desk(), 300, 270)
+    found = watch(watcher, lambda _: item, 6, withheld=lambda _: ~NOTHING)
+    assert found == []
+    assert len(watch(watcher, lambda _: item, 4, start=6)) == 1
+    assert watch(watcher, lambda _: desk(), 8, start=10, withheld=lambda _: ~NOTHING) == []
+    told = [one.change for one in watch(watcher, lambda _: desk(), 5, start=18)]
+    assert told == [Change.CLEARED, Change.CLEAN]
+
+
+def test_an_item_half_veiled_waits(watcher: DeskWatcher) -> None:
+    """It is told when it is seen, not while most of it is painted over."""
+    item = with_card(desk(), 300, 270, 64, 40)
+    half = NOTHING.copy()
+    half[:, : 344 // GRID.cell] = True
+    assert watch(watcher, lambda _: item, 6, withheld=lambda _: half) == []
+    assert [one.change for one in watch(watcher, lambda _: item, 4, start=6)] == [Change.APPEARED]
+
+
+def test_an_item_that_is_covered_stays(watcher: DeskWatcher) -> None:
+    """A veil over it for a while is no clearing, and no second appearing afterwards."""
+    item = with_card(desk(), 300, 270)
+    assert len(watch(watcher, lambda _: item, 4)) == 1
+    over = GRID.cells_in(GRID.box(GRID.window(_box(280, 250, 400, 330))))
+    assert watch(watcher, lambda _: item, 6, start=4, withheld=lambda _: over) == []
+    assert watch(watcher, lambda _: item, 4, start=10) == []
+
+
+def test_permitted_kinds_are_silent(models: DeskModels, template: DeskTemplate) -> None:
+    """With everything permitted nothing is told, whatever lies there."""
+    rules = DeskRules(polygon=POLYGON, permitted=frozenset(DeskItem))
+    watcher = DeskWatcher(rules, models, template)
+    assert watch(watcher, lambda _: with_card(desk(), 300, 270), 5) == []
+    assert watch(watcher, lambda _: desk(), 5, start=5) == []
+
+
+def test_looks_are_few(models: DeskModels, template: DeskTemplate) -> None:
+    """The network runs a few times a second whatever the frame rate."""
+    watcher = DeskWatcher(RULES, models, template)
+    looks = 0
+    inner = models.items.look
+
+    class Counting:
+        def look(self, rgb: np.ndarray) -> object:
+            nonlocal looks
+            looks += 1
+            return inner(rgb)
+
+    watcher._models = DeskModels(Counting())  # type: ignore[arg-type]
+    for number in range(60):
+        watcher.look(veiled(desk(), number / 30))
+    assert looks <= 2 / LOOK_SECONDS + 1
+
+
+def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:
+    """After a jump of the clock into the past it goes on looking."""
+    assert watch(watcher, lambda _: desk(), 2, start=100) == []
+    found = watch(watcher, lambda _: with_card(desk(), 300, 270), 5, start=0)
+    assert [one.change for one in found] == [Change.APPEARED]
+
+
+def test_a_corner_that_was_never_seen_is_not_compared(models: DeskModels) -> None:
+    """A part withheld at enrollment finds nothing later, and the rest does."""
+    enrollment = DeskEnrollment(models.items, POLYGON)
+    corner = NOTHING.copy()
+    corner[:, : 80 // GRID.cell] = True
+    for number in range(5):
+        enrollment.take(veiled(desk(), number / RATE, corner))
+    rules = DeskRules(polygon=POLYGON, permitted=frozenset())
+    watcher = DeskWatcher(rules, models, enrollment.finish())
+    assert watch(watcher, lambda _: desk(), 4) == []
+    assert watch(watcher, lambda _: with_card(desk(), 10, 270, 40, 30), 4, start=4) == []
+    both = with_card(with_card(desk(), 10, 270, 40, 30), 400, 270)
+    assert len(watch(watcher, lambda _: both, 4, start=8)) == 1
+
+
+def test_a_desk_with_somebody_in_it_is_not_enrolled(models: DeskModels) -> None:
+    """What was withheld must not become part of the clean look."""
+    enrollment = DeskEnrollment(models.items, POLYGON)
+    for number in range(5):
+        enrollment.take(veiled(desk(), number / RATE, ~NOTHING))
+    with pytest.raises(EnrollmentError):
+        enrollment.finish()
+
+
+def _box(x0: int, y0: int, x1: int, y1: int):
+    from homeveil.grid import Box
+
+    return Box(x0, y0, x1, y1)
