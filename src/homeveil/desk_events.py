@@ -29,9 +29,10 @@ from homeveil.desk.times import Clock, Recorded
 from homeveil.desk_rules import DeskRules
 from homeveil.emit.events.delivery import Delivery, DeliveryTally
 from homeveil.emit.events.places import open_place, read_place
-from homeveil.errors import EventError, UsageError
+from homeveil.errors import UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.policy import ModelFile
+from homeveil.profile.desk import DeskTemplate
 from homeveil.scoped import Scoped
 
 _log = logging.getLogger("homeveil")
@@ -63,8 +64,9 @@ class DeskEvents(Scoped):
 
     to: file names, ``-``, URLs (see :mod:`homeveil.emit.events.places`), or sinks of one's own.
     rules: the policy's. clock: what the time of an event is; ``Live()`` for a camera. watcher:
-    what sees; homeveil's own if left out, with the policy's ``models``. patience_seconds: how
-    long ``close`` waits for places that take nothing.
+    what sees; homeveil's own if left out, with the policy's ``models`` and the clean desk of an
+    opened profile as ``template``. patience_seconds: how long ``close`` waits for places that
+    take nothing.
 
     Taking a frame never waits for a place. Raises EventError, ModelError.
     """
@@ -77,6 +79,7 @@ class DeskEvents(Scoped):
         clock: Clock = Recorded(),  # noqa: B008  frozen
         watcher: Watcher | None = None,
         models: Mapping[str, ModelFile] | None = None,
+        template: DeskTemplate | None = None,
         patience_seconds: float = 10.0,
     ) -> None:
         rules = rules or DeskRules()
@@ -87,7 +90,7 @@ class DeskEvents(Scoped):
         if len(set(named)) != len(named):
             raise UsageError("desk events are to go to one place twice; name each once")
         site = Site.of_installation()
-        self._watcher = watcher or _own_watcher(rules, models or {})
+        self._watcher = watcher or _own_watcher(rules, models or {}, template)
         self._deliveries: list[Delivery] = []
         self._faults = 0
         self._finished = False
@@ -146,13 +149,17 @@ class DeskEvents(Scoped):
                 stack.callback(delivery.close)
 
 
-def _own_watcher(rules: DeskRules, models: Mapping[str, ModelFile]) -> Watcher:
+def _own_watcher(
+    rules: DeskRules, models: Mapping[str, ModelFile], template: DeskTemplate | None
+) -> Watcher:
     """What sees, of our own."""
-    import importlib
+    from homeveil.desk.watcher import DeskModels, DeskWatcher
 
-    try:
-        module = importlib.import_module("homeveil.desk.watcher")
-    except ModuleNotFoundError as error:
-        raise EventError("this homeveil has no desk watcher; pass a watcher of your own") from error
-    watcher: Watcher = module.DeskWatcher(rules, module.DeskModels.load(models))
-    return watcher
+    if template is None and "desk_detector" not in models:
+        # Silence must not pass for a clean desk.
+        _log.warning(
+            "the desk detector that comes with homeveil is too little trained to name items: no "
+            "event does not mean a clean desk; name a detector of your own in the policy "
+            "([models.desk_detector])"
+        )
+    return DeskWatcher(rules, DeskModels.load(models), template)
