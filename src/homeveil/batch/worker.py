@@ -1,0 +1,40 @@
+"""A worker process of the pool: a job a line on standard input, an outcome a line back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+
+from homeveil.batch.jobs import Job
+from homeveil.batch.work import clear
+
+
+def main(cores: str) -> None:
+    """Work until standard input ends, on these cores (numbers with commas)."""
+    if hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    answers = os.dup(1)
+    # Whatever a library prints must not stand between the answers.
+    os.dup2(2, 1)
+    jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    while True:
+        outcome = clear(Job.from_json(jobs.get()))
+        _write(answers, outcome.to_json().encode() + b"\n")
+
+
+def _listen(jobs: queue.SimpleQueue[str]) -> None:
+    """Take jobs. When nobody is there any more to take the answer, the worker ends at once:
+    somebody else may be about to do the same file."""
+    for line in sys.stdin:
+        jobs.put(line)
+    os._exit(0)
+
+
+def _write(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
