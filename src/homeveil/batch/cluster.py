@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from homeveil.batch import places
+from homeveil.batch.cores import keep_to_free
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Job, Outcome
 from homeveil.batch.work import clear
@@ -59,7 +60,7 @@ class Cluster(Engine):
 
     def submit(self, job: Job) -> None:
         with self._told():
-            self._running[self._task.remote(job.to_json())] = job
+            self._running[self._task.remote(job.to_json(), self._cores)] = job
 
     def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
         if not self._running:
@@ -97,5 +98,6 @@ class Cluster(Engine):
         self._ray.shutdown()
 
 
-def _clear(job: str) -> str:
+def _clear(job: str, cores: int) -> str:
+    keep_to_free(cores)
     return clear(Job.from_json(job)).to_json()

@@ -8,16 +8,15 @@ dies; the file it was at counts as lost.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import selectors
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from homeveil.batch import places
+from homeveil.batch.cores import available_cores, shares
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Job, Outcome
 from homeveil.errors import IsolationError, UsageError
@@ -142,13 +141,6 @@ class Pool(Engine):
         self._selector.close()
 
 
-def available_cores() -> list[int]:
-    """Numbers of the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
 def default_workers() -> int:
     """One for each core, fewer where memory is short."""
     return max(1, min(len(available_cores()), available_bytes() // BYTES_PER_WORKER))
@@ -166,11 +158,3 @@ def available_bytes() -> int:
         most = int((group / "memory.max").read_text("ascii"))
         room.append(most - int((group / "memory.current").read_text("ascii")))
     return max(0, min(room))
-
-
-def shares(cores: Sequence[int], workers: int) -> list[frozenset[int]]:
-    """The cores of each worker: even shares, or one core for several workers."""
-    if workers >= len(cores):
-        return [frozenset({cores[number % len(cores)]}) for number in range(workers)]
-    bounds = [number * len(cores) // workers for number in range(workers + 1)]
-    return [frozenset(cores[a:b]) for a, b in itertools.pairwise(bounds)]

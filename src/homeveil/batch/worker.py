@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import sys
 import threading
 
+from homeveil.batch.cores import keep_to
 from homeveil.batch.jobs import Job
 from homeveil.batch.work import clear
 
 
 def main(cores: str) -> None:
     """Work until standard input ends, on these cores (numbers with commas)."""
-    if hasattr(os, "sched_setaffinity"):
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    keep_to(int(core) for core in cores.split(","))
     answers = os.dup(1)
     # Whatever a library prints must not stand between the answers.
     os.dup2(2, 1)
