@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from homeveil.media.reader import VideoReader
     from homeveil.media.sound_reader import SoundReader
     from homeveil.media.sound_track import SoundFormat
+    from homeveil.media.stretches import Stretch
 
 _log = logging.getLogger("homeveil")
 
@@ -42,13 +43,14 @@ _WARM_WIDTH, _WARM_HEIGHT = 256, 144
 class Order:
     """What to clear. source: a file. profile: whom to show and hear, open or still locked,
     or None for nobody. sound_alone: leave the picture out. sound_track: which one, counted
-    from 0, or None for the file's default."""
+    from 0, or None for the file's default. stretch: of the picture, without sound; or all."""
 
     source: Path
     profile: Profile | LockedProfile | None
     policy: Policy
     sound_alone: bool = False
     sound_track: int | None = None
+    stretch: Stretch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,10 @@ class _PictureAndSound(FileClearing):
         # The codec library is loaded late: `import homeveil` must stay light.
         from homeveil.media.reader import VideoReader
 
-        policy = self.order.policy
+        policy, stretch = self.order.policy, self.order.stretch
         models = load_models(policy.models)
-        self._reader = reader = self._stack.enter_context(VideoReader(self.order.source))
+        begin = stretch.begin if stretch is not None else None
+        self._reader = reader = self._stack.enter_context(VideoReader(self.order.source, begin))
         self._sound = self._open_sound(reader)
         self.models = dict(models.sha256)
         if self._sound is None:
@@ -170,7 +173,7 @@ class _PictureAndSound(FileClearing):
             reader.height,
             reader.frame_rate,
             reader.sample_aspect_ratio,
-            reader.frame_count_hint,
+            stretch.frames if stretch else reader.frame_count_hint,
             reader.duration_seconds,
             self._sound.form if self._sound is not None else None,
         )
@@ -182,7 +185,8 @@ class _PictureAndSound(FileClearing):
 
     def _open_sound(self, reader: VideoReader) -> _SoundBeside | None:
         """The sound of the file whose picture is being read, opened a second time."""
-        if self.order.policy.sound is Sound.WITHHELD or not reader.has_audio:
+        withheld = self.order.policy.sound is Sound.WITHHELD
+        if withheld or self.order.stretch is not None or not reader.has_audio:
             return None
         from homeveil.media.sound_reader import SoundReader
 
@@ -206,7 +210,24 @@ class _PictureAndSound(FileClearing):
             yield from self._sound.rest()
 
     def _frames(self) -> Iterator[VeiledFrame]:
+        stretch = self.order.stretch
+        if stretch is None:
+            for raw in self._reader:
+                yield from self._redactor.process(raw)
+            yield from self._redactor.flush()
+            return
+        # It starts denied, like any recording; what is looked at before and after is not given.
+        self.tally = Tally()
+        for veiled in self._around(stretch):
+            if stretch.holds(veiled.time.pts):
+                self.tally.add(veiled)
+                yield veiled
+
+    def _around(self, stretch: Stretch) -> Iterator[VeiledFrame]:
+        end = None if stretch.stop is None else stretch.stop + stretch.after
         for raw in self._reader:
+            if end is not None and raw.time.pts >= end:
+                break
             yield from self._redactor.process(raw)
         yield from self._redactor.flush()
 
