@@ -20,6 +20,9 @@ from homeveil.batch.jobs import Job, Outcome
 from homeveil.batch.work import clear
 from homeveil.errors import IsolationError, UsageError
 
+_STORE_BYTES = 100 << 20
+"""The least that Ray takes; nothing of ours needs it."""
+
 
 class Cluster(Engine):
     """Workers on Ray. address: of a cluster (``auto`` for the one this machine belongs to),
@@ -42,7 +45,11 @@ class Cluster(Engine):
         self._running: dict[Any, Job] = {}
         here: dict[str, Any] = {}
         if address is None:
-            here = {"num_cpus": workers, "include_dashboard": False}
+            # Ray takes orders from whoever reaches its ports.
+            here = {
+                "num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1",
+                "object_store_memory": _STORE_BYTES,
+            }  # fmt: skip
         try:
             ray.init(address=address or "local", log_to_driver=False, **here)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -93,7 +100,7 @@ class Cluster(Engine):
         for reference, job in self._running.items():
             with contextlib.suppress(Exception):
                 self._ray.cancel(reference, force=True)
-            places.remove_folder(job.staging)
+            places.remove_staged(job.staging)
         self._running.clear()
         self._ray.shutdown()
 

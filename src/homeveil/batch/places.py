@@ -11,7 +11,6 @@ import functools
 import glob
 import hashlib
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,9 +25,6 @@ _WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
 """Stores in which an object shows only when all of it has come."""
 
 _SSH = ("sftp", "ssh")
-
-STAGING = ".homeveil-"
-"""How names of unfinished things begin; never taken for inputs."""
 
 
 def is_remote(url: str) -> bool:
@@ -204,8 +200,9 @@ def make_folder(url: str) -> None:
         raise OutputError(f"{url}: its folder cannot be made ({error.strerror})") from error
 
 
-def publish(path: Path, url: str) -> None:
-    """Put a whole local file under its final name, in one step. Raises OutputError."""
+def publish(path: Path, url: str, staging: str) -> None:
+    """Put a whole local file under its final name, in one step; by way of the name ``staging``
+    where uploads show while they go on. Raises OutputError."""
     try:
         if not is_remote(url):
             os.replace(path, local_path(url))
@@ -214,14 +211,12 @@ def publish(path: Path, url: str) -> None:
         if _scheme(url) in _WHOLE_UPLOADS:
             system.put_file(str(path), target)
             return
-        folder, _, name = target.rpartition("/")
-        part = f"{folder}/{STAGING}{secrets.token_hex(8)}.{name[-100:]}.part"
+        part = _filesystem(staging)[1]
         try:
             system.put_file(str(path), part)
             system.mv(part, target)
         except BaseException:
-            with contextlib.suppress(Exception):
-                system.rm_file(part)
+            remove_staged(staging)
             raise
     except HomeveilError:
         raise
@@ -229,8 +224,8 @@ def publish(path: Path, url: str) -> None:
         raise OutputError(f"{url}: cannot be written ({error}); nothing was left there") from error
 
 
-def remove_folder(url: str) -> None:
-    """Remove a folder of unfinished things, if it is there; a failure is let be."""
+def remove_staged(url: str) -> None:
+    """Remove what is staged at ``url``, if it is there; a failure is let be."""
     with contextlib.suppress(Exception):
         if not is_remote(url):
             shutil.rmtree(local_path(url), ignore_errors=True)
@@ -260,7 +255,9 @@ def _filesystem(url: str) -> tuple[Any, str]:
         known = ", ".join(("s3", "sftp", "file"))
         raise UsageError(f"{url}: no such kind of URL; {known} and what fsspec knows") from error
     except Exception as error:
-        raise InputError(f"{url}: cannot be reached ({error}); check server and keys") from error
+        raise InputError(
+            f"{url}: cannot be reached ({error}); check server, keys and known_hosts"
+        ) from error
     return system, path
 
 

@@ -117,7 +117,7 @@ class Pool(Engine):
                     " `homeveil doctor`"
                 )
             return []
-        places.remove_folder(dead.job.staging)
+        places.remove_staged(dead.job.staging)
         code = dead.process.returncode
         how = f"killed by signal {-code}" if code < 0 else f"status {code}"
         return [(dead.job, Outcome(f"{dead.job.source}: its worker died ({how})", lost=True))]
@@ -136,7 +136,7 @@ class Pool(Engine):
         for worker in self._workers:
             self._end(worker)
             if worker.job is not None:
-                places.remove_folder(worker.job.staging)
+                places.remove_staged(worker.job.staging)
         self._workers.clear()
         self._selector.close()
 

@@ -115,7 +115,8 @@ class Run:
             self._held.append(job)
             return
         # What a killed attempt left; one that still lives somewhere can then not publish.
-        places.remove_folder(dataclasses.replace(job, attempt=start - 1).staging)
+        if start > 1:
+            places.remove_staged(dataclasses.replace(job, attempt=start - 1).staging)
         known = one.basis.content if one.standing is Standing.CHANGED else ""
         engine.submit(dataclasses.replace(job, attempt=start, known_content=known))
         self._running[job.target] = one
@@ -124,7 +125,7 @@ class Run:
         """Note it; gives the job if it is to be tried again."""
         one = self._running.pop(job.target)
         if outcome.lost:
-            places.remove_folder(job.staging)
+            places.remove_staged(job.staging)
         if outcome.unchanged:
             self._state.set_stamp(job.target, one.stamp)
             kind = "done"

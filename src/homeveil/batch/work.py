@@ -83,7 +83,7 @@ def _clear(job: Job) -> Outcome:
         if places.stamp(str(source)) != before:
             raise InputError(f"{job.source}: changed while it was read; try again when it is whole")
         sizes = source.stat().st_size, target.stat().st_size
-        places.publish(target, job.target)
+        places.publish(target, job.target, job.staging)
     return Outcome(content=content, report=asdict(report), bytes_in=sizes[0], bytes_out=sizes[1])
 
 
@@ -97,12 +97,12 @@ def _staging(job: Job) -> Iterator[Path]:
             yield Path(folder)
         return
     staged = places.local_path(job.staging)
-    places.remove_folder(job.staging)
+    places.remove_staged(job.staging)
     staged.mkdir(mode=0o700)
     try:
         yield staged
     finally:
-        places.remove_folder(job.staging)
+        places.remove_staged(job.staging)
 
 
 def _profile(job: Job, folder: Path) -> LockedProfile | None:
