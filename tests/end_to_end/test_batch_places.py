@@ -89,14 +89,17 @@ class Sftp:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        starting = asyncssh.listen(
-            "127.0.0.1",
-            0,
-            server_host_keys=[host],
-            authorized_client_keys=str(home / "allowed"),
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root)),
-        )
-        self.server = asyncio.run_coroutine_threadsafe(starting, self.loop).result(30)
+
+        async def listen() -> object:
+            return await asyncssh.listen(
+                "127.0.0.1",
+                0,
+                server_host_keys=[host],
+                authorized_client_keys=str(home / "allowed"),
+                sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root)),
+            )
+
+        self.server = asyncio.run_coroutine_threadsafe(listen(), self.loop).result(30)
         self.port = self.server.sockets[0].getsockname()[1]
         public = host.export_public_key().decode().strip()
         self.known = f"[127.0.0.1]:{self.port} {public}\n"

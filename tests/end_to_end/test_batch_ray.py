@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -22,6 +23,9 @@ from commands import PASSPHRASE, Run
 STATE = ".homeveil-batch.sqlite"
 ENROLL = Path(__file__).parents[2] / "examples" / "enroll"
 
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+"""Lets nobody else on this machine give orders to the cluster."""
+
 pytest.importorskip("ray")
 
 
@@ -32,12 +36,11 @@ class Node:
         where = ["--head", "--port", str(port)] if head else ["--address", f"127.0.0.1:{port}"]
         if head:
             where += ["--include-dashboard=false", "--temp-dir", str(folder)]
-        environment = {**os.environ, **PASSPHRASE, "RAY_USAGE_STATS_ENABLED": "0"}
+        environment = {**os.environ, **PASSPHRASE, **TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
         with open(folder / f"log-{head}", "w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ray.scripts.scripts", "start", *where, "--block",
-                 "--num-cpus", "1", "--object-store-memory", "100000000",
-                 "--node-ip-address", "127.0.0.1"],
+                 "--num-cpus", "1", "--object-store-memory", "100000000"],
                 stdout=log, stderr=log, env=environment, start_new_session=True,
             )  # fmt: skip
 
@@ -124,7 +127,7 @@ def test_a_killed_node_loses_nothing(ray_folder: Path, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "homeveil.cli", "batch", str(tmp_path / "in"), "--out",
                    str(out), "--nobody", "--engine", "ray", "--ray-address",
                    f"127.0.0.1:{port}", "--json"]  # fmt: skip
-        environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+        environment = {**os.environ, **TOKEN, "XDG_STATE_HOME": str(tmp_path / "state")}
         with open(tmp_path / "log", "w") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:

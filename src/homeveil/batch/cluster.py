@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -36,6 +37,10 @@ class Cluster(Engine):
     ) -> None:
         # Ray would send figures about its use to its makers.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if address is None:
+            # Ray takes orders from whoever reaches its ports and knows the token.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         try:
             import ray
         except ImportError as error:
@@ -45,7 +50,6 @@ class Cluster(Engine):
         self._running: dict[Any, Job] = {}
         here: dict[str, Any] = {}
         if address is None:
-            # Ray takes orders from whoever reaches its ports.
             here = {
                 "num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1",
                 "object_store_memory": _STORE_BYTES,

@@ -39,9 +39,14 @@ class _Worker:
 class Pool(Engine):
     """``workers`` processes, as many as cores and memory allow if None. Raises UsageError."""
 
+    start = "from homeveil.batch.worker import main; main"
+    """What a worker runs, called with its cores."""
+
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
             raise UsageError(f"{workers} workers; give at least 1")
+        if sys.platform == "win32":
+            raise UsageError("the pool needs Linux or macOS; on Windows use --engine ray")
         self.size = workers or default_workers()
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Worker] = []
@@ -92,7 +97,7 @@ class Pool(Engine):
         told = ",".join(map(str, sorted(cores)))
         code = (
             f"import sys; sys.path[:] = {paths!r};"
-            f" from homeveil.batch.worker import main; main({told!r})"
+            f" {self.start}({told!r})"
         )
         process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],

@@ -6,13 +6,14 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 
 from homeveil.batch.cores import keep_to
-from homeveil.batch.jobs import Job
+from homeveil.batch.jobs import Job, Outcome
 from homeveil.batch.work import clear
 
 
-def main(cores: str) -> None:
+def main(cores: str, work: Callable[[Job], Outcome] = clear) -> None:
     """Work until standard input ends, on these cores (numbers with commas)."""
     keep_to(int(core) for core in cores.split(","))
     answers = os.dup(1)
@@ -21,7 +22,7 @@ def main(cores: str) -> None:
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     while True:
-        outcome = clear(Job.from_json(jobs.get()))
+        outcome = work(Job.from_json(jobs.get()))
         _write(answers, outcome.to_json().encode() + b"\n")
 
 
