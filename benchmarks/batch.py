@@ -37,7 +37,7 @@ from homeveil.policy import Policy
 ROOT = Path(__file__).parents[1]
 SECONDS = 1.2
 BLOCKS = 5
-LOOP = 6
+LOOP = 4
 
 
 def main() -> int:

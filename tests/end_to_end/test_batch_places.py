@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,6 +145,32 @@ def test_an_archive_on_sftp(run: Run, recordings: Path, sftp: Sftp, tmp_path: Pa
     assert sorted(one.name for one in (root / "out").iterdir()) == ["cut00.mp4", "cut01.mp4"]
     again = run(*words, "--dry-run", environment=sftp.environment)
     assert again.stdout.count("done") == 2
+
+
+def test_raw_copies_do_not_outlive_a_killed_run(
+    recordings: Path, sftp: Sftp, tmp_path: Path
+) -> None:
+    """SIGKILL while a worker has fetched a recording: no copy of it stays on this machine, and
+    nothing has come to the server."""
+    (tmp_path / "home" / ".ssh" / "known_hosts").write_text(sftp.known)
+    for one in recordings.iterdir():
+        shutil.copy(one, tmp_path / "root")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, **sftp.environment, "TMPDIR": str(scratch)}
+    words = ("batch", sftp.url + "/", "--out", f"{sftp.url}/out", "--nobody", "--workers", "1")
+    command = [sys.executable, "-m", "homeveil.cli", *words]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not list(scratch.rglob("cut*.mp4")) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert list(scratch.rglob("cut*.mp4"))
+    process.kill()
+    process.wait()
+    while list(scratch.rglob("*.mp4")) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not list(scratch.rglob("*.mp4"))
+    assert not list((tmp_path / "root").glob("out/*.mp4"))
 
 
 def test_an_upload_that_fails_leaves_nothing(

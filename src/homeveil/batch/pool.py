@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,7 @@ _MOST_IDLE_DEATHS = 8
 class _Worker:
     process: subprocess.Popen[bytes]
     cores: frozenset[int]
+    scratch: str
     job: Job | None = None
     heard: bytes = b""
 
@@ -40,7 +43,7 @@ class Pool(Engine):
     """``workers`` processes, as many as cores and memory allow if None. Raises UsageError."""
 
     start = "from homeveil.batch.worker import main; main"
-    """What a worker runs, called with its cores."""
+    """What a worker runs, called with its cores and its scratch folder."""
 
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
@@ -95,9 +98,11 @@ class Pool(Engine):
         root = str(Path(__file__).parents[2])
         paths = [root, *(entry for entry in sys.path if entry and entry != root)]
         told = ",".join(map(str, sorted(cores)))
+        # Raw recordings that a worker fetches must not outlive it, however it ends.
+        scratch = tempfile.mkdtemp(prefix="homeveil-worker-")
         code = (
             f"import sys; sys.path[:] = {paths!r};"
-            f" {self.start}({told!r})"
+            f" {self.start}({told!r}, {scratch!r})"
         )
         process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],
@@ -106,7 +111,7 @@ class Pool(Engine):
             # What a terminal sends reaches this process alone, which then ends its workers.
             start_new_session=True,
         )
-        worker = _Worker(process, cores)
+        worker = _Worker(process, cores, scratch)
         if process.stdout is not None:
             self._selector.register(process.stdout, selectors.EVENT_READ, worker)
         return worker
@@ -130,6 +135,7 @@ class Pool(Engine):
     def _end(self, worker: _Worker) -> None:
         worker.process.kill()
         worker.process.wait()
+        shutil.rmtree(worker.scratch, ignore_errors=True)
         for pipe in (worker.process.stdout, worker.process.stdin):
             if pipe is not None:
                 with contextlib.suppress(KeyError, ValueError):
