@@ -76,6 +76,7 @@ def throughput(files: list[Path], count: int, folder: Path) -> dict[str, float]:
     """Files a second of two workers and of one on one core, medians over blocks; the most
     memory of a worker and its child, early and late."""
     rates: dict[int, list[float]] = {1: [], 2: []}
+    cpus: dict[int, list[float]] = {1: [], 2: []}
     for block in range(BLOCKS):
         for workers in (1, 2) if block % 2 else (2, 1):
             # One worker does less, so that both take about as long.
@@ -84,9 +85,10 @@ def throughput(files: list[Path], count: int, folder: Path) -> dict[str, float]:
             source.mkdir()
             for number in range(size):
                 shutil.copy(files[number % len(files)], source / f"{number:03}.mp4")
-            seconds, _ = timed(["batch", source, "--out", out, "--nobody", "--workers", workers,
+            seconds, cpu = timed(["batch", source, "--out", out, "--nobody", "--workers", workers,
                                 "--quiet"], workers)  # fmt: skip
             rates[workers].append(size / seconds)
+            cpus[workers].append(cpu / size)
             print(block, workers, rates[workers][-1], file=sys.stderr, flush=True)
     with sqlite3.connect(out / ".homeveil-batch.sqlite") as base:
         peaks = [row[0] for row in base.execute("SELECT peak_bytes FROM files ORDER BY target")]
@@ -97,6 +99,12 @@ def throughput(files: list[Path], count: int, folder: Path) -> dict[str, float]:
         "ratio_median": round(statistics.median(pairs), 3),
         "ratio_least": round(min(pairs), 3),
         "ratio_most": round(max(pairs), 3),
+        # What an idle machine would give: two cores, each as much slower as a file costs more.
+        "processor_seconds_per_file_one_core": round(statistics.median(cpus[1]), 3),
+        "processor_seconds_per_file_two_workers": round(statistics.median(cpus[2]), 3),
+        "ratio_by_processor_seconds": round(
+            2 * statistics.median(cpus[1]) / statistics.median(cpus[2]), 3
+        ),
         "seconds_per_file_one_core": round(1 / statistics.median(rates[1]), 3),
         "worker_peak_mb": round(max(peaks) / 2**20),
         "worker_peak_mb_first_file": round(peaks[0] / 2**20),
