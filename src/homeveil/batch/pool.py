@@ -100,10 +100,7 @@ class Pool(Engine):
         told = ",".join(map(str, sorted(cores)))
         # Raw recordings that a worker fetches must not outlive it, however it ends.
         scratch = tempfile.mkdtemp(prefix="homeveil-worker-")
-        code = (
-            f"import sys; sys.path[:] = {paths!r};"
-            f" {self.start}({told!r}, {scratch!r})"
-        )
+        code = f"import sys; sys.path[:] = {paths!r}; {self.start}({told!r}, {scratch!r})"
         process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],
             stdin=subprocess.PIPE,
