@@ -1,0 +1,292 @@
+"""Where files lie: paths of this machine, or URLs that fsspec knows. The one door to fsspec.
+
+A file appears under its name whole or not at all: here by a rename, on S3 because an upload
+shows only when complete, elsewhere by an upload beside the name and a move.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from homeveil.errors import HomeveilError, InputError, OutputError, UsageError
+
+_BLOCK = 1 << 20
+_WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
+"""Stores in which an object shows only when all of it has come."""
+
+_SSH = ("sftp", "ssh")
+
+
+def is_remote(url: str) -> bool:
+    """Whether ``url`` is more than a path of this machine."""
+    return "://" in url and not url.startswith("file://")
+
+
+def local_path(url: str) -> Path:
+    """The path that a local ``url`` means."""
+    return Path(url.removeprefix("file://"))
+
+
+def check_url(url: str) -> None:
+    """Raise UsageError for a URL that would spread a secret, or that nothing here reads."""
+    if not is_remote(url):
+        return
+    if urlsplit(url).password is not None:
+        raise UsageError(
+            f"{urlsplit(url).hostname}: a password in a URL ends up in logs; give it in the"
+            " environment (such as FSSPEC_SFTP_PASSWORD) or use a key"
+        )
+    _filesystem(url)
+
+
+def name_of(url: str) -> str:
+    """The last part of ``url``."""
+    return url.rpartition("/")[2]
+
+
+def absolute(url: str) -> str:
+    """``url``, or the absolute path that it means."""
+    return url if is_remote(url) else str(local_path(url).absolute())
+
+
+def joined(base: str, relative: str) -> str:
+    """``relative`` below ``base``."""
+    return f"{base.rstrip('/')}/{relative}"
+
+
+def find(url: str) -> list[tuple[str, str]]:
+    """(URL, name relative to what was asked for) of each file under a folder, of each that
+    matches a pattern, or of the one file. Raises InputError if there is nothing."""
+    found = _find_there(url) if is_remote(url) else _find_here(url)
+    if not found:
+        raise InputError(f"{url}: nothing there; check the name")
+    return found
+
+
+def _find_here(url: str) -> list[tuple[str, str]]:
+    path = local_path(url)
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.is_file())
+        return [(str(one.absolute()), one.relative_to(path).as_posix()) for one in files]
+    if path.exists():
+        return [(str(path.absolute()), path.name)]
+    base = Path(*_fixed_parts(path.parts))
+    matches = sorted(Path(one) for one in glob.glob(str(path), recursive=True))
+    return [
+        (str(one.absolute()), one.relative_to(base).as_posix()) for one in matches if one.is_file()
+    ]
+
+
+def _fixed_parts(parts: tuple[str, ...]) -> list[str]:
+    fixed: list[str] = []
+    for part in parts:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return fixed
+
+
+def _find_there(url: str) -> list[tuple[str, str]]:
+    system, path = _filesystem(url)
+    with _reading(url):
+        if glob.has_magic(path):
+            base = "/".join(_fixed_parts(tuple(path.split("/"))))
+            names = sorted(one for one in system.glob(path) if system.isfile(one))
+        elif system.isdir(path):
+            base, names = path.rstrip("/"), sorted(system.find(path))
+        elif system.exists(path):
+            base, names = path.rpartition("/")[0], [path]
+        else:
+            return []
+    start = url[: len(url) - len(path)] if url.endswith(path) else None
+    return [
+        (
+            f"{start}{name}" if start is not None else system.unstrip_protocol(name),
+            name.removeprefix(base).lstrip("/"),
+        )
+        for name in names
+    ]
+
+
+def stamp(url: str) -> str | None:
+    """What changes when the file does, had without reading it; None if there is none."""
+    if not is_remote(url):
+        try:
+            known = local_path(url).stat()
+        except OSError:
+            return None
+        return f"{known.st_size} {known.st_mtime_ns}"
+    system, path = _filesystem(url)
+    with _reading(url):
+        system.invalidate_cache()
+        try:
+            told = system.info(path)
+        except FileNotFoundError:
+            return None
+    marks = [told.get(key) for key in ("size", "ETag", "mtime", "LastModified")]
+    return " ".join(str(mark) for mark in marks if mark is not None)
+
+
+def size(url: str) -> int:
+    """Bytes, from the stamp; 0 if there is no such file."""
+    told = stamp(url)
+    return int(told.split(" ")[0]) if told else 0
+
+
+def sha256(path: Path) -> str:
+    """Hash of a local file's content. Raises InputError."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    return digest.hexdigest()
+
+
+def content_sha256(url: str) -> str:
+    """Hash of a file wherever it lies. Raises InputError."""
+    with tempfile.TemporaryDirectory(prefix="homeveil-") as folder:
+        return sha256(fetch(url, Path(folder)))
+
+
+def fetch(url: str, folder: Path) -> Path:
+    """The file as one of this machine: itself, or a copy in ``folder``. Raises InputError."""
+    if not is_remote(url):
+        return local_path(url)
+    system, path = _filesystem(url)
+    target = folder / path.rpartition("/")[2]
+    try:
+        with _reading(url):
+            system.get_file(path, str(target))
+    except FileNotFoundError as error:
+        raise InputError(f"{url}: no such file; check the name") from error
+    return target
+
+
+def fetch_text(url: str) -> str:
+    """A small text file. Raises InputError."""
+    try:
+        if not is_remote(url):
+            return local_path(url).read_text("utf-8")
+        system, path = _filesystem(url)
+        with _reading(url):
+            return str(system.cat_file(path).decode("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{url}: cannot be read ({error}); check the name") from error
+
+
+def make_folder(url: str) -> None:
+    """Make the folder in which ``url`` is to lie. Raises OutputError."""
+    try:
+        if not is_remote(url):
+            local_path(url).parent.mkdir(parents=True, exist_ok=True)
+            return
+        system, path = _filesystem(url)
+        if _scheme(url) not in _WHOLE_UPLOADS:
+            system.makedirs(path.rpartition("/")[0], exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{url}: its folder cannot be made ({error.strerror})") from error
+
+
+def publish(path: Path, url: str, staging: str) -> None:
+    """Put a whole local file under its final name, in one step; by way of the name ``staging``
+    where uploads show while they go on. Raises OutputError."""
+    try:
+        if not is_remote(url):
+            os.replace(path, local_path(url))
+            return
+        system, target = _filesystem(url)
+        if _scheme(url) in _WHOLE_UPLOADS:
+            system.put_file(str(path), target)
+            return
+        part = _filesystem(staging)[1]
+        try:
+            system.put_file(str(path), part)
+            system.mv(part, target)
+        except BaseException:
+            remove_staged(staging)
+            raise
+    except HomeveilError:
+        raise
+    except Exception as error:  # fsspec's systems raise what their libraries do
+        raise OutputError(f"{url}: cannot be written ({error}); nothing was left there") from error
+
+
+def remove_staged(url: str) -> None:
+    """Remove what is staged at ``url``, if it is there; a failure is let be."""
+    with contextlib.suppress(Exception):
+        if not is_remote(url):
+            shutil.rmtree(local_path(url), ignore_errors=True)
+            return
+        system, path = _filesystem(url)
+        system.rm(path, recursive=True)
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0]
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    """What reads ``url``, and the path it knows the file by. Raises UsageError."""
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise UsageError(f"{url}: URLs need `pip install 'homeveil[batch]'`") from error
+    try:
+        if _scheme(url) in _SSH:
+            _know_hosts()
+        system, path = url_to_fs(url)
+    except ImportError as error:
+        extra = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp"}.get(_scheme(url), "batch")
+        raise UsageError(f"{url}: needs `pip install 'homeveil[{extra}]'` ({error})") from error
+    except ValueError as error:
+        known = ", ".join(("s3", "sftp", "file"))
+        raise UsageError(f"{url}: no such kind of URL; {known} and what fsspec knows") from error
+    except Exception as error:
+        raise InputError(
+            f"{url}: cannot be reached ({error}); check server, keys and known_hosts"
+        ) from error
+    return system, path
+
+
+@functools.cache
+def _know_hosts() -> None:
+    """Have fsspec's SFTP refuse servers that the user's known_hosts does not name: it would
+    take any, and recordings would be read from and written to whoever answers."""
+    import paramiko
+    from fsspec.implementations.sftp import SFTPFileSystem
+    from fsspec.registry import register_implementation
+
+    class KnownHosts(SFTPFileSystem):  # type: ignore[misc]
+        def _connect(self) -> None:
+            self.client = paramiko.SSHClient()
+            self.client.load_system_host_keys()
+            self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+            self.client.connect(self.host, **self.ssh_kwargs)
+            self.ftp = self.client.open_sftp()
+
+    for scheme in _SSH:
+        register_implementation(scheme, KnownHosts, clobber=True)
+
+
+@contextlib.contextmanager
+def _reading(url: str) -> Iterator[None]:
+    """Turns what a remote system raises into InputError; a missing file stays itself."""
+    try:
+        yield
+    except (FileNotFoundError, HomeveilError):
+        raise
+    except Exception as error:
+        raise InputError(f"{url}: cannot be read ({error}); check server and keys") from error

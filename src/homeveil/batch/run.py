@@ -1,0 +1,177 @@
+"""From jobs and what is remembered of them to work done: what is left, in which order, again
+after a failure, never beside another run."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from homeveil.batch import places
+from homeveil.batch.engine import Engine
+from homeveil.batch.jobs import Basis, Job, Outcome
+from homeveil.batch.state import LEASE_SECONDS, Row, State
+
+_WAIT_SECONDS = 1.0
+
+
+class Standing(enum.Enum):
+    """What is to be done about an input. ``CHANGED``: its result is missing or out of date.
+    ``POISON``: set aside. ``HELD``: another run is at it."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    FAILED = "failed"
+    DONE = "done"
+    POISON = "poison"
+    HELD = "held"
+
+
+LEFT = frozenset({Standing.NEW, Standing.CHANGED, Standing.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one input: ``done``, ``failed``, ``poison`` or ``again`` (tried again
+    later in this run)."""
+
+    job: Job
+    kind: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """A job, what is known of it, and what its result would depend on."""
+
+    job: Job
+    row: Row | None
+    stamp: str
+    basis: Basis
+    standing: Standing
+
+
+class Run:
+    """The work of one call on ``jobs``. tries: failed attempts until a file is set aside.
+    tell: called when a file has ended."""
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        state: State,
+        *,
+        tries: int = 3,
+        tell: Callable[[Told], None] = lambda told: None,
+    ) -> None:
+        self._state, self._tries, self._tell = state, tries, tell
+        self._bases: dict[tuple[str, str | None], Basis] = {}
+        self._running: dict[str, _Input] = {}
+        self._held: list[Job] = []
+        self._renewed = time.monotonic()
+        self.inputs = [self._look(job) for job in jobs]
+
+    def try_again(self) -> None:
+        """Take files that were set aside as if they were new."""
+        for one in self.inputs:
+            self._state.forget_failures(one.job.target)
+        self.inputs = [self._look(one.job) for one in self.inputs]
+
+    def work(self, engine: Engine) -> None:
+        """Do what is left. Raises OutputError when the state file cannot be kept."""
+        pending = deque(one.job for one in self.inputs if one.standing in LEFT)
+        self._held = [one.job for one in self.inputs if one.standing is Standing.HELD]
+        while pending or self._running or self._held:
+            while pending and engine.free > 0:
+                self._begin(pending.popleft(), engine)
+            if self._running or engine.free == 0:
+                for job, outcome in engine.wait(_WAIT_SECONDS):
+                    pending.extend(self._end(job, outcome))
+            elif self._held:
+                # Its holder finishes it, or dies: then it is done here.
+                time.sleep(_WAIT_SECONDS)
+                pending.extend(self._held)
+                self._held.clear()
+            if time.monotonic() - self._renewed > LEASE_SECONDS / 4:
+                self._state.renew()
+                self._renewed = time.monotonic()
+
+    def _begin(self, job: Job, engine: Engine) -> None:
+        one = self._look(job)
+        if one.standing is Standing.HELD:
+            self._held.append(job)
+            return
+        if one.standing not in LEFT:
+            self._tell(Told(job, one.standing.value, Outcome(one.row.reason if one.row else "")))
+            return
+        if one.standing is Standing.CHANGED:
+            self._state.forget_failures(job.target)
+        start = self._state.claim(job, one.row)
+        if start is None:
+            self._held.append(job)
+            return
+        # What a killed attempt left; one that still lives somewhere can then not publish.
+        if start > 1:
+            places.remove_staged(dataclasses.replace(job, attempt=start - 1).staging)
+        known = one.basis.content if one.standing is Standing.CHANGED else ""
+        engine.submit(dataclasses.replace(job, attempt=start, known_content=known))
+        self._running[job.target] = one
+
+    def _end(self, job: Job, outcome: Outcome) -> list[Job]:
+        """Note it; gives the job if it is to be tried again."""
+        one = self._running.pop(job.target)
+        if outcome.lost:
+            places.remove_staged(job.staging)
+        if outcome.unchanged:
+            self._state.set_stamp(job.target, one.stamp)
+            kind = "done"
+        else:
+            basis = dataclasses.replace(one.basis, content=outcome.content)
+            kind = self._state.finish(job, one.stamp, basis, outcome, self._tries)
+        again = kind == "failed" and outcome.blames_file
+        self._tell(Told(job, "again" if again else kind, outcome))
+        return [one.job] if again else []
+
+    def _look(self, job: Job) -> _Input:
+        row = self._state.get(job.target)
+        stamp, basis = places.stamp(job.source) or "", self._basis(job)
+        if row is not None and row.held:
+            return _Input(job, row, stamp, basis, Standing.HELD)
+        if row is None or row.outcome == "new":
+            return _Input(job, row, stamp, basis, Standing.NEW)
+        same = dataclasses.replace(row.basis, content="") == basis
+        if row.outcome == "done":
+            there = same and places.size(job.target) == row.bytes_out
+            if there:
+                # Under another stamp the content may still be the one already done.
+                basis = dataclasses.replace(basis, content=row.basis.content)
+            fresh = there and stamp == row.stamp
+            standing = Standing.DONE if fresh else Standing.CHANGED
+            return _Input(job, row, stamp, basis, standing)
+        if not same or stamp != row.stamp:
+            return _Input(job, row, stamp, basis, Standing.CHANGED)
+        return _Input(job, row, stamp, basis, Standing(row.outcome))
+
+    def _basis(self, job: Job) -> Basis:
+        key = (json.dumps(job.policy, sort_keys=True), job.profile)
+        if key not in self._bases:
+            self._bases[key] = basis_of(job)
+        return self._bases[key]
+
+
+def basis_of(job: Job) -> Basis:
+    """What a result depends on beside the content. Raises ModelError, InputError."""
+    from homeveil.isolation.inside import ALL_PURPOSES
+    from homeveil.models.store import expected_sha256
+
+    policy = job.opened_policy()
+    models = "".join(f"{one} {expected_sha256(one, policy.models)}\n" for one in ALL_PURPOSES)
+    return Basis(
+        policy=policy.digest(),
+        models=hashlib.sha256(models.encode()).hexdigest(),
+        profile=places.content_sha256(job.profile) if job.profile else "nobody",
+    )

@@ -1,0 +1,206 @@
+"""From what the caller names to one job a file: folders, patterns, URLs, manifests."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from homeveil.batch import places
+from homeveil.batch.jobs import Job
+from homeveil.errors import InputError, UsageError
+from homeveil.policy import Policy
+
+MEDIA_SUFFIXES = frozenset(
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".wmv",
+        ".flv",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".mpg",
+        ".mpeg",
+        ".3gp",
+        ".ogv",
+        ".wav",
+        ".flac",
+        ".mp3",
+        ".m4a",
+        ".ogg",
+        ".opus",
+        ".mka",
+        ".aac",
+        ".wma",
+    ]
+)
+"""Files of a folder that are taken; of anything else only what is named itself."""
+
+_WRITTEN = frozenset(
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".wav",
+        ".flac",
+        ".mp3",
+        ".m4a",
+        ".ogg",
+        ".opus",
+        ".mka",
+    ]
+)
+_SOUND = frozenset({".aac", ".wma"})
+_MANIFESTS = frozenset({".csv", ".jsonl", ".ndjson"})
+_COLUMNS = frozenset({"file", "profile", "policy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for each input whose manifest says nothing else."""
+
+    destination: str
+    profile: str | None
+    nobody: bool
+    policy: Policy
+    passphrase_file: str | None = None
+    isolate: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    url: str
+    relative: str
+    profile: str | None = None
+    policy: str | None = None
+
+
+def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
+    """One job for each input, in order. Raises UsageError, InputError, PolicyError."""
+    places.check_url(defaults.destination)
+    inside = places.joined(places.absolute(defaults.destination), "")
+    entries = [entry for source in sources for entry in _entries(source)]
+    policies: dict[str, Policy] = {}
+    jobs: dict[str, Job] = {}
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.url in seen or entry.url.startswith(inside):
+            continue  # results of an earlier run that lie in the folder asked for
+        seen.add(entry.url)
+        job = _job(entry, defaults, policies)
+        if job.target in jobs:
+            raise UsageError(
+                f"{entry.url}: would be written to {job.target}, as would"
+                f" {jobs[job.target].source}; put them into folders of their own"
+            )
+        jobs[job.target] = job
+    if not jobs:
+        raise InputError(f"{', '.join(sources)}: no recording in there; check the names")
+    for job in jobs.values():
+        if job.target in seen:
+            raise UsageError(f"{job.target}: is an input itself; give another --out")
+    return list(jobs.values())
+
+
+def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
+    policy = defaults.policy
+    if entry.policy:
+        if entry.policy not in policies:
+            policies[entry.policy] = Policy.from_toml(Path(entry.policy))
+        policy = policies[entry.policy]
+    profile = entry.profile or defaults.profile
+    if profile is None and not defaults.nobody:
+        raise UsageError(
+            f"{entry.url}: whom to show? give --profile or --nobody, or a profile in the manifest"
+        )
+    if profile is not None and places.stamp(profile) is None:
+        raise InputError(f"{profile}: no such profile; make one with `homeveil enroll`")
+    return Job(
+        source=entry.url,
+        target=places.joined(places.absolute(defaults.destination), _output_name(entry.relative)),
+        profile=places.absolute(profile) if profile else None,
+        policy=policy.to_document(),
+        passphrase_file=defaults.passphrase_file,
+        isolate=defaults.isolate,
+    )
+
+
+def _output_name(relative: str) -> str:
+    """A suffix that cannot be written becomes one that can; the old one stays in the name."""
+    suffix = PurePosixPath(relative).suffix.lower()
+    if suffix in _WRITTEN:
+        return relative
+    return relative + (".m4a" if suffix in _SOUND else ".mp4")
+
+
+def _entries(source: str) -> list[_Entry]:
+    places.check_url(source)
+    if PurePosixPath(source).suffix.lower() in _MANIFESTS:
+        return _manifest(source)
+    found = places.find(source)
+    if len(found) == 1 and (found[0][0] == source or PurePosixPath(source).name == found[0][1]):
+        return [_Entry(*found[0])]
+    return [
+        _Entry(url, relative)
+        for url, relative in found
+        if PurePosixPath(relative).suffix.lower() in MEDIA_SUFFIXES
+        and not any(part.startswith(".") for part in PurePosixPath(relative).parts)
+    ]
+
+
+def _manifest(source: str) -> list[_Entry]:
+    """Rows of a manifest. Relative names count from its own folder."""
+    text = places.fetch_text(source)
+    if source.lower().endswith(".csv"):
+        rows = [dict(row) for row in csv.DictReader(io.StringIO(text))]
+    else:
+        rows = [_row(source, n, line) for n, line in enumerate(text.splitlines(), 1) if line]
+    folder = source.rpartition("/")[0] or "."
+    entries = []
+    for number, row in enumerate(rows, 1):
+        named = {key: value for key, value in row.items() if value}
+        if not named.get("file") or not set(named) <= _COLUMNS or not _all_text(named):
+            raise UsageError(
+                f"{source}: entry {number} must have file, and may have profile and policy,"
+                " nothing else"
+            )
+        url, profile, policy = (_beside(folder, named.get(key)) for key in
+                                ("file", "profile", "policy"))  # fmt: skip
+        plain = named["file"]
+        relative = plain if _is_relative(plain) else PurePosixPath(plain).name
+        entries.append(_Entry(str(url), relative, profile, policy))
+    return entries
+
+
+def _all_text(row: dict[str, object]) -> bool:
+    return all(isinstance(value, str) for value in row.values())
+
+
+def _row(source: str, number: int, line: str) -> dict[str, str]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"{source}: line {number} is no JSON; one object a line") from error
+    if not isinstance(row, dict):
+        raise UsageError(f"{source}: line {number} is no JSON object; one object a line")
+    return row
+
+
+def _is_relative(name: str) -> bool:
+    return "://" not in name and not name.startswith("/") and ".." not in name.split("/")
+
+
+def _beside(folder: str, name: str | None) -> str | None:
+    if name is None or "://" in name or name.startswith("/"):
+        return places.absolute(name) if name else None
+    return places.absolute(places.joined(folder, name))

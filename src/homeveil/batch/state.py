@@ -1,0 +1,239 @@
+"""What became of each input, in one SQLite file that several runs of a machine may share.
+
+A file is worked at by whoever holds its lease. The holder renews it while at work; a lease
+that nobody renewed for ``LEASE_SECONDS``, or whose holder is known to be dead, is anybody's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from homeveil.batch.jobs import Basis, Job, Outcome
+from homeveil.errors import OutputError
+from homeveil.scoped import Scoped
+
+LEASE_SECONDS = 60.0
+_BUSY_SECONDS = 30.0
+_VERSION = 1
+_TABLE = """
+CREATE TABLE IF NOT EXISTS files (
+    target TEXT PRIMARY KEY, source TEXT NOT NULL, stamp TEXT NOT NULL DEFAULT '',
+    content TEXT NOT NULL DEFAULT '', policy TEXT NOT NULL DEFAULT '',
+    models TEXT NOT NULL DEFAULT '', profile TEXT NOT NULL DEFAULT '',
+    outcome TEXT NOT NULL DEFAULT 'new', reason TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0, starts INTEGER NOT NULL DEFAULT 0,
+    times_done INTEGER NOT NULL DEFAULT 0, wall_seconds REAL NOT NULL DEFAULT 0,
+    bytes_in INTEGER NOT NULL DEFAULT 0, bytes_out INTEGER NOT NULL DEFAULT 0,
+    peak_bytes INTEGER NOT NULL DEFAULT 0, report TEXT NOT NULL DEFAULT '{}',
+    owner TEXT, lease_until REAL NOT NULL DEFAULT 0
+)
+"""
+_FIELDS = (
+    "target, source, stamp, content, policy, models, profile, outcome, reason, attempts,"
+    " times_done, wall_seconds, bytes_in, bytes_out, peak_bytes, report, owner, lease_until"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is known about one input.
+
+    outcome: ``new``, ``done``, ``failed`` or ``poison`` (set aside). attempts: failed ones in
+    a row that may be the file's fault. times_done: how often it was published. owner: who has
+    its lease, until ``lease_until`` (seconds since 1970).
+    """
+
+    target: str
+    source: str
+    stamp: str
+    basis: Basis
+    outcome: str
+    reason: str
+    attempts: int
+    times_done: int
+    wall_seconds: float
+    bytes_in: int
+    bytes_out: int
+    peak_bytes: int
+    report: dict[str, Any]
+    owner: str | None
+    lease_until: float
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody is at work on it."""
+        return self.owner is not None and self.lease_until >= time.time() and _alive(self.owner)
+
+
+class State(Scoped):
+    """The state file at ``path``, made if it is not there.
+
+    Raises OutputError if it is no state file, broken, or cannot be written: work that is
+    remembered nowhere is not begun.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.owner = f"{_process()} {secrets.token_hex(6)}"
+        with self._told():
+            self._base = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            try:
+                self._open()
+            except BaseException:
+                self._base.close()
+                raise
+
+    def _open(self) -> None:
+        sound = self._base.execute("PRAGMA quick_check").fetchone()[0]
+        if sound != "ok":
+            raise sqlite3.DatabaseError(sound)
+        version = self._base.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise OutputError(f"{self.path}: a state file of another version; name another")
+        self._base.execute(_TABLE)
+        self._base.execute(f"PRAGMA user_version = {_VERSION}")
+        # A broken file that still opens shows here, not in mid-run.
+        self.rows()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError) as error:
+            raise OutputError(
+                f"{self.path}: state file cannot be used ({error}); check place and disk, and if"
+                " it is broken move it away: what was done is then done again"
+            ) from error
+
+    def get(self, target: str) -> Row | None:
+        """What is known about ``target``."""
+        with self._told():
+            found = self._base.execute(f"SELECT {_FIELDS} FROM files WHERE target = ?", (target,))
+            row = found.fetchone()
+            return _row(row) if row else None
+
+    def rows(self) -> list[Row]:
+        """All that is known."""
+        with self._told():
+            found = self._base.execute(f"SELECT {_FIELDS} FROM files ORDER BY target").fetchall()
+            return [_row(one) for one in found]
+
+    def claim(self, job: Job, seen: Row | None) -> int | None:
+        """Take the lease of a job; gives the number of this start, or None if another run
+        has it or has finished it since it was ``seen``."""
+        now, owner = time.time(), seen.owner if seen else None
+        with self._told():
+            self._base.execute(
+                "INSERT OR IGNORE INTO files (target, source) VALUES (?, ?)",
+                (job.target, job.source),
+            )
+            row = self._base.execute(
+                "UPDATE files SET owner = ?, lease_until = ?, starts = starts + 1, source = ?"
+                " WHERE target = ? AND times_done = ?"
+                " AND (owner IS NULL OR lease_until < ? OR (owner = ? AND ?))"
+                " RETURNING starts",
+                (
+                    self.owner, now + LEASE_SECONDS, job.source, job.target,
+                    seen.times_done if seen else 0, now, owner, bool(owner and not _alive(owner)),
+                ),
+            ).fetchone()  # fmt: skip
+        return int(row[0]) if row else None
+
+    def renew(self) -> None:
+        """Keep all leases of this run."""
+        with self._told():
+            self._base.execute(
+                "UPDATE files SET lease_until = ? WHERE owner = ?",
+                (time.time() + LEASE_SECONDS, self.owner),
+            )
+
+    def forget_failures(self, target: str) -> None:
+        """Begin anew: what failed was another content, policy, profile or model."""
+        with self._told():
+            self._base.execute(
+                "UPDATE files SET attempts = 0, outcome = 'new', reason = '' WHERE target = ?"
+                " AND outcome <> 'done'",
+                (target,),
+            )
+
+    def set_stamp(self, target: str, stamp: str) -> None:
+        """The content is the one already done, under another stamp."""
+        with self._told():
+            self._base.execute(
+                "UPDATE files SET stamp = ?, owner = NULL WHERE target = ?", (stamp, target)
+            )
+
+    def finish(self, job: Job, stamp: str, basis: Basis, outcome: Outcome, tries: int) -> str:
+        """Note what came of a job and give its lease back; gives what it counts as now. A
+        run whose lease has gone to another notes nothing."""
+        row = self.get(job.target)
+        failures = (row.attempts if row else 0) + outcome.blames_file
+        kind = "done" if outcome.done else "poison" if failures >= tries else "failed"
+        with self._told():
+            self._base.execute(
+                "UPDATE files SET stamp = ?, content = ?, policy = ?, models = ?, profile = ?,"
+                " outcome = ?, reason = ?, attempts = ?, times_done = times_done + ?,"
+                " wall_seconds = ?, bytes_in = ?, bytes_out = ?, peak_bytes = ?, report = ?,"
+                " owner = NULL WHERE target = ? AND owner = ?",
+                (
+                    stamp, basis.content, basis.policy, basis.models, basis.profile, kind,
+                    outcome.reason, 0 if outcome.done else failures, int(outcome.done),
+                    outcome.wall_seconds, outcome.bytes_in, outcome.bytes_out,
+                    outcome.peak_bytes, json.dumps(outcome.report), job.target, self.owner,
+                ),
+            )  # fmt: skip
+        return kind
+
+    def close(self) -> None:
+        """Give back all leases and close the file."""
+        with contextlib.suppress(sqlite3.Error):
+            self._base.execute("UPDATE files SET owner = NULL WHERE owner = ?", (self.owner,))
+        self._base.close()
+
+
+def _row(told: tuple[Any, ...]) -> Row:
+    target, source, stamp, content, policy, models, profile, outcome, reason, *rest = told
+    attempts, times_done, wall_seconds, bytes_in, bytes_out, peak, report, owner, lease = rest
+    basis = Basis(content, policy, models, profile)
+    return Row(
+        target, source, stamp, basis, outcome, reason, attempts, times_done, wall_seconds,
+        bytes_in, bytes_out, peak, json.loads(report), owner, lease,
+    )  # fmt: skip
+
+
+def _process() -> str:
+    """What tells this process from every other: machine and start, namespace, number, time."""
+    return f"{_machine()} {os.getpid()} {_started(os.getpid())}"
+
+
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return "unknown"
+
+
+def _started(process: int) -> str:
+    try:
+        told = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    return told.rpartition(")")[2].split()[19]
+
+
+def _alive(owner: str) -> bool:
+    """Whether the run may still live; only of this machine can it be known that it does not."""
+    words = owner.split(" ")
+    if len(words) != 4 or words[0] == "unknown" or words[0] != _machine():
+        return True
+    return _started(int(words[1])) == words[2]

@@ -1,0 +1,117 @@
+"""One file, in a worker: the same code for every engine.
+
+The worker reads the source and writes the target itself; through an engine pass only names
+and numbers. The profile comes encrypted; what opens it is the worker's own, from its
+environment or from a file of its machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from homeveil.batch import places
+from homeveil.batch.jobs import Job, Outcome
+from homeveil.errors import (
+    HomeveilError,
+    InputError,
+    ModelError,
+    OutputError,
+    ProfileError,
+    UsageError,
+)
+from homeveil.isolation import Isolate
+from homeveil.profile.store import LockedProfile, read_passphrase
+
+_OTHERS_FAULT = (ModelError, ProfileError, OutputError, UsageError)
+"""Errors that say nothing against the file."""
+
+
+def clear(job: Job) -> Outcome:
+    """Clear one file. Nothing is raised: a failure is an outcome, and leaves nothing."""
+    begin = time.monotonic()
+    try:
+        done = _clear(job)
+    except HomeveilError as error:
+        done = Outcome(str(error), blames_file=not isinstance(error, _OTHERS_FAULT))
+    except OSError as error:
+        done = Outcome(f"{job.target}: {error.strerror or type(error).__name__}", blames_file=False)
+    except Exception as error:
+        # Its text may quote anything.
+        done = Outcome(f"{job.source}: failed ({type(error).__name__})")
+    told = asdict(done)
+    told["wall_seconds"] = round(time.monotonic() - begin, 3)
+    told["peak_bytes"] = peak_bytes()
+    told["node"] = f"{socket.gethostname()}:{os.getpid()}"
+    return Outcome(**told)
+
+
+def peak_bytes() -> int:
+    """Most memory that this process and one child of its had, together."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(resource.getrusage(who).ru_maxrss for who in both) * 1024
+
+
+def _clear(job: Job) -> Outcome:
+    from homeveil.redaction import redact
+
+    with tempfile.TemporaryDirectory(prefix="homeveil-") as folder, _staging(job) as staged:
+        source = places.fetch(job.source, Path(folder))
+        before = places.stamp(str(source))
+        content = places.sha256(source)
+        if content == job.known_content:
+            return Outcome(unchanged=True, content=content)
+        profile = _profile(job, Path(folder))
+        target = staged / places.name_of(job.target)
+        report = redact(
+            source,
+            target,
+            profile=profile,
+            policy=job.opened_policy(),
+            isolate=Isolate(job.isolate),
+        )
+        if places.stamp(str(source)) != before:
+            raise InputError(f"{job.source}: changed while it was read; try again when it is whole")
+        sizes = source.stat().st_size, target.stat().st_size
+        places.publish(target, job.target, job.staging)
+    return Outcome(content=content, report=asdict(report), bytes_in=sizes[0], bytes_out=sizes[1])
+
+
+@contextlib.contextmanager
+def _staging(job: Job) -> Iterator[Path]:
+    """A folder for what is not whole yet: beside a local target, so that a rename publishes
+    it; of this machine for a remote one. Gone afterwards."""
+    places.make_folder(job.target)
+    if places.is_remote(job.target):
+        with tempfile.TemporaryDirectory(prefix="homeveil-") as folder:
+            yield Path(folder)
+        return
+    staged = places.local_path(job.staging)
+    places.remove_staged(job.staging)
+    staged.mkdir(mode=0o700)
+    try:
+        yield staged
+    finally:
+        places.remove_staged(job.staging)
+
+
+def _profile(job: Job, folder: Path) -> LockedProfile | None:
+    if job.profile is None:
+        return None
+    path = job.profile
+    if places.is_remote(path):
+        (folder / "profile").mkdir(mode=0o700)
+        local = places.fetch(path, folder / "profile")
+    else:
+        local = places.local_path(path)
+    return LockedProfile(local, read_passphrase(file=job.passphrase_file, prompt=False))

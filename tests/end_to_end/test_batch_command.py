@@ -1,0 +1,268 @@
+"""Archives by the command line: workers killed, runs killed, two at once, disks full."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from archives import cuts, files_in, times_done
+from commands import PASSPHRASE, Run
+
+CORES = len(os.sched_getaffinity(0))
+STATE = ".homeveil-batch.sqlite"
+ENROLL = Path(__file__).parents[2] / "examples" / "enroll"
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three short recordings."""
+    folder = tmp_path_factory.mktemp("in")
+    cuts(folder, 3)
+    return folder
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `homeveil batch` and goes on; what still runs at the end is killed."""
+    running = []
+
+    def start(*words: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "homeveil.cli", "batch", *map(str, words)]
+        environment = {**os.environ, **PASSPHRASE, "XDG_STATE_HOME": str(tmp_path / "state")}
+        with open(tmp_path / "log", "a") as log:
+            running.append(
+                subprocess.Popen(command, stdout=log, stderr=log, text=True, env=environment)
+            )
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def children(process: int) -> list[int]:
+    """Processes begun by a process."""
+    listed = Path(f"/proc/{process}/task/{process}/children")
+    return [int(word) for word in listed.read_text("ascii").split()]
+
+
+def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
+    """Until it holds."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "did not come about"
+        time.sleep(0.02)
+
+
+def writing(out: Path) -> list[Path]:
+    """What is being written."""
+    return list(out.glob(".homeveil-*/.*.part"))
+
+
+@pytest.fixture(scope="module")
+def profile(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A profile of the example's agent."""
+    path = tmp_path_factory.mktemp("profile") / "agent.veil"
+    assert run("enroll", path, "--images", ENROLL).returncode == 0
+    return path
+
+
+def test_an_archive_is_cleared_once_and_as_redact_does(
+    run: Run, recordings: Path, profile: Path, tmp_path: Path
+) -> None:
+    """Each result is the one of `redact` on one core (how many an encoder sees changes its
+    bytes, not the frames that it is given); a second run does nothing; a changed recording, a
+    lost result and another policy are done again."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(recordings, source)
+    words = ("batch", source, "--out", out, "--profile", profile, "--workers", CORES)
+    planned = run(*words, "--dry-run")
+    assert planned.stdout.count("new") == 3
+    assert not out.exists()
+    first = run(*words, "--json", "--html", tmp_path / "s.html", "--report", tmp_path / "s.json")
+    assert first.returncode == 0, first.stderr
+    lines = [json.loads(line) for line in first.stdout.splitlines()]
+    assert [line["kind"] for line in lines] == ["done", "done", "done", "summary"]
+    assert lines[-1]["picture_seconds"] == pytest.approx(3.3, abs=0.1)
+    assert json.loads((tmp_path / "s.json").read_text())["done"] == 3
+    assert "<svg" in (tmp_path / "s.html").read_text()
+    assert files_in(out) == ["cut00.mp4", "cut01.mp4", "cut02.mp4"]
+    single = run(
+        "redact", source / "cut00.mp4", tmp_path / "one.mp4", "--profile", profile,
+        preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
+    )  # fmt: skip
+    assert single.returncode == 0
+    assert (tmp_path / "one.mp4").read_bytes() == (out / "cut00.mp4").read_bytes()
+
+    assert run(*words).returncode == 0
+    assert times_done(out / STATE) == dict.fromkeys(files_in(out), 1)
+    shutil.copy(source / "cut01.mp4", source / "cut00.mp4")
+    (out / "cut02.mp4").unlink()
+    os.utime(source / "cut01.mp4")
+    assert run(*words).returncode == 0
+    assert times_done(out / STATE) == {"cut00.mp4": 2, "cut01.mp4": 1, "cut02.mp4": 2}
+    changed = run(*words, "--style", "fill", "--dry-run")
+    assert changed.stdout.count("changed") == 3
+
+
+def test_a_bad_file_is_set_aside_and_the_rest_goes_on(
+    run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    """Two tries, then set aside with the reason; status 1; tried again when asked or changed."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "bad.mp4").write_bytes(b"no recording")
+    shutil.copy(recordings / "cut00.mp4", source / "good.mp4")
+    words = ("batch", source, "--out", out, "--nobody", "--tries", 2, "--json")
+    result = run(*words)
+    assert result.returncode == 1
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    bad = [line["kind"] for line in lines if line.get("file", "").endswith("bad.mp4")]
+    assert bad == ["again", "poison"]
+    (failure,) = lines[-1]["failures"]
+    assert failure["set_aside"]
+    assert "bad.mp4" in failure["reason"]
+    assert files_in(out) == ["good.mp4"]
+    second = run(*words)
+    assert second.returncode == 1
+    assert len(second.stdout.splitlines()) == 1
+    assert len(run(*words, "--again").stdout.splitlines()) == 3
+    shutil.copy(recordings / "cut01.mp4", source / "bad.mp4")
+    assert run(*words).returncode == 0
+
+
+def test_misuse_ends_with_status_2(run: Run, recordings: Path, tmp_path: Path) -> None:
+    """What cannot be meant is told at once, and nothing is made."""
+    out = tmp_path / "out"
+    for words in (
+        (recordings, "--out", out),
+        (recordings, "--out", out, "--nobody", "--workers", 0),
+        (recordings, "--out", "sftp://me:pass@localhost/x", "--nobody"),
+        (recordings, "--out", out, "--nobody", "--ray-address", "auto"),
+    ):
+        result = run("batch", *words)
+        assert result.returncode == 2, result.stderr
+        assert "Traceback" not in result.stderr
+    assert not out.exists()
+
+
+def test_a_wrong_passphrase_sets_nothing_aside(
+    run: Run, recordings: Path, profile: Path, tmp_path: Path
+) -> None:
+    """It is no fault of the files: once it is right, all are done. It is never told."""
+    out = tmp_path / "out"
+    words = ("batch", recordings, "--out", out, "--profile", profile, "--json")
+    missing = tmp_path / "secret"
+    missing.write_text("hunter2 of wrongness")
+    missing.chmod(0o600)
+    wrong = run(*words, "--passphrase-file", missing, "--tries", 1)
+    assert wrong.returncode == 1
+    assert "hunter2" not in wrong.stdout + wrong.stderr
+    assert files_in(out) == []
+    assert run(*words, "--tries", 1).returncode == 0
+    kept = (out / STATE).read_bytes()
+    assert b"hunter2" not in kept
+    assert PASSPHRASE["HOMEVEIL_PASSPHRASE"].encode() not in kept
+
+
+def test_a_killed_worker_costs_one_try(
+    started: Callable[..., subprocess.Popen[str]], recordings: Path, tmp_path: Path
+) -> None:
+    """SIGKILL while a worker writes: the file is done again, each is published once, and no
+    command line of any process holds a secret."""
+    out = tmp_path / "out"
+    process = started(recordings, "--out", out, "--nobody", "--workers", 1)
+    wait_for(lambda: writing(out))
+    (worker,) = children(process.pid)
+    for one in (process.pid, worker, *children(worker)):
+        told = Path(f"/proc/{one}/cmdline").read_bytes()
+        assert PASSPHRASE["HOMEVEIL_PASSPHRASE"].encode() not in told
+    os.kill(worker, signal.SIGKILL)
+    assert process.wait(120) == 0, (tmp_path / "log").read_text()
+    assert times_done(out / STATE) == dict.fromkeys(files_in(out), 1)
+    assert len(files_in(out)) == 3
+
+
+def test_a_killed_run_is_taken_up_where_it_was(
+    started: Callable[..., subprocess.Popen[str]], run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    """SIGKILL of the whole run: its workers end too, nothing half-written has a final name, and
+    the next run, at once, does the rest and clears away what was left."""
+    out = tmp_path / "out"
+    process = started(recordings, "--out", out, "--nobody", "--workers", 1)
+    wait_for(lambda: (out / "cut00.mp4").exists() and writing(out))
+    workers = children(process.pid)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(Path(f"/proc/{one}/cwd").exists() for one in workers))
+    done = [name for name in files_in(out) if not name.startswith(".")]
+    assert len(done) < 3
+    result = run("batch", recordings, "--out", out, "--nobody", "--workers", 1)
+    assert result.returncode == 0, result.stderr
+    assert files_in(out) == ["cut00.mp4", "cut01.mp4", "cut02.mp4"]
+    assert times_done(out / STATE)["cut00.mp4"] == 1
+
+
+def test_a_stopped_run_leaves_nothing(
+    started: Callable[..., subprocess.Popen[str]], recordings: Path, tmp_path: Path
+) -> None:
+    """SIGTERM: workers end, what was being written is gone, status 130."""
+    out = tmp_path / "out"
+    process = started(recordings, "--out", out, "--nobody", "--workers", 1)
+    wait_for(lambda: writing(out))
+    process.terminate()
+    assert process.wait(30) == 130
+    assert not [name for name in files_in(out) if name.startswith(".")]
+
+
+def test_two_runs_at_once_share_the_work(
+    started: Callable[..., subprocess.Popen[str]], recordings: Path, tmp_path: Path
+) -> None:
+    """Both end well only when all is done, and no file is done twice."""
+    out = tmp_path / "out"
+    runs = [started(recordings, "--out", out, "--nobody", "--workers", 1) for _ in range(2)]
+    assert [one.wait(180) for one in runs] == [0, 0], (tmp_path / "log").read_text()
+    assert times_done(out / STATE) == dict.fromkeys(files_in(out), 1)
+    assert len(files_in(out)) == 3
+
+
+def test_a_full_disk_fails_and_leaves_nothing(run: Run, recordings: Path, tmp_path: Path) -> None:
+    """A file system without room for the result: status 1, the rest is told, nothing is left,
+    nothing is set aside; with room, the same command does it."""
+    out, state = tmp_path / "out", tmp_path / "state.sqlite"
+    out.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(out)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no right to mount a small file system")
+    words = ("batch", recordings / "cut00.mp4", "--out", out, "--nobody", "--tries", 1)
+    try:
+        full = run(*words, "--state", state)
+        left = files_in(out)
+    finally:
+        subprocess.run(["umount", str(out)], check=True)
+    assert full.returncode == 1, full.stderr
+    assert "cannot be written" in full.stderr
+    assert left == []
+    assert run(*words, "--state", state).returncode == 0
+    assert files_in(out) == ["cut00.mp4"]
+
+
+def test_a_broken_state_file_stops_the_run(run: Run, recordings: Path, tmp_path: Path) -> None:
+    """Named, with what to do; nothing is cleared that could not be remembered."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / STATE).write_bytes(os.urandom(9000))
+    result = run("batch", recordings, "--out", out, "--nobody")
+    assert result.returncode == 3
+    assert "move it away" in result.stderr
+    assert files_in(out) == []

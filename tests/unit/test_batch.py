@@ -1,0 +1,249 @@
+"""Archives, without a model: inputs, the state, shares of cores, the summary."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from homeveil.batch.cores import shares
+from homeveil.batch.jobs import Basis, Job, Outcome
+from homeveil.batch.places import check_url
+from homeveil.batch.run import Run, Standing, Told
+from homeveil.batch.sources import Defaults, jobs_from
+from homeveil.batch.state import State
+from homeveil.batch.summary import summarize
+from homeveil.errors import InputError, OutputError, UsageError
+from homeveil.policy import Policy
+
+
+def defaults(out: Path, **others: object) -> Defaults:
+    return Defaults(**{"destination": str(out), "profile": None, "nobody": True,
+                       "policy": Policy(), **others})  # type: ignore[arg-type]  # fmt: skip
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def job(tmp_path: Path, name: str = "a.mp4") -> Job:
+    source = tmp_path / "in" / name
+    touch(source)
+    return Job(str(source), str(tmp_path / "out" / name), None, Policy().to_document())
+
+
+def test_a_folder_gives_its_recordings_with_their_places(tmp_path: Path) -> None:
+    """Recordings of all depths, none of anything else, hidden or already a result."""
+    touch(tmp_path / "a.mp4", tmp_path / "x" / "b.MKV", tmp_path / "c.wma", tmp_path / "d.txt",
+          tmp_path / ".hidden" / "e.mp4", tmp_path / "out" / "f.mp4")  # fmt: skip
+    jobs = jobs_from([str(tmp_path)], defaults(tmp_path / "out"))
+    targets = [os.path.relpath(one.target, tmp_path / "out") for one in jobs]
+    assert targets == ["a.mp4", "c.wma.m4a", "x/b.MKV"]
+
+
+def test_a_pattern_keeps_what_varies(tmp_path: Path) -> None:
+    """A pattern takes what matches; places count from its first variable part."""
+    touch(tmp_path / "in" / "x" / "a.mp4", tmp_path / "in" / "y" / "a.mp4")
+    jobs = jobs_from([f"{tmp_path}/in/*/a.mp4"], defaults(tmp_path / "out"))
+    assert [one.target for one in jobs] == [f"{tmp_path}/out/{name}/a.mp4" for name in "xy"]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_manifest_names_file_profile_and_policy(tmp_path: Path, form: str) -> None:
+    """Each row may have a profile and a policy of its own; names count from the manifest."""
+    touch(tmp_path / "x" / "a.mp4", tmp_path / "b.mp4", tmp_path / "agent.veil")
+    (tmp_path / "fill.toml").write_text('style = "fill"\n')
+    manifest = tmp_path / f"list.{form}"
+    if form == "csv":
+        manifest.write_text("file,profile,policy\nx/a.mp4,agent.veil,fill.toml\nb.mp4,,\n")
+    else:
+        row = {"file": "x/a.mp4", "profile": "agent.veil", "policy": "fill.toml"}
+        manifest.write_text(json.dumps(row) + '\n{"file": "b.mp4"}\n')
+    first, second = jobs_from([str(manifest)], defaults(tmp_path / "out"))
+    assert first.profile == str(tmp_path / "agent.veil")
+    assert (first.policy["style"], second.policy["style"]) == ("fill", "veil")
+    assert first.target == str(tmp_path / "out" / "x" / "a.mp4")
+    assert second.profile is None
+
+
+@pytest.mark.parametrize(
+    "line", ['{"file": 3}', '{"name": "a.mp4"}', "[1]", "{", '{"file": "a", "age": "4"}']
+)
+def test_a_manifest_with_anything_else_is_refused(tmp_path: Path, line: str) -> None:
+    """A row without file, or with a key that means nothing, stops the start."""
+    (tmp_path / "list.jsonl").write_text(line + "\n")
+    with pytest.raises(UsageError, match=r"list\.jsonl"):
+        jobs_from([str(tmp_path / "list.jsonl")], defaults(tmp_path / "out"))
+
+
+def test_misuse_is_told_before_any_work(tmp_path: Path) -> None:
+    """Two inputs for one name, an input as output, nobody named, nothing there, a password."""
+    touch(tmp_path / "x" / "a.mp4", tmp_path / "y" / "a.mp4")
+    with pytest.raises(UsageError, match="would be written"):
+        jobs_from([str(tmp_path / "x"), str(tmp_path / "y")], defaults(tmp_path / "out"))
+    with pytest.raises(InputError, match="no recording"):
+        jobs_from([str(tmp_path / "x")], defaults(tmp_path / "x"))
+    with pytest.raises(UsageError, match="whom to show"):
+        jobs_from([str(tmp_path / "x")], defaults(tmp_path / "out", nobody=False))
+    with pytest.raises(InputError, match="nothing there"):
+        jobs_from([str(tmp_path / "z")], defaults(tmp_path / "out"))
+    with pytest.raises(UsageError) as refused:
+        check_url("sftp://me:hunter2@host/x")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_one_run_at_a_time_has_a_file(tmp_path: Path) -> None:
+    """A lease excludes every other run until it is given back, runs out, or its holder dies."""
+    one = job(tmp_path)
+    with State(tmp_path / "s") as first, State(tmp_path / "s") as second:
+        assert first.claim(one, None) == 1
+        assert second.claim(one, second.get(one.target)) is None
+        assert first.get(one.target).held
+        with sqlite3.connect(tmp_path / "s") as base:
+            base.execute("UPDATE files SET lease_until = ?", (time.time() - 1,))
+        first.renew()
+        assert second.claim(one, second.get(one.target)) is None
+        with sqlite3.connect(tmp_path / "s") as base:
+            base.execute("UPDATE files SET lease_until = ?", (time.time() - 1,))
+        assert second.claim(one, second.get(one.target)) == 2
+        # Who lost the lease notes nothing.
+        first.finish(one, "", Basis(), Outcome(), 3)
+        assert first.get(one.target).times_done == 0
+
+
+def test_a_dead_run_holds_nothing(tmp_path: Path) -> None:
+    """The lease of a process that was killed is free at once."""
+    one = job(tmp_path)
+    code = (
+        "import os, sys; from pathlib import Path; from homeveil.batch.state import State;"
+        "from homeveil.batch.jobs import Job;"
+        "s = State(Path(sys.argv[1])); s.claim(Job.from_json(sys.argv[2]), None);"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "s"), one.to_json()], check=False)
+    with State(tmp_path / "s") as state:
+        row = state.get(one.target)
+        assert row.owner is not None
+        assert row.lease_until > time.time()
+        assert not row.held
+        assert state.claim(one, row) == 2
+
+
+def test_a_file_is_set_aside_after_so_many_failures(tmp_path: Path) -> None:
+    """Failures that may be the file's fault count; a full disk or a wrong passphrase does not."""
+    one = job(tmp_path)
+    with State(tmp_path / "s") as state:
+        kinds = []
+        for blamed in (True, False, True, False, True):
+            state.claim(one, state.get(one.target))
+            kinds.append(state.finish(one, "", Basis(), Outcome("bad", blames_file=blamed), 3))
+        assert kinds == ["failed", "failed", "failed", "failed", "poison"]
+        assert state.get(one.target).reason == "bad"
+
+
+@pytest.mark.parametrize("damage", ["garbage", "cut", "middle"])
+def test_a_broken_state_file_is_refused(tmp_path: Path, damage: str) -> None:
+    """Work that would be remembered nowhere is not begun; the message says what to do."""
+    path = tmp_path / "s"
+    with State(path) as state:
+        for number in range(60):
+            state.claim(job(tmp_path, f"{number}.mp4"), None)
+    data = path.read_bytes()
+    if damage == "garbage":
+        path.write_bytes(b"no state file" * 100)
+    elif damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        path.write_bytes(data[:5000] + os.urandom(8000) + data[13000:])
+    with pytest.raises(OutputError, match="move it away"):
+        State(path)
+
+
+def test_what_is_out_of_date_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another source, policy, model, profile or a missing result: to do; else nothing is."""
+    basis = Basis(policy="p", models="m", profile="f")
+    monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: basis)
+    one = job(tmp_path)
+    touch(Path(one.target))
+
+    def standing() -> Standing:
+        return Run([one], state).inputs[0].standing
+
+    with State(tmp_path / "s") as state:
+        assert standing() is Standing.NEW
+        state.claim(one, None)
+        stamp = Run([one], state).inputs[0].stamp
+        state.finish(one, stamp, dataclasses.replace(basis, content="c"), Outcome(bytes_out=1), 3)
+        assert standing() is Standing.DONE
+        for key in ("policy", "models", "profile"):
+            monkeypatch.setattr(
+                "homeveil.batch.run.basis_of",
+                lambda job, key=key: dataclasses.replace(basis, **{key: "other"}),
+            )
+            assert standing() is Standing.CHANGED
+        monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: basis)
+        os.utime(one.source, (1, 1))
+        assert standing() is Standing.CHANGED
+        os.utime(one.source, ns=(int(stamp.split()[1]),) * 2)
+        assert standing() is Standing.DONE
+        Path(one.target).unlink()
+        assert standing() is Standing.CHANGED
+
+
+def test_each_worker_has_its_share_of_cores() -> None:
+    """Cores are dealt out whole, evenly, and shared only when there are too few."""
+    assert shares([0, 1], 2) == [{0}, {1}]
+    assert shares([0, 1, 2, 3], 2) == [{0, 1}, {2, 3}]
+    assert shares([0, 1, 2], 2) == [{0}, {1, 2}]
+    assert shares([4, 5], 3) == [{4}, {5}, {4}]
+
+
+def test_the_summary_says_nothing_about_who_was_seen(tmp_path: Path) -> None:
+    """Seconds, shares and reasons of files; no profile, no spans, no name of anybody; names of
+    files cannot break the page."""
+    one = dataclasses.replace(job(tmp_path, "<b>a.mp4"), profile="/keys/maria.veil")
+    report = {
+        "frames": 10, "seconds": 2.0, "veiled_share": 0.25,
+        "spans": [{"start_seconds": 0.0, "end_seconds": 0.5, "reason": "uncleared"}],
+        "sound": {"seconds": 2.0, "cleared": 0.5, "withheld": {"not cleared": 1.5}},
+    }  # fmt: skip
+    with State(tmp_path / "s") as state:
+        state.claim(one, None)
+        state.finish(one, "", Basis(), Outcome(report=report, wall_seconds=3.0), 3)
+        summary = summarize(state.rows())
+    assert summary.picture_share_withheld == 0.25
+    assert summary.picture_withheld_whole == {"uncleared": 0.5}
+    assert summary.sound_withheld == {"not cleared": 1.5}
+    assert summary.shares[2] == 1
+    for text in (summary.to_json(), summary.to_html()):
+        assert not any(word in text for word in ("maria", "agent", "person", "child", "face"))
+    page = summary.to_html()
+    assert "<svg" in page
+    assert "<b>" not in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_jobs_and_outcomes_pass_as_text(tmp_path: Path) -> None:
+    """What goes through a pipe or Ray comes out as it went in."""
+    one = job(tmp_path)
+    assert Job.from_json(one.to_json()) == one
+    assert Outcome.from_json(Outcome("x", lost=True).to_json()) == Outcome("x", lost=True)
+    assert Told(one, "done", Outcome()).outcome.done
+
+
+def test_the_command_line_stays_light() -> None:
+    """Neither fsspec, Ray nor SQLite is loaded until an archive asks for it."""
+    code = (
+        "import sys, homeveil.cli;"
+        "sys.exit(bool({'fsspec', 'ray', 'sqlite3', 'paramiko', 's3fs'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
