@@ -12,7 +12,6 @@ import os
 import resource
 import signal
 from collections import deque
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from homeveil.frames import PixelFormat, VeiledFrame
 from homeveil.isolation import messages
 from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS, Message
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
-from homeveil.media.stretches import Stretch
 from homeveil.perceive.hearing import VOICE_PURPOSES
 from homeveil.perceive.loading import PURPOSES
 from homeveil.policy import Policy
@@ -204,14 +202,13 @@ def write_order(order: Order) -> dict[str, Any]:
         "policy": order.policy.to_document(),
         "sound_alone": order.sound_alone,
         "sound_track": order.sound_track,
-        "stretch": asdict(order.stretch) if order.stretch is not None else None,
     }
 
 
 def read_order(document: dict[str, Any]) -> Order:
     """What :func:`write_order` gave."""
     profile: Profile | LockedProfile | None = None
-    told, stretch = document["profile"], document["stretch"]
+    told = document["profile"]
     if told is not None:
         if "open" in told:
             profile = decode_profile(base64.b64decode(told["open"]))
@@ -223,7 +220,6 @@ def read_order(document: dict[str, Any]) -> Order:
         Policy.from_document(document["policy"], Path("policy")),
         document["sound_alone"],
         document["sound_track"],
-        Stretch(**stretch) if stretch is not None else None,
     )
 
 

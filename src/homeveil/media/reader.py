@@ -48,15 +48,12 @@ class VideoReader(Scoped):
     truncated: the file ends before its own headers say; known once reading has ended
     or, where the headers tell, from the start.
 
-    begin: the key frame to start at, in ticks of the stream; its first one if None.
-
     Raises InputError when ``path`` cannot be read, is no media, has no video stream or
     not one frame that can be decoded. Memory does not grow with the length of the file.
     """
 
-    def __init__(self, path: str | os.PathLike[str], begin: int | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._begin = begin
         check_file(self.path)
         try:
             self._container = _av.open_input(self.path)
@@ -79,8 +76,6 @@ class VideoReader(Scoped):
         self.frame_rate = _sane_rate(stream.average_rate) or _sane_rate(stream.guessed_rate)
         self.duration_seconds = _av.claimed_seconds(self._container, stream, self.time_base)
         self.frame_count_hint = self._claimed_count()
-        if self._begin is not None:
-            self._seek(self._begin)
         self._packets = Packets(self._container, stream)
         self._undecoded = 0
         self.concealed_frames = 0
@@ -97,12 +92,6 @@ class VideoReader(Scoped):
                 f" ({self.damaged_packets} damaged packets); check that the file is whole"
             )
         self.width, self.height = self._first.width, self._first.height
-
-    def _seek(self, begin: int) -> None:
-        try:
-            self._container.seek(begin, stream=self._stream)
-        except _av.FFmpegError as error:
-            raise InputError(f"{self.path}: cannot be cut ({_av.reason(error)})") from error
 
     def _claimed_count(self) -> int | None:
         if self._stream.frames > 0:
