@@ -38,6 +38,7 @@ def main() -> int:
     if arguments.one:
         print(json.dumps(one_run(Path(arguments.one[0]), arguments.one[1])))
         return 0
+    before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         clip = scaled(ROOT / "examples" / "demo.mp4", Path(folder) / "in.mp4")
         runs: dict[str, list[dict[str, float]]] = {"off": [], "require": []}
@@ -56,12 +57,17 @@ def main() -> int:
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
+        "load_average": [round(load, 1) for load in (before, os.getloadavg()[0])],
         "size": SIZE,
         "runs": arguments.runs,
         "median": {
             isolate: {key: round(statistics.median(one[key] for one in all_), 4) for key in all_[0]}
             for isolate, all_ in runs.items()
         },
+        "ratios_seconds_per_frame": [
+            round(one["seconds_per_frame"] / other["seconds_per_frame"], 3)
+            for one, other in zip(runs["require"], runs["off"], strict=True)
+        ],
         "ratio_isolated_to_plain": {key: round(value, 3) for key, value in ratio.items()},
         "latency_ms_per_frame": round(1000 * statistics.median(latency), 3),
     }

@@ -9,6 +9,7 @@ it says that.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import encodings.idna  # noqa: F401 - later nothing can be imported
 import mmap
 import os
@@ -269,6 +270,40 @@ def forge(hexes: str) -> None:
         threading.Event().wait()
 
     inside._Inside._send_picture = send  # type: ignore[method-assign]
+
+
+def tear() -> None:
+    """Have the isolated process end in the middle of a message."""
+
+    def send(self: inside._Inside, _: object) -> None:
+        os.write(self._outgoing, messages.encode(messages.Done(0, 0))[:100])
+        os._exit(0)
+
+    inside._Inside._send_picture = send  # type: ignore[method-assign]
+
+
+def turn_back() -> None:
+    """Have the clock jump back: every picture comes at the time of the first."""
+    honest = inside._Inside.tell
+
+    def tell(self: inside._Inside, message: messages.Message) -> None:
+        if isinstance(message, messages.Picture):
+            message = dataclasses.replace(message, pts=0)
+        honest(self, message)
+
+    inside._Inside.tell = tell  # type: ignore[method-assign]
+
+
+def say_less() -> None:
+    """Say that another number of pictures was read than came."""
+    honest = inside._Inside.tell
+
+    def tell(self: inside._Inside, message: messages.Message) -> None:
+        if isinstance(message, messages.Done):
+            message = messages.Done(message.frames + 1, message.damaged)
+        honest(self, message)
+
+    inside._Inside.tell = tell  # type: ignore[method-assign]
 
 
 def smuggle_in_cells() -> None:

@@ -98,13 +98,13 @@ def strike(stage: str, fault: str) -> None:
         lock(self, landlock)
         done = 0
 
-    def bad(*arguments: object) -> object:
+    def bad(*arguments: object, **named: object) -> object:
         nonlocal done
         if 0 <= done < AFTER:
             done += 1
         elif done == AFTER:
-            return FAULTS[fault](good(*arguments))
-        return good(*arguments)
+            return FAULTS[fault](good(*arguments, **named))
+        return good(*arguments, **named)
 
     inside._Inside._lock = locked  # type: ignore[method-assign]
     setattr(owner, method, bad)

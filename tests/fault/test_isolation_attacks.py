@@ -247,3 +247,19 @@ def test_secrets_of_the_environment_stay_outside(
     )
     with boxed(clip) as box:
         assert sum(1 for _ in box) == 10
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("tear", "what is no message"),
+        ("turn_back", "what does not belong there"),
+        ("say_less", "what does not belong there"),
+    ],
+)
+def test_messages_that_do_not_follow_end_the_run(
+    how: str, said: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message cut short, a clock that jumps back, a picture that was read and never came."""
+    sabotage(monkeypatch, f"attacks.{how}()")
+    assert said in attacked(clip, tmp_path / "out.mp4")

@@ -85,6 +85,7 @@ class Box(Clearing):
         seconds = STALL_SECONDS + 3 * order.policy.look_timeout_seconds
         self._patience_ms = None if patient else round(1000 * seconds)
         self._damaged = 0
+        self._newest = float("-inf")
         self._slots: Slots | None = None
         self._descriptors: list[int] = []
         try:
@@ -202,6 +203,10 @@ class Box(Clearing):
             raise self._out_of_turn()
         if message.fault and not withheld.all():
             raise self._out_of_turn()
+        time = _time(message)
+        if time.seconds <= self._newest:
+            raise self._out_of_turn()
+        self._newest = time.seconds
         colour = Colour(
             message.matrix, message.primaries, message.transfer, bool(message.full_range)
         )
@@ -210,7 +215,7 @@ class Box(Clearing):
             message.layout,
             width,
             height,
-            _time(message),
+            time,
             colour,
             withheld=withheld,
             fault=bool(message.fault),
