@@ -138,6 +138,7 @@ def paint_group(a: RawFrame, smooth: bool) -> Group:
     large = [plane.copy() for plane in frame.planes]
     where = [plane.copy() for plane in frame.planes]
     halves = [plane[:, plane.shape[1] // 2 :] for plane in frame.planes]
+    half_large, half_where = ([half.copy() for half in halves] for _ in range(2))
 
     def whole() -> None:
         """Enlarged colours, copied under an enlarged mask."""
@@ -151,11 +152,10 @@ def paint_group(a: RawFrame, smooth: bool) -> Group:
         """The same in the bounds of the mask, here half of the frame, without what colours
         beyond them lend to the edge."""
         x = COLS // 2
-        for grid, half, wide, hidden in zip(grids, halves, large, where, strict=True):
-            rows, cols = half.shape
-            hidden, wide = hidden[:, :cols], wide[:, :cols]
-            cv2.resize(cells[:, x:], (cols, rows), dst=hidden, interpolation=cv2.INTER_NEAREST)
-            cv2.resize(grid[:, x:], (cols, rows), dst=wide, interpolation=kind)
+        for grid, half, wide, hidden in zip(grids, halves, half_large, half_where, strict=True):
+            size = half.shape[::-1]
+            cv2.resize(cells[:, x:], size, dst=hidden, interpolation=cv2.INTER_NEAREST)
+            cv2.resize(grid[:, x:], size, dst=wide, interpolation=kind)
             cv2.copyTo(wide, hidden, half)
 
     return Group(
