@@ -34,7 +34,10 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Group:
-    """One piece of work: who does it how, and how many bytes it must touch at least."""
+    """One piece of work: who does it how, and how many bytes it must touch at least.
+
+    ``lesser`` names those of OpenCV that do less than the kernel.
+    """
 
     name: str
     goal: bool
@@ -42,6 +45,7 @@ class Group:
     ours: Work
     opencv: dict[str, Work]
     copy: Work | None
+    lesser: tuple[str, ...] = ()
 
 
 def groups() -> list[Group]:
@@ -96,20 +100,21 @@ def change_group(a: RawFrame, b: RawFrame, gain_q8: int = 256) -> Group:
             cv2.resize(y, t.shape[::-1], dst=t, interpolation=cv2.INTER_AREA)
             cv2.absdiff(s, t, dst=s)
 
+    blocks = np.ones((4, 4), np.uint8)
+    floats = [a.planes[0].astype(np.float32) for _ in range(3)]
+
     def everything() -> list[Picture]:
-        """All that the kernel gives, from 32-bit floats."""
-        found = []
-        size, cells = (WIDTH // 4, HEIGHT // 4), (COLS, ROWS)
-        blocks = np.ones((4, 4), np.uint8)
-        for x, y in zip(a.planes, b.planes, strict=True):
-            d = cv2.subtract(x, y, dtype=cv2.CV_16S)
-            size = (x.shape[1] // 4, x.shape[0] // 4)
-            mean = cv2.absdiff(cv2.resize(d, size, interpolation=cv2.INTER_AREA), 0)
-            found.append(cv2.resize(cv2.dilate(mean, blocks), cells, interpolation=0))
-        x, y = (frame.planes[0].astype(np.float32) for frame in (a, b))
-        for one in (cv2.absdiff(x, y), x, y, cv2.multiply(x, x), cv2.multiply(y, y)):
-            found.append(cv2.resize(one, cells, interpolation=cv2.INTER_AREA))
-        found.append(cv2.resize(cv2.multiply(x, y), cells, interpolation=cv2.INTER_AREA))
+        """All that the kernel gives, peaks rounded to means of whole levels."""
+        differences_of_blocks()
+        found = [cv2.dilate(s, blocks, anchor=(0, 0))[::4, ::4] for s in small]
+        x, y, product = floats
+        np.copyto(x, a.planes[0])
+        np.copyto(y, b.planes[0])
+        wanted = [cv2.absdiff(a.planes[0], b.planes[0]), a.planes[0], b.planes[0]]
+        found += [cv2.resize(one, (COLS, ROWS), interpolation=cv2.INTER_AREA) for one in wanted]
+        for one, two in ((x, x), (y, y), (x, y)):
+            cv2.multiply(one, two, dst=product)
+            found.append(cv2.resize(product, (COLS, ROWS), interpolation=cv2.INTER_AREA))
         return found
 
     return Group(
@@ -123,6 +128,7 @@ def change_group(a: RawFrame, b: RawFrame, gain_q8: int = 256) -> Group:
             "the same results": everything,
         },
         copier(*a.planes, *b.planes),
+        ("block means of differences", "differences of block means"),
     )
 
 
@@ -206,6 +212,7 @@ def thumbnail_group(a: RawFrame, size: tuple[int, int], name: str) -> Group:
             "shrunk as 4:2:0, then converted": shrink_as_420,
         },
         copier(*a.planes),
+        ("shrunk as 4:2:0, then converted",),
     )
 
 
@@ -255,6 +262,7 @@ def close_up_group(a: RawFrame, box: Box, size: tuple[int, int], name: str) -> G
             "converted, then resized": convert_then_resize,
         },
         copier(*(regions if smaller else [rgb.copy()])),
+        ("resized bilinearly, then converted",) if smaller else (),
     )
 
 
