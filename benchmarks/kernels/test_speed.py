@@ -1,22 +1,32 @@
-"""The kernels beside OpenCV at its best and beside a copy of the bytes that they must touch.
+"""Every contender of every group under pytest-benchmark.
 
-    python -m pytest benchmarks/kernels --benchmark-json=kernels.json
+    python -m pytest benchmarks/kernels --benchmark-json=FILE
 
-Each test measures its kernel, and in `extra_info` has the race: ours, OpenCV and the copy in
-turn, which on a machine that is not idle says more than times one after another. The table
-in benchmarks/results comes from `python -m benchmarks.kernels`.
+It times them one after another; ``python -m benchmarks.kernels`` takes turns, which is fairer
+on a machine that does other things too, and is where the published figures come from.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.kernels.contests import Contest, contests
-from benchmarks.kernels.race import race
+from benchmarks.kernels.contenders import Work, groups
 
 
-@pytest.mark.benchmark(group="kernels on one 1280x720 frame")
-@pytest.mark.parametrize("contest", contests(), ids=lambda contest: contest.name)
-def test_kernel(benchmark, contest: Contest) -> None:
-    benchmark.extra_info.update(race(contest, rounds=20))
-    benchmark(contest.ours)
+def rows() -> list[tuple[str, str, Work]]:
+    found: list[tuple[str, str, Work]] = []
+    for group in groups():
+        found.append((group.name, "homeveil", group.ours))
+        found += [(group.name, f"OpenCV: {name}", work) for name, work in group.opencv.items()]
+        if group.copy is not None:
+            found.append((group.name, "memcpy", group.copy))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("group", "who", "work"), [pytest.param(*row, id=f"{row[0]}-{row[1]}") for row in rows()]
+)
+def test_speed(benchmark, group: str, who: str, work: Work) -> None:
+    """Time of one call."""
+    benchmark.group = group
+    benchmark(work)

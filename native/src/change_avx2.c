@@ -48,6 +48,9 @@ static inline void four_rows(const uint8_t *pa, ptrdiff_t sa, const uint8_t *pb,
     __m256i pairs_a = zero, pairs_b = zero, pairs_g = zero;
     for (int y = 0; y < 4; y++) {
         const __m256i a = load(pa + y * sa), b = load(pb + y * sb);
+        /* The strip to the right: 32 rows are more than the processor looks ahead in. */
+        _mm_prefetch((const char *)(pa + y * sa + 2 * HV_STRIP), _MM_HINT_T0);
+        _mm_prefetch((const char *)(pb + y * sb + 2 * HV_STRIP), _MM_HINT_T0);
         const __m256i c = plain ? b : graded(b, g);
         pairs_a = _mm256_add_epi16(pairs_a, _mm256_maddubs_epi16(a, ones8));
         pairs_b = _mm256_add_epi16(pairs_b, _mm256_maddubs_epi16(b, ones8));

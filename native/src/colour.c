@@ -1,22 +1,29 @@
 /* YUV and RGB, 1/65536 fixed point (ITU-R BT.601-7 and BT.709-6). */
 #include "kernels.h"
 
+/* To RGB, terms have 6 bits behind the point, so that all sums fit 16 bits or are beyond 255
+ * when they do not. Luma: 257 * y times `luma` / 65536, where luma is 64 * 65536 / 257 of the
+ * matrix' factor. Chroma: 256 * c times k / 65536, with k 16384 of the factor; U to blue is
+ * one less, because its factor is above 2, and c is added. bias: black, half a level, and half
+ * a unit for each of the two terms that were rounded down. */
 const hv_matrix *hv_matrix_of(const hv_image *image) {
-    static const hv_matrix limited[2] = {{16, 76309, 104597, 25675, 53279, 132201},
-                                         {16, 76309, 117489, 13975, 34925, 138438}};
-    static const hv_matrix full[2] = {{0, 65536, 91881, 22554, 46802, 116130},
-                                      {0, 65536, 103206, 12276, 30679, 121609}};
+    static const hv_matrix limited[2] = {{19003, 33 - 1192, 26149, 6419, 13320, 33050 - 16384},
+                                         {19003, 33 - 1192, 29372, 3494, 8731, 34610 - 16384}};
+    static const hv_matrix full[2] = {{16320, 33, 22970, 5639, 11701, 29033 - 16384},
+                                      {16320, 33, 25802, 3069, 7670, 30402 - 16384}};
     return image->full_range ? &full[image->bt709 != 0] : &limited[image->bt709 != 0];
 }
 
-void hv_rgb_line_c(const hv_matrix *matrix, const uint8_t *y, const uint8_t *u, const uint8_t *v,
+static uint8_t level(int32_t sum) { return (uint8_t)hv_clamp(sum >> 6, 0, 255); }
+
+void hv_rgb_line_c(const hv_matrix *k, const uint8_t *y, const uint8_t *u, const uint8_t *v,
                    int32_t n, uint8_t *rgb) {
-    const hv_matrix k = *matrix;
     for (int32_t i = 0; i < n; i++, rgb += 3) {
-        const int32_t base = (y[i] - k.black) * k.y + 32768, cu = u[i] - 128, cv = v[i] - 128;
-        rgb[0] = (uint8_t)hv_clamp((base + k.vr * cv) >> 16, 0, 255);
-        rgb[1] = (uint8_t)hv_clamp((base - k.ug * cu - k.vg * cv) >> 16, 0, 255);
-        rgb[2] = (uint8_t)hv_clamp((base + k.ub * cu) >> 16, 0, 255);
+        const int32_t luma = (257 * y[i] * k->luma >> 16) + k->bias;
+        const int32_t cu = (u[i] - 128) * 256, cv = (v[i] - 128) * 256;
+        rgb[0] = level(luma + (cv * k->vr >> 16));
+        rgb[1] = level(luma - (cu * k->ug >> 16) - (cv * k->vg >> 16));
+        rgb[2] = level(luma + (cu * k->ub >> 16) + cu / 4);
     }
 }
 

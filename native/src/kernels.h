@@ -33,9 +33,9 @@ typedef struct {
     const uint8_t *shuffle;
 } hv_columns;
 
-/* YUV to RGB, 1/65536: r = y * (Y - black) + vr * (V - 128), and so on. */
+/* YUV to RGB in 16 bits, of which 6 are behind the point; see colour.c. */
 typedef struct {
-    int32_t black, y, vr, ug, vg, ub;
+    int32_t luma, bias, vr, ug, vg, ub;
 } hv_matrix;
 
 typedef struct {

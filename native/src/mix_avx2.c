@@ -17,12 +17,8 @@ static inline __m256i load16(const uint8_t *p, int step, int last) {
     return _mm256_and_si256(_mm256_loadu_si256((const __m256i *)p), _mm256_set1_epi16(255));
 }
 
-static inline void sixteen(const mixing *m, ptrdiff_t at, int step, int last, int16_t *line) {
-    const __m256i first = load16(m->rows[0] + at, step, last);
-    const __m256i final = load16(m->rows[m->count - 1] + at, step, last);
-    __m256i between = _mm256_setzero_si256(); /* of at most 64 samples: 14 bits */
-    for (int32_t k = 1; k < m->count - 1; k++)
-        between = _mm256_add_epi16(between, load16(m->rows[k] + at, step, last));
+static inline __m256i weighed(const mixing *m, __m256i first, __m256i final, __m256i between) {
+    enum { BITS = HV_WEIGHT_BITS - HV_LINE_BITS };
     const __m256i one = _mm256_set1_epi16(1);
     const __m256i low =
         _mm256_add_epi32(_mm256_madd_epi16(_mm256_unpacklo_epi16(first, final), m->ends),
@@ -30,9 +26,29 @@ static inline void sixteen(const mixing *m, ptrdiff_t at, int step, int last, in
     const __m256i high =
         _mm256_add_epi32(_mm256_madd_epi16(_mm256_unpackhi_epi16(first, final), m->ends),
                          _mm256_madd_epi16(_mm256_unpackhi_epi16(between, one), m->body));
-    enum { BITS = HV_WEIGHT_BITS - HV_LINE_BITS };
-    _mm256_storeu_si256((__m256i *)line, _mm256_packs_epi32(_mm256_srai_epi32(low, BITS),
-                                                            _mm256_srai_epi32(high, BITS)));
+    return _mm256_packs_epi32(_mm256_srai_epi32(low, BITS), _mm256_srai_epi32(high, BITS));
+}
+
+/* 16 samples, or 32. Those between the first and the final row are at most 64: 14 bits. */
+static inline void mix(const mixing *m, ptrdiff_t at, int n, int step, int last, int16_t *line) {
+    const uint8_t *first = m->rows[0] + at, *final = m->rows[m->count - 1] + at;
+    __m256i between[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    for (int32_t k = 1; k < m->count - 1; k++)
+        for (int i = 0; i < n / 16; i++)
+            between[i] = _mm256_add_epi16(between[i],
+                                          load16(m->rows[k] + at + 16 * i * step, step, last));
+    for (int i = 0; i < n / 16; i++)
+        _mm256_storeu_si256((__m256i *)(line + 16 * i),
+                            weighed(m, load16(first + 16 * i * step, step, last),
+                                    load16(final + 16 * i * step, step, last), between[i]));
+}
+
+static inline void mix_line(const mixing *m, int32_t n, int step, int16_t *line) {
+    int32_t x = 0;
+    for (; x + 32 < n; x += 32) mix(m, (ptrdiff_t)x * step, 32, step, 0, line + x);
+    for (; x + 16 < n; x += 16) mix(m, (ptrdiff_t)x * step, 16, step, 0, line + x);
+    /* The last 16 overlap those before: n is more than 16. */
+    mix(m, (ptrdiff_t)(n - 16) * step, 16, step, 1, line + n - 16);
 }
 
 static __m256i pair(int32_t low, int32_t high) {
@@ -52,14 +68,8 @@ void hv_mix_rows_avx2(const hv_plane *plane, const hv_taps *rows, int32_t x0, in
     for (int32_t k = 0; k < rows->count; k++)
         m.rows[k] = plane->samples + (ptrdiff_t)x0 * plane->step +
                     hv_clamp(rows->first + k, 0, plane->height - 1) * plane->stride;
-    /* The last 16 overlap those before: n is more than 16. */
-    if (plane->step == 1) {
-        for (int32_t x = 0; x < n - 16; x += 16) sixteen(&m, x, 1, 0, line + x);
-        sixteen(&m, n - 16, 1, 1, line + n - 16);
-    } else {
-        for (int32_t x = 0; x < n - 16; x += 16) sixteen(&m, 2 * (ptrdiff_t)x, 2, 0, line + x);
-        sixteen(&m, 2 * (ptrdiff_t)(n - 16), 2, 1, line + n - 16);
-    }
+    if (plane->step == 1) mix_line(&m, n, 1, line);
+    else mix_line(&m, n, 2, line);
 }
 
 static inline __m256i load_pair(const void *low, const void *high) {

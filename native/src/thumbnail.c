@@ -41,11 +41,10 @@ static channel channel_of(hv_plane plane, const double roi[4], int32_t out_width
     return c;
 }
 
-static void make_line(const hv_table *set, const channel *c, int32_t j, int16_t *line,
+static void make_line(const hv_table *set, const channel *c, const hv_taps *rows, int16_t *line,
                       uint8_t *out) {
-    const hv_taps rows = hv_taps_of(&c->rows, j);
     const int32_t n = c->x1 - c->x0;
-    set->mix_rows(&c->plane, &rows, c->x0, n, line);
+    set->mix_rows(&c->plane, rows, c->x0, n, line);
     /* Weights of nothing meet these. */
     memset(line + n, 0, (size_t)(c->columns.taps + 8) * sizeof *line);
     set->mix_columns(line, &c->columns, out);
@@ -88,9 +87,10 @@ void hv_thumbnail_of(const hv_table *set, const hv_image *image, const double ro
     cv.plane.samples = image->v;
     const hv_matrix *matrix = hv_matrix_of(image);
     for (int32_t j = 0; j < out_height; j++) {
-        make_line(set, &cy, j, line, y);
-        make_line(set, &cu, j, line, u);
-        make_line(set, &cv, j, line, v);
+        const hv_taps luma_rows = hv_taps_of(&cy.rows, j), chroma_rows = hv_taps_of(&cu.rows, j);
+        make_line(set, &cy, &luma_rows, line, y);
+        make_line(set, &cu, &chroma_rows, line, u);
+        make_line(set, &cv, &chroma_rows, line, v);
         set->rgb_line(matrix, y, u, v, out_width, rgb + j * rgb_stride);
     }
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from math import ceil, floor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from homeveil import _kernels
@@ -88,6 +92,183 @@ def test_paint_overwrites_all_of_a_cell_and_nothing_else(
     assert all((x == y).all() for x, y in zip(nv12(one).planes, interleaved.planes, strict=True))
 
 
+def resampled(plane: np.ndarray, start: float, stop: float, n: int, axis: int) -> np.ndarray:
+    """Area mean where [start, stop) shrinks to n, linear where it grows; edges repeated."""
+    size, limit = (stop - start) / n, plane.shape[axis]
+    weights = np.zeros((n, limit))
+    for i in range(n):
+        if size <= 1:
+            at = start + (i + 0.5) * size - 0.5
+            taps = [(floor(at), 1 - (at - floor(at))), (floor(at) + 1, at - floor(at))]
+        else:
+            low, high = start + i * size, start + (i + 1) * size
+            taps = [
+                (k, (min(high, k + 1) - max(low, k)) / size) for k in range(floor(low), ceil(high))
+            ]
+        for k, weight in taps:
+            weights[i, min(max(k, 0), limit - 1)] += weight
+    return np.moveaxis(np.tensordot(weights, plane.astype(float), (1, axis)), 0, axis)
+
+
+@given(
+    seed=seeds,
+    size=sizes,
+    corner=st.tuples(st.floats(-20, 60), st.floats(-20, 60)),
+    extent=st.tuples(st.floats(0.5, 90), st.floats(0.5, 90)),
+    out=st.tuples(st.integers(1, 70), st.integers(1, 40)),
+)
+@settings(max_examples=80, deadline=None)
+def test_thumbnail_equals_its_definition(
+    seed: int,
+    size: tuple[int, int],
+    corner: tuple[float, float],
+    extent: tuple[float, float],
+    out: tuple[int, int],
+) -> None:
+    """Any region, inside or outside the frame, is its area mean or its bilinear picture within
+    what rounding of Y, U and V and of the conversion allows; both layouts give the same."""
+    raw = frame(seed, *size)
+    (x0, y0), (x1, y1) = corner, (corner[0] + extent[0], corner[1] + extent[1])
+    assume(extent[0] / out[0] <= 64 and extent[1] / out[1] <= 64)
+    rgb = _kernels.thumbnail(raw, Box(x0, y0, x1, y1), out)
+    assert (rgb == _kernels.thumbnail(nv12(raw), Box(x0, y0, x1, y1), out)).all()
+    y, u, v = (
+        resampled(resampled(plane, y0 / k, y1 / k, out[1], 0), x0 / k, x1 / k, out[0], 1)
+        for plane, k in zip(raw.planes, (1, 2, 2), strict=True)
+    )
+    luma, u, v = (y - 16) * 255 / 219, u - 128, v - 128
+    expected = [luma + 1.596 * v, luma - 0.3918 * u - 0.813 * v, luma + 2.0172 * u]
+    # Half a level of Y and of U or V, and half a level of the result, and some for weights.
+    for channel, allowed in zip(range(3), (2.6, 2.4, 2.9), strict=True):
+        difference = np.abs(np.clip(expected[channel], 0, 255) - rgb[..., channel])
+        assert difference.max() <= allowed
+
+
+@given(
+    seed=seeds,
+    size=sizes,
+    numbers=st.tuples(*[st.floats(allow_nan=True, allow_infinity=True)] * 4),
+    out=st.tuples(st.integers(-1, 4200), st.integers(-1, 40)),
+)
+@settings(max_examples=120, deadline=None)
+def test_any_region_is_drawn_or_refused(
+    seed: int,
+    size: tuple[int, int],
+    numbers: tuple[float, float, float, float],
+    out: tuple[int, int],
+) -> None:
+    """Whatever numbers come in as a region, a picture or an error comes out."""
+    raw = frame(seed, *size)
+    try:
+        region = Box(*numbers)
+        rgb = _kernels.thumbnail(raw, region, out)
+    except ValueError:
+        return
+    assert rgb.shape == (out[1], out[0], 3)
+
+
+@given(seed=seeds, size=sizes, pad=st.integers(0, 40), flipped=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_padded_and_upside_down_planes_are_read_alike(
+    seed: int, size: tuple[int, int], pad: int, flipped: bool
+) -> None:
+    """Strides of any length and sign change nothing, and what lies between rows is left alone."""
+    raw = frame(seed, *size)
+    wide = [np.full((p.shape[0], p.shape[1] + pad), 171, np.uint8) for p in raw.planes]
+    views = []
+    for memory, plane in zip(wide, raw.planes, strict=True):
+        view = memory[::-1] if flipped else memory
+        view[:, : plane.shape[1]] = plane
+        views.append(view[:, : plane.shape[1]])
+    padded = replace(raw, planes=tuple(views))
+    region = Box(1.5, 0.5, size[0] + 2, size[1] - 0.25)
+    small = _kernels.thumbnail(raw, region, (9, 7))
+    assert (small == _kernels.thumbnail(padded, region, (9, 7))).all()
+    assert (_kernels.to_rgb(raw) == _kernels.to_rgb(padded)).all()
+    assert (_kernels.cell_means(raw, 8) == _kernels.cell_means(padded, 8)).all()
+    for one, two in zip(
+        _kernels.change(raw, raw, 8), _kernels.change(padded, raw, 8), strict=True
+    ):
+        assert (one == two).all()
+    every = np.ones((-(-size[1] // 8), -(-size[0] // 8)), bool)
+    colours = np.random.default_rng(seed).integers(0, 256, (*every.shape, 3), dtype=np.uint8)
+    _kernels.paint(padded, 8, every, colours, smooth=True)
+    _kernels.paint(raw, 8, every, colours, smooth=True)
+    for memory, view, plane in zip(wide, views, raw.planes, strict=True):
+        assert (view == plane).all()
+        assert (memory[:, plane.shape[1] :] == 171).all()
+
+
+@given(seed=seeds, size=sizes, cell=cells, fraction=st.floats(0, 1))
+@settings(max_examples=60, deadline=None)
+def test_copy_takes_the_cells_and_nothing_else(
+    seed: int, size: tuple[int, int], cell: int, fraction: float
+) -> None:
+    """Cells of the mask come from the source, all others stay, in both layouts."""
+    shape = (-(-size[1] // cell), -(-size[0] // cell))
+    mask = np.random.default_rng(seed).random(shape) < fraction
+    source = frame(seed, *size)
+    target = frame(seed + 1, *size)
+    before, mixed = target.copy(), nv12(target).copy()
+    _kernels.copy_cells(target, source, cell, mask)
+    _kernels.copy_cells(mixed, nv12(source), cell, mask)
+    for index, side in enumerate((cell, cell // 2, cell // 2)):
+        plane = target.planes[index]
+        taken = np.kron(mask, np.ones((side, side), bool))[: plane.shape[0], : plane.shape[1]]
+        expected = np.where(taken, source.planes[index], before.planes[index])
+        assert (plane == expected).all()
+    assert all((x == y).all() for x, y in zip(nv12(target).planes, mixed.planes, strict=True))
+
+
+@given(seed=seeds, size=sizes, cell=cells)
+@settings(max_examples=40, deadline=None)
+def test_cell_means_are_rounded_means(seed: int, size: tuple[int, int], cell: int) -> None:
+    """Each cell's mean colour, rounded half up, in both layouts."""
+    raw = frame(seed, *size)
+    means = _kernels.cell_means(raw, cell)
+    assert (means == _kernels.cell_means(nv12(raw), cell)).all()
+    for row, col in np.ndindex(means.shape[:2]):
+        for index, side in enumerate((cell, cell // 2, cell // 2)):
+            block = raw.planes[index][
+                row * side : (row + 1) * side, col * side : (col + 1) * side
+            ].astype(int)
+            assert means[row, col, index] == (block.sum() + block.size // 2) // block.size
+
+
+@given(seed=seeds, cell=st.sampled_from([8, 16]), layout=st.sampled_from(["i420", "nv12"]))
+@settings(max_examples=25, deadline=None)
+def test_explain_equals_its_definition(seed: int, cell: int, layout: str) -> None:
+    """The least of the worst plane's mean absolute difference over all allowed blocks."""
+    rng = np.random.default_rng(seed)
+    width, height = (int(n) for n in rng.integers(cell, 3 * cell + 5, 2))
+    a, b = frame(seed, width, height), frame(seed + 1, width, height)
+    shape = (-(-height // cell), -(-width // cell))
+    allowed, wanted = rng.random(shape) < 0.8, rng.random(shape) < 0.5
+    pair = (a, b) if layout == "i420" else (nv12(a), nv12(b))
+    best = _kernels.explain(*pair, cell, allowed, wanted, cell // 2)
+    for row, col in np.ndindex(shape):
+        x0, y0 = col * cell, row * cell
+        x1, y1 = min(x0 + cell, width), min(y0 + cell, height)
+        least = np.inf
+        steps = range(-cell, cell + 1, cell // 2)
+        for dy, dx in ((dy, dx) for dy in steps for dx in steps):
+            if x0 + dx < 0 or y0 + dy < 0 or x1 + dx > width or y1 + dy > height:
+                continue
+            block = (slice((y0 + dy) // cell, (y1 + dy - 1) // cell + 1),
+                     slice((x0 + dx) // cell, (x1 + dx - 1) // cell + 1))
+            if not allowed[block].all():
+                continue
+            worst = 0
+            for index, k in enumerate((1, 2, 2)):
+                here = (slice(y0 // k, -(-y1 // k)), slice(x0 // k, -(-x1 // k)))
+                there = (slice(y0 // k + dy // k, -(-y1 // k) + dy // k),
+                         slice(x0 // k + dx // k, -(-x1 // k) + dx // k))
+                d = np.abs(a.planes[index][here].astype(int) - b.planes[index][there])
+                worst = max(worst, int(d.sum()) * 16 // d.size)
+            least = min(least, worst / 16)
+        assert best[row, col] == (least if wanted[row, col] else np.inf)
+
+
 @given(seed=seeds, size=sizes)
 @settings(max_examples=40, deadline=None)
 def test_thumbnail_of_a_flat_frame_is_flat(seed: int, size: tuple[int, int]) -> None:
@@ -145,6 +326,40 @@ def test_colours_come_back() -> None:
     planes = _kernels.from_rgb(rgb)
     back = _kernels.to_rgb(RawFrame(planes, PixelFormat.I420, 30, 24, NOW))
     assert np.abs(back.astype(int) - rgb.astype(int)).max() <= 4
+
+
+def test_out_is_filled_or_refused() -> None:
+    """A picture of the caller's is filled and given back; one of another size, kind or with
+    gaps is refused, and so is one that must not be written."""
+    raw = frame(2, 40, 30)
+    region, mine = Box(0, 0, 40, 30), np.empty((6, 8, 3), np.uint8)
+    assert _kernels.thumbnail(raw, region, (8, 6), out=mine) is mine
+    assert (mine == _kernels.thumbnail(raw, region, (8, 6))).all()
+    for wrong in (
+        np.empty((8, 6, 3), np.uint8), np.empty((6, 8, 3), np.int8),
+        np.empty((6, 16, 3), np.uint8)[:, ::2],
+    ):
+        with pytest.raises(FrameError, match="out"):
+            _kernels.thumbnail(raw, region, (8, 6), out=wrong)
+    mine.flags.writeable = False
+    with pytest.raises(FrameError, match="read-only"):
+        _kernels.thumbnail(raw, region, (8, 6), out=mine)
+
+
+@pytest.mark.parametrize("name", ["c", "avx2", "neon", "something else"])
+def test_the_environment_lowers_the_kernels(name: str) -> None:
+    """HOMEVEIL_CPU chooses a set; one that the processor lacks means the reference."""
+    code = "from homeveil import _kernels; print(_kernels.cpu_name())"
+    asked = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"HOMEVEIL_CPU": name},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert asked.stdout.strip() in {"c", name}
+    if name == "something else":
+        assert asked.stdout.strip() == "c"
 
 
 def test_wrong_arguments_are_refused() -> None:

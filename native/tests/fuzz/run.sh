@@ -1,30 +1,32 @@
 #!/usr/bin/env bash
-# Fuzzes the entry points with clang's libFuzzer: run.sh [SECONDS] [CORPUS].
-# What it finds lies in CORPUS (kept beside the build when none is named) as crash-*.
+# Builds the libFuzzer target under ASan and UBSan and runs it: native/tests/fuzz/run.sh [SECONDS]
 set -euo pipefail
-seconds="${1:-60}"
 cd "$(dirname "$0")/../.."
-cc="${CLANG:-clang}"
-if ! command -v "$cc" >/dev/null; then
-    echo "not fuzzed: $cc is missing"
+seconds="${1:-60}"
+clang="${CLANG:-$(command -v clang clang-19 clang-16 clang-14 | head -n 1 || true)}"
+if [ -z "$clang" ]; then
+    echo "fuzz: not run, clang is missing"
     exit
 fi
 build="$(mktemp -d)"
 trap 'rm -rf "$build"' EXIT
-corpus="${2:-$build/corpus}"
-mkdir -p "$corpus"
-flags=(-std=c11 -g -O1 -Iinclude -Isrc -fsanitize=fuzzer-no-link,address,undefined
-       -fno-sanitize-recover=all -fno-omit-frame-pointer)
+flags=(-std=c11 -ffp-contract=off -g -O1 -Iinclude -Isrc -Wall -Wextra
+       -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 objects=()
-for source in src/*.c; do
-    extra=()
+for source in src/*.c tests/fuzz/kernels.c; do
+    extra=(-fsanitize=fuzzer-no-link)
     case "$source" in
-        *_avx2.c) [ "$(uname -m)" = x86_64 ] || continue; extra=(-mavx2) ;;
+        *_avx2.c) [ "$(uname -m)" = x86_64 ] || continue; extra+=(-mavx2) ;;
         *_neon.c) [ "$(uname -m)" = aarch64 ] || continue ;;
     esac
     objects+=("$build/$(basename "$source" .c).o")
-    "$cc" "${flags[@]}" ${extra[@]+"${extra[@]}"} -c "$source" -o "${objects[-1]}"
+    "$clang" "${flags[@]}" "${extra[@]}" -c "$source" -o "${objects[-1]}"
 done
-"$cc" "${flags[@]}" -fsanitize=fuzzer tests/fuzz/kernels.c "${objects[@]}" -lm -o "$build/kernels"
-"$build/kernels" -max_total_time="$seconds" -max_len=4096 -timeout=20 -print_final_stats=1 \
-    -artifact_prefix="$corpus/" "$corpus"
+"$clang" "${flags[@]}" -fsanitize=fuzzer "${objects[@]}" -lm -o "$build/kernels"
+mkdir "$build/corpus"
+"$build/kernels" -max_total_time="$seconds" -max_len=256 -print_final_stats=1 \
+    -artifact_prefix="$build/" "$build/corpus" 2> "$build/log" || {
+    tail -n 60 "$build/log"
+    exit 1
+}
+grep -E "DONE|stat::" "$build/log"
