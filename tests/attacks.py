@@ -31,7 +31,7 @@ WENT_THROUGH = "attack went through"
 
 libc = ctypes.CDLL(None, use_errno=True)
 _PARENT = os.getppid()
-_MQ_OPEN = 240
+_MQ_OPEN, _PRLIMIT, _TIOCSTI = 240, 302, 0x5412
 _GET_DUMPABLE = 3
 
 
@@ -227,6 +227,60 @@ def be_dumped(target: str) -> None:
     """Be a process that others of the same user may trace and dump."""
     if libc.prctl(_GET_DUMPABLE, 0, 0, 0, 0) == 0:
         raise OSError(1, "not dumpable")
+
+
+def be_dumpable(target: str) -> None:
+    _c(libc.prctl(4, 1, 0, 0, 0))
+
+
+def outlive_parent(target: str) -> None:
+    _c(libc.prctl(1, 0, 0, 0, 0))
+
+
+def name_itself(target: str) -> None:
+    """Everybody may read the name of a process in /proc."""
+    _c(libc.prctl(15, b"stolen", 0, 0, 0))
+
+
+def set_attribute(target: str) -> None:
+    os.setxattr(target, "user.stolen", b"stolen")
+
+
+def set_attribute_of_link(target: str) -> None:
+    os.setxattr(target, "user.stolen", b"stolen", follow_symlinks=False)
+
+
+def remove_attribute(target: str) -> None:
+    os.removexattr(target, "user.own")
+
+
+def change_mode(target: str) -> None:
+    os.chmod(target, 0o777)
+
+
+def change_owner(target: str) -> None:
+    os.chown(target, 4711, 4711)
+
+
+def change_owner_of_link(target: str) -> None:
+    os.lchown(target, 4711, 4711)
+
+
+def change_times(target: str) -> None:
+    os.utime(target, (1, 1))
+
+
+def change_limits(target: str) -> None:
+    """Of the other process."""
+    _c(libc.syscall(_PRLIMIT, _PARENT, 7, None, None))
+
+
+def set_priority(target: str) -> None:
+    _c(libc.setpriority(0, _PARENT, 19))
+
+
+def type_into_terminal(target: str) -> None:
+    _c(libc.ioctl(0, _TIOCSTI, b"x"))
 
 
 def core_dump(target: str) -> None:

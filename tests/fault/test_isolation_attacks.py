@@ -25,7 +25,10 @@ from homeveil.redaction import redact
 
 pytestmark = needs_box
 
-UNRECORDED = {"read_file", "list_folder", "more_memory", "read_parent_memory"}
+UNRECORDED = {
+    "read_file", "list_folder", "more_memory", "read_parent_memory", "name_itself",
+    "change_limits", "type_into_terminal",
+}  # fmt: skip
 """Refused, or failing by themselves, without a record: nothing could leave by them."""
 
 NETWORK = {"tcp", "udp", "http", "c_http", "abstract_unix", "dns"}
@@ -36,10 +39,15 @@ CHANGING = {
 OTHERS = {
     "fork", "ptrace_parent", "process_vm", "kill_parent", "parent_memory", "read_parent_memory",
     "memory_file", "named_memory", "system_v_memory", "message_queue", "posix_queue", "io_uring",
-    "be_dumped",
+    "be_dumped", "be_dumpable", "outlive_parent", "name_itself", "thread_kill_parent",
+    "change_limits", "set_priority", "type_into_terminal",
+}  # fmt: skip
+ABOUT_FILES = {
+    "set_attribute", "set_attribute_of_link", "remove_attribute", "change_mode", "change_owner",
+    "change_owner_of_link", "change_times",
 }  # fmt: skip
 DYING = {"core_dump"}
-RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING)
+RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES)
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +156,35 @@ def test_nor_while_the_input_is_opened(
     assert attacked(clip, tmp_path / "out" / "out.mp4") == attacks.DENIED
     assert came == []
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("name", sorted(ABOUT_FILES))
+def test_nothing_is_written_beside_a_file(
+    name: str, first: bool, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attributes, owner, mode and times of a file hold bytes too; Landlock guards none of them."""
+    target = tmp_path / "target"
+    target.write_bytes(b"as it was")
+    os.setxattr(target, "user.own", b"as it was")
+
+    def told() -> tuple[object, ...]:
+        status = target.stat()
+        attributes = {name: os.getxattr(target, name) for name in os.listxattr(target)}
+        return status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, attributes
+
+    before = told()
+    sabotage(monkeypatch, f"attacks.install({name!r}, {str(target)!r}, first={first})")
+    (tmp_path / "out").mkdir()
+    said = attacked(clip, tmp_path / "out" / "out.mp4")
+    assert said == attacks.DENIED if first else "tried what it may not" in said
+    assert told() == before
+
+
+def test_it_has_no_terminal(clip: Path) -> None:
+    """It leads a session of its own: what it types reaches nobody."""
+    with boxed(clip) as box:
+        assert os.getsid(box.process_id) == box.process_id
 
 
 def test_no_core_is_written(

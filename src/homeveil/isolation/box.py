@@ -118,6 +118,8 @@ class Box(Clearing):
             stderr=nothing,
             pass_fds=handed,
             env=environment,
+            # A process of the same session could type into its terminal.
+            start_new_session=True,
         )
         for handle in (their_commands, their_messages):
             self._descriptors.remove(handle)
