@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from clips import make
 from homeveil.errors import InputError, LedgerError
-from homeveil.ledger.entries import CHAIN, KINDS
+from homeveil.ledger.entries import CHAIN, FIRST, KINDS, canonical, line_sha256
 from homeveil.ledger.keys import installation_key, key_path, public_hex
 from homeveil.ledger.verify import Verification, verify
 from homeveil.ledger.writer import Ledger
@@ -94,6 +94,52 @@ def test_a_single_flipped_bit_is_found(good: tuple[Path, Path], data: st.DataObj
     except LedgerError:
         return
     assert result.findings
+
+
+def test_a_flipped_bit_in_the_last_signature_is_found(good: tuple[Path, Path]) -> None:
+    """No entry follows it, and the capital of a hex digit says the same."""
+    content = good[0].read_bytes()
+    changed = good[0].with_name("last.jsonl")
+    for at in range(content.rindex(b'"signature":"'), len(content)):
+        for bit in range(8):
+            one = bytearray(content)
+            one[at] ^= 1 << bit
+            changed.write_bytes(one)
+            assert check(changed).findings, (at, bit)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("start", "segment_ms"), ("start", "public_key"), ("segment", "start_ms"),
+        ("segment", "end_ms"), ("file", "sha256"), ("file", "packets_sha256"), ("end", "outcome"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "value", [None, "x", [[1, 2]], [1], {}, True, 10**400], ids=lambda value: str(value)[:9]
+)
+def test_values_of_another_kind_are_found(
+    kind: str, key: str, value: object, good: tuple[Path, Path]
+) -> None:
+    """Whoever has a key can chain and sign anything."""
+    previous, lines = FIRST, []
+    for line in good[0].read_bytes().splitlines():
+        entry = json.loads(line)
+        if entry["kind"] == kind:
+            entry[key] = value
+        if entry["kind"] == "file" and key != "sha256":
+            entry["sha256"] = "00" * 32
+        entry["previous"] = previous
+        del entry["signature"]
+        entry["signature"] = KEY.sign(canonical(entry)).hex()
+        lines.append(canonical(entry))
+        previous = line_sha256(lines[-1])
+    changed = good[0].with_name("kind.jsonl")
+    changed.write_bytes(b"\n".join(lines) + b"\n")
+    for against in (None, good[1]):
+        assert any(
+            "damaged, or no entry" in one for one in check(changed, against=against).findings
+        )
 
 
 @settings(deadline=None, max_examples=200)
