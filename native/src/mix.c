@@ -3,19 +3,21 @@
 
 #include "kernels.h"
 
+/* Three products, each rounded down to HV_LINE_BITS bits behind the point, which a 16-bit
+ * multiplication gives by itself; one unit more for what they lose. At most 255 * 128 + 1. */
 void hv_mix_rows_c(const hv_plane *plane, const hv_taps *rows, int32_t x0, int32_t n,
                    int16_t *line) {
     assert(rows->count >= 1 && rows->count <= HV_TAPS_MOST);
+    enum { BITS = HV_WEIGHT_BITS - HV_LINE_BITS };
     for (int32_t x = 0; x < n; x++) {
         const uint8_t *column = plane->samples + (ptrdiff_t)(x0 + x) * plane->step;
-        int32_t sum = 1 << (HV_WEIGHT_BITS - HV_LINE_BITS - 1);
+        int32_t sample[3] = {0, 0, 0};
         for (int32_t k = 0; k < rows->count; k++) {
-            const int32_t weight = k == 0                 ? rows->head
-                                   : k == rows->count - 1 ? rows->tail
-                                                          : rows->body;
-            sum += weight * column[hv_clamp(rows->first + k, 0, plane->height - 1) * plane->stride];
+            const int32_t y = hv_clamp(rows->first + k, 0, plane->height - 1);
+            sample[k == 0 ? 0 : k == rows->count - 1 ? 2 : 1] += column[y * plane->stride];
         }
-        line[x] = (int16_t)(sum >> (HV_WEIGHT_BITS - HV_LINE_BITS));
+        line[x] = (int16_t)((sample[0] * rows->head >> BITS) + (sample[1] * rows->body >> BITS) +
+                            (sample[2] * rows->tail >> BITS) + 1);
     }
 }
 

@@ -6,7 +6,8 @@
 typedef struct {
     const uint8_t *rows[HV_TAPS_MOST]; /* at the first column wanted */
     int32_t count;
-    __m256i ends, body; /* weights in pairs: head and tail, body and the rounding's half */
+    __m256i head, body, tail;
+    __m128i room; /* bits by which the sum of those between is shifted up, and body less */
 } mixing;
 
 /* 16 samples as 16-bit values. Two bytes apart they are the even ones of 32, or, for the last
@@ -17,42 +18,30 @@ static inline __m256i load16(const uint8_t *p, int step, int last) {
     return _mm256_and_si256(_mm256_loadu_si256((const __m256i *)p), _mm256_set1_epi16(255));
 }
 
-static inline __m256i weighed(const mixing *m, __m256i first, __m256i final, __m256i between) {
-    enum { BITS = HV_WEIGHT_BITS - HV_LINE_BITS };
-    const __m256i one = _mm256_set1_epi16(1);
-    const __m256i low =
-        _mm256_add_epi32(_mm256_madd_epi16(_mm256_unpacklo_epi16(first, final), m->ends),
-                         _mm256_madd_epi16(_mm256_unpacklo_epi16(between, one), m->body));
-    const __m256i high =
-        _mm256_add_epi32(_mm256_madd_epi16(_mm256_unpackhi_epi16(first, final), m->ends),
-                         _mm256_madd_epi16(_mm256_unpackhi_epi16(between, one), m->body));
-    return _mm256_packs_epi32(_mm256_srai_epi32(low, BITS), _mm256_srai_epi32(high, BITS));
-}
-
-/* 16 samples, or 32. Those between the first and the final row are at most 64: 14 bits. */
-static inline void mix(const mixing *m, ptrdiff_t at, int n, int step, int last, int16_t *line) {
-    const uint8_t *first = m->rows[0] + at, *final = m->rows[m->count - 1] + at;
-    __m256i between[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (int32_t k = 1; k < m->count - 1; k++)
-        for (int i = 0; i < n / 16; i++)
-            between[i] = _mm256_add_epi16(between[i],
-                                          load16(m->rows[k] + at + 16 * i * step, step, last));
-    for (int i = 0; i < n / 16; i++)
-        _mm256_storeu_si256((__m256i *)(line + 16 * i),
-                            weighed(m, load16(first + 16 * i * step, step, last),
-                                    load16(final + 16 * i * step, step, last), between[i]));
+/* 16 samples. A product's upper 16 bits are what is wanted when its factors are shifted up by
+ * 9 bits together: a sample by 8 and its weight by 1. */
+static inline void mix(const mixing *m, ptrdiff_t at, int step, int last, int16_t *line) {
+    __m256i sum = _mm256_set1_epi16(1);
+    const __m256i first = load16(m->rows[0] + at, step, last);
+    sum = _mm256_add_epi16(sum, _mm256_mulhi_epu16(_mm256_slli_epi16(first, 8), m->head));
+    if (m->count > 1) {
+        const __m256i final = load16(m->rows[m->count - 1] + at, step, last);
+        sum = _mm256_add_epi16(sum, _mm256_mulhi_epu16(_mm256_slli_epi16(final, 8), m->tail));
+    }
+    if (m->count > 2) {
+        __m256i between = load16(m->rows[1] + at, step, last);
+        for (int32_t k = 2; k < m->count - 1; k++)
+            between = _mm256_add_epi16(between, load16(m->rows[k] + at, step, last));
+        between = _mm256_sll_epi16(between, m->room);
+        sum = _mm256_add_epi16(sum, _mm256_mulhi_epu16(between, m->body));
+    }
+    _mm256_storeu_si256((__m256i *)line, sum);
 }
 
 static inline void mix_line(const mixing *m, int32_t n, int step, int16_t *line) {
-    int32_t x = 0;
-    for (; x + 32 < n; x += 32) mix(m, (ptrdiff_t)x * step, 32, step, 0, line + x);
-    for (; x + 16 < n; x += 16) mix(m, (ptrdiff_t)x * step, 16, step, 0, line + x);
+    for (int32_t x = 0; x < n - 16; x += 16) mix(m, (ptrdiff_t)x * step, step, 0, line + x);
     /* The last 16 overlap those before: n is more than 16. */
-    mix(m, (ptrdiff_t)(n - 16) * step, 16, step, 1, line + n - 16);
-}
-
-static __m256i pair(int32_t low, int32_t high) {
-    return _mm256_set1_epi32((int32_t)((uint32_t)(low & 0xFFFF) | (uint32_t)high << 16));
+    mix(m, (ptrdiff_t)(n - 16) * step, step, 1, line + n - 16);
 }
 
 void hv_mix_rows_avx2(const hv_plane *plane, const hv_taps *rows, int32_t x0, int32_t n,
@@ -63,8 +52,14 @@ void hv_mix_rows_avx2(const hv_plane *plane, const hv_taps *rows, int32_t x0, in
     }
     mixing m;
     m.count = rows->count;
-    m.ends = pair(rows->head, rows->tail); /* a single one is the first and the final: tail 0 */
-    m.body = pair(rows->body, 1 << (HV_WEIGHT_BITS - HV_LINE_BITS - 1));
+    /* Of n rows between, each weighs HV_ONE / n at most: what their sum leaves of 16 bits, up
+     * to 8, leaves body's rest inside 16 bits as well. */
+    int32_t room = 8;
+    while (255 * hv_max(rows->count - 2, 1) << room > 65535) room--;
+    m.room = _mm_cvtsi32_si128(room);
+    m.head = _mm256_set1_epi16((int16_t)(rows->head << 1));
+    m.tail = _mm256_set1_epi16((int16_t)(rows->tail << 1));
+    m.body = _mm256_set1_epi16((int16_t)(rows->body << (9 - room)));
     for (int32_t k = 0; k < rows->count; k++)
         m.rows[k] = plane->samples + (ptrdiff_t)x0 * plane->step +
                     hv_clamp(rows->first + k, 0, plane->height - 1) * plane->stride;

@@ -6,7 +6,7 @@
 typedef struct {
     const uint8_t *rows[HV_TAPS_MOST]; /* at the first column wanted */
     int32_t count;
-    int16_t head, body, tail;
+    uint16_t head, body, tail;
 } mixing;
 
 /* 16 samples. Two bytes apart, the last of a row are the odd bytes of 32 that begin a byte
@@ -16,17 +16,18 @@ static inline uint8x16_t load16(const uint8_t *p, int step, int last) {
     return last ? vld2q_u8(p - 1).val[1] : vld2q_u8(p).val[0];
 }
 
+static inline uint16x8_t product(uint16x8_t samples, uint16_t weight) {
+    enum { BITS = HV_WEIGHT_BITS - HV_LINE_BITS };
+    return vshrn_high_n_u32(vshrn_n_u32(vmull_n_u16(vget_low_u16(samples), weight), BITS),
+                            vmull_high_n_u16(samples, weight), BITS);
+}
+
 static inline int16x8_t weighed(const mixing *m, uint8x8_t first, uint8x8_t final,
                                 uint16x8_t between) {
-    const int16x8_t f = vreinterpretq_s16_u16(vmovl_u8(first));
-    const int16x8_t l = vreinterpretq_s16_u16(vmovl_u8(final));
-    const int16x8_t b = vreinterpretq_s16_u16(between);
-    int32x4_t low = vmull_n_s16(vget_low_s16(f), m->head);
-    int32x4_t high = vmull_n_s16(vget_high_s16(f), m->head);
-    low = vmlal_n_s16(vmlal_n_s16(low, vget_low_s16(l), m->tail), vget_low_s16(b), m->body);
-    high = vmlal_n_s16(vmlal_n_s16(high, vget_high_s16(l), m->tail), vget_high_s16(b), m->body);
-    enum { BITS = HV_WEIGHT_BITS - HV_LINE_BITS };
-    return vcombine_s16(vrshrn_n_s32(low, BITS), vrshrn_n_s32(high, BITS));
+    const uint16x8_t ends =
+        vaddq_u16(product(vmovl_u8(first), m->head), product(vmovl_u8(final), m->tail));
+    const uint16x8_t sum = vaddq_u16(ends, product(between, m->body));
+    return vreinterpretq_s16_u16(vaddq_u16(sum, vdupq_n_u16(1)));
 }
 
 static inline void sixteen(const mixing *m, ptrdiff_t at, int step, int last, int16_t *line) {
@@ -50,7 +51,7 @@ void hv_mix_rows_neon(const hv_plane *plane, const hv_taps *rows, int32_t x0, in
     }
     mixing m; /* a single row is the first and the final: its tail weighs nothing */
     m.count = rows->count;
-    m.head = (int16_t)rows->head, m.body = (int16_t)rows->body, m.tail = (int16_t)rows->tail;
+    m.head = (uint16_t)rows->head, m.body = (uint16_t)rows->body, m.tail = (uint16_t)rows->tail;
     for (int32_t k = 0; k < rows->count; k++)
         m.rows[k] = plane->samples + (ptrdiff_t)x0 * plane->step +
                     hv_clamp(rows->first + k, 0, plane->height - 1) * plane->stride;
