@@ -86,7 +86,8 @@ def measured(clip: Path, isolate: str) -> dict[str, float]:
 
 
 def one_run(clip: Path, isolate: str) -> dict[str, float]:
-    """Seconds in all and per frame, and megabytes of both processes at their peak."""
+    """Seconds in all and per frame; of both processes, seconds of the processor and megabytes
+    at their peak."""
     import resource
 
     from homeveil import Isolate, Policy, redact
@@ -103,14 +104,12 @@ def one_run(clip: Path, isolate: str) -> dict[str, float]:
             progress=lambda _: marks.append(time.perf_counter()),
         )
     end = time.perf_counter()
-    own, child = (
-        resource.getrusage(who).ru_maxrss / 1024
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "seconds": end - begin,
         "seconds_per_frame": (marks[-1] - marks[0]) / (report.frames - 1),
-        "peak_mb": own + child,
+        "processor_seconds": sum(one.ru_utime + one.ru_stime for one in both),
+        "peak_mb": sum(one.ru_maxrss for one in both) / 1024,
     }
 
 
