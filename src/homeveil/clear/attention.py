@@ -23,7 +23,7 @@ WHOLE_SECONDS = 0.5
 CLOSE_SECONDS = 0.08
 """How long the last look at the whole frame, and at the agent, may stand."""
 
-STIRRED_SECONDS = 0.12
+STIRRED_SECONDS = 0.09
 SWAYING_SECONDS = 0.05
 """The same while something stirs, and while the outline moves."""
 
