@@ -90,7 +90,6 @@ class DeskEvents(Scoped):
         if len(set(named)) != len(named):
             raise UsageError("desk events are to go to one place twice; name each once")
         site = Site.of_installation()
-        self._watcher = watcher or _own_watcher(rules, models or {}, template)
         self._deliveries: list[Delivery] = []
         self._faults = 0
         self._finished = False
@@ -103,6 +102,7 @@ class DeskEvents(Scoped):
                     delivery = open_place(place, patience_seconds=patience_seconds)
                     self._deliveries.append(delivery)
                     sinks.append(delivery)
+            self._watcher = watcher or _own_watcher(rules, models or {}, template)
         except BaseException:
             self._close_deliveries()
             raise

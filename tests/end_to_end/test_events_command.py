@@ -32,7 +32,7 @@ script = {0.2: [finding(Change.APPEARED, DeskItem.PHONE, confidence=0.7)],
           0.4: [finding(Change.APPEARED, DeskItem.MUG)],
           0.6: [finding(Change.CLEARED, DeskItem.PHONE), finding(Change.CLEAN)]}
 module = types.ModuleType("homeveil.desk.watcher")
-module.DeskWatcher = lambda rules, models: ScriptedDesk(script)
+module.DeskWatcher = lambda rules, models, template: ScriptedDesk(script)
 module.DeskModels = types.SimpleNamespace(load=lambda models: None)
 sys.modules["homeveil.desk.watcher"] = module
 from homeveil.cli import main
@@ -261,3 +261,18 @@ def test_where_to_is_a_list(state: Path) -> None:
     for to in ("events.jsonl", Path("events.jsonl"), []):
         with pytest.raises(UsageError, match="list"):
             homeveil.DeskEvents(to, watcher=ScriptedDesk({}))  # type: ignore[arg-type]
+
+
+def test_homeveils_own_watcher_says_what_it_cannot(state: Path, tmp_path: Path) -> None:
+    """With nothing scripted the real watcher runs over the real frames, and the user is told that
+    its silence does not mean a clean desk."""
+    out, events = tmp_path / "out.mp4", tmp_path / "events.jsonl"
+    source = make(tmp_path / "in.mp4", size=(320, 240))
+    words = ["redact", str(source), str(out), "--nobody", "--events", str(events)]
+    done = subprocess.run(
+        [sys.executable, "-m", "homeveil.cli", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no event does not mean a clean desk" in done.stderr.replace("\n", " ")
+    assert out.exists()
+    assert events.exists()
