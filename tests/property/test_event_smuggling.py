@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from desks import SITE, Kept, some_events
@@ -55,6 +55,7 @@ def lines(frames: list[tuple[float, list[Any]]], rules: DeskRules | None = None)
 
 
 @given(st.lists(odd_findings, max_size=6), st.floats(0, 50))
+@example([Finding(Change.APPEARED, "desk", DeskItem.PHONE, 0, 0.0, 0.0)], 49.99999999999999)
 def test_every_word_is_one_of_the_few(findings: list[Finding], seconds: float) -> None:
     """Whatever is in the findings, each field of each event has one of the values that it may
     have here, and a second validator agrees."""

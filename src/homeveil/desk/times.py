@@ -91,7 +91,9 @@ class Times:
             return self._of(clock.now(), batched=clock.batched)
         if clock.start is None:
             return Moment(self._today, None, int(self._floor(offset)), None)
-        return self._of(clock.start.timestamp() + offset, batched=False)
+        # Down to whole microseconds first: a sum of floats may round up into the next window.
+        whole = math.floor(offset * 1e6) / 1e6
+        return self._of(clock.start.timestamp() + whole, batched=False)
 
     def _of(self, unix: float, *, batched: bool) -> Moment:
         if not _FIRST.timestamp() <= unix <= _LAST.timestamp():
