@@ -47,6 +47,9 @@ ABOUT_FILES = {
     "change_owner_of_link", "change_times",
 }  # fmt: skip
 DYING = {"core_dump"}
+ABSTRACT = f"homeveil-test-{os.getpid()}"
+"""Abstract names are those of the whole machine."""
+
 RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES)
 
 
@@ -93,7 +96,7 @@ def attacked(clip: Path, out: Path) -> str:
 
 def target_of(name: str, folder: Path, port: int) -> str:
     if name == "abstract_unix":
-        return "homeveil-test"
+        return ABSTRACT
     return str(port) if name in NETWORK else str(folder / "stolen")
 
 
@@ -111,7 +114,7 @@ def test_an_attack_is_refused_and_recorded(
     folder.mkdir()
     target = target_of(name, folder, port)
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind("\0homeveil-test")
+        server.bind(f"\0{ABSTRACT}")
         server.listen()
         sabotage(monkeypatch, f"attacks.install({name!r}, {target!r})")
         (tmp_path / "out").mkdir()

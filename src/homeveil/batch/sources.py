@@ -11,56 +11,17 @@ from pathlib import Path, PurePosixPath
 from homeveil.batch import places
 from homeveil.batch.jobs import Job
 from homeveil.errors import InputError, UsageError
+from homeveil.media.encoders import PICTURE_MUXERS
+from homeveil.media.sound_track import SOUND_MUXERS
 from homeveil.policy import Policy
 
-MEDIA_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".wmv",
-        ".flv",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".mpg",
-        ".mpeg",
-        ".3gp",
-        ".ogv",
-        ".wav",
-        ".flac",
-        ".mp3",
-        ".m4a",
-        ".ogg",
-        ".opus",
-        ".mka",
-        ".aac",
-        ".wma",
-    ]
-)
+_WRITTEN = frozenset(PICTURE_MUXERS) | frozenset(SOUND_MUXERS)
+_SOUND = frozenset({".aac", ".wma"})
+MEDIA_SUFFIXES = _WRITTEN | _SOUND | {
+    ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".ogv",
+}  # fmt: skip
 """Files of a folder that are taken; of anything else only what is named itself."""
 
-_WRITTEN = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".wav",
-        ".flac",
-        ".mp3",
-        ".m4a",
-        ".ogg",
-        ".opus",
-        ".mka",
-    ]
-)
-_SOUND = frozenset({".aac", ".wma"})
 _MANIFESTS = frozenset({".csv", ".jsonl", ".ndjson"})
 _COLUMNS = frozenset({"file", "profile", "policy"})
 

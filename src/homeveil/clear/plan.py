@@ -65,7 +65,7 @@ class LookPlan:
     def earn(self, elapsed_seconds: float, waiting_cells: int) -> int:
         """Add the looks of the time since the last frame; returns how many may be spent now.
 
-        waiting_cells: how many cells wait for looks, now or soon.
+        waiting_cells: how many cells wait for looks.
         """
         elapsed = max(0.0, elapsed_seconds)
         self._credit = _filled(self._credit, self._per_second, elapsed)

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import hashlib
 import json
-import os
 import signal
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeveil.cli import options
 from homeveil.errors import OutputError, UsageError
+from homeveil.installation import state_folder
 
 if TYPE_CHECKING:
     from homeveil.batch.engine import Engine
@@ -140,9 +140,8 @@ def _state_path(arguments: argparse.Namespace) -> Path:
     if not places.is_remote(arguments.out):
         folder = places.local_path(arguments.out)
         return folder / _STATE_NAME if folder.is_dir() else Path(":memory:")
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     name = hashlib.sha256(arguments.out.rstrip("/").encode()).hexdigest()[:16]
-    path = Path(base) / "homeveil" / f"batch-{name}.sqlite"
+    path = state_folder() / f"batch-{name}.sqlite"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

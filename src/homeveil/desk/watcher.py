@@ -57,10 +57,10 @@ class DeskModels:
     def load(cls, models: Mapping[str, ModelFile]) -> DeskModels:
         """Our own detector, and the user's where the policy names one as ``desk_detector``.
         ModelError when a file is missing or not the one meant."""
-        items = ItemDetector(store.ModelStore().locate("desk_items", models).read())
+        items = ItemDetector(store.locate("desk_items", models).read())
         if "desk_detector" not in models:
             return cls(items)
-        given = store.ModelStore().locate("desk_detector", models)
+        given = store.locate("desk_detector", models)
         return cls(items, SuppliedDetector.of(given.read(), given.path.suffix))
 
 

@@ -10,7 +10,7 @@ from homeveil.media import _av
 
 DEFAULT_ENCODER = "libx264"
 
-_MUXERS = {
+PICTURE_MUXERS = {
     ".mp4": "mp4",
     ".m4v": "mp4",
     ".mov": "mov",
@@ -18,6 +18,8 @@ _MUXERS = {
     ".webm": "webm",
     ".avi": "avi",
 }
+"""Files that hold a picture, by suffix."""
+
 _QUANTISER_SCALE = 118  # FF_QP2LAMBDA of FFmpeg's avutil.h
 _CONSTANT_RATE_FACTOR = frozenset({"libx264", "libx265"})
 _QUANTISER = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "flv1", "libxvid"})
@@ -110,11 +112,11 @@ def choose_encoding(path: Path, encoder: str, quality: int, preset: str) -> Enco
     """Container by the suffix of ``path``. A ``.webm`` takes VP9 in place of the default
     encoder. Raises OutputError for an unknown suffix or encoder, or a pair that does
     not go together."""
-    muxer = _MUXERS.get(path.suffix.lower())
+    muxer = PICTURE_MUXERS.get(path.suffix.lower())
     if muxer is None:
         raise OutputError(
             f"{path}: unknown kind of file {path.suffix!r}; end its name in"
-            f" {', '.join(sorted(_MUXERS))}"
+            f" {', '.join(sorted(PICTURE_MUXERS))}"
         )
     if muxer == "webm" and encoder == DEFAULT_ENCODER:
         encoder = "libvpx-vp9"
