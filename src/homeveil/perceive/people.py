@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from homeveil import _kernels
+from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.grid import CellWindow, Grid
 from homeveil.perceive.exposure import exposed
@@ -48,6 +49,9 @@ class PeopleMask:
     ) -> PeopleLook:
         rgb = exposed(_kernels.thumbnail(frame, grid.box(window), model.size), frame)
         probability = model.probability(rgb)
+        if probability.shape != rgb.shape[:2]:
+            # It could be stretched over the cells all the same, and would mean nothing.
+            raise PerceptionError("a people mask has another shape than its picture")
         rows, cols = window.shape
         # INTER_AREA is the exact mean over each cell as long as it shrinks.
         cells = cv2.resize(probability, (cols, rows), interpolation=cv2.INTER_AREA)
