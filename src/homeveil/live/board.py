@@ -54,6 +54,9 @@ class Cause(enum.Enum):
     PAUSED = "paused"
 
 
+_IN_NEED = (Cause.STARTING, Cause.NO_CAMERA, Cause.FAULT, Cause.SLOW)
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """One moment. cause: None while OPEN. detail: one line for the worker, such as what is wrong
@@ -136,7 +139,9 @@ class Board:
         if cause is Cause.PAUSED:
             state = State.PAUSED
         if (state, cause) != (self._status.state, self._status.cause):
-            self._status = Status(state, cause, "", time.time())
+            # What is wrong with the camera stays to be said for as long as it is.
+            said = self._status.detail if cause in _IN_NEED else ""
+            self._status = Status(state, cause, said, time.time())
 
     def explain(self, detail: str) -> None:
         """What is wrong now, in one line for the worker; empty once it is well."""

@@ -82,12 +82,10 @@ def open_input(path: Path) -> InputContainer:
 
 
 def open_stream(url: str, timeout_seconds: float) -> InputContainer:
-    """Open a network address for reading, with as little delay as FFmpeg allows. Raises
-    FFmpegError, also later, when nothing comes for ``timeout_seconds``."""
+    """Open a network address for reading. Raises FFmpegError, also later, when nothing comes for
+    ``timeout_seconds``."""
     options = {
-        "fflags": "nobuffer",
-        "probesize": "500000",
-        "analyzeduration": "1000000",
+        "analyzeduration": "5000000",
         "protocol_whitelist": "rtsp,rtsps,rtp,udp,tcp,tls,http,https,httpproxy,rtmp,rtmps,srt",
     }
     if url.startswith("rtsp"):

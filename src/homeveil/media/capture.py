@@ -136,6 +136,7 @@ def _feed_container(source: LiveSource, feed: FeedWriter) -> None:
             raise InputError(f"{name}: was lost ({_av.reason(error)})") from error
     if source.kind is SourceKind.STREAM:
         raise InputError(f"{name}: the stream has ended")
+    feed.end()
 
 
 def _streams(container: Any, name: str) -> tuple[Any, Any]:
@@ -180,14 +181,16 @@ def _packets(
     begun = False
     offset = None
     for packet in container.demux([stream for stream in (picture, sound) if stream is not None]):
-        if not packet.size or packet.dts is None:
+        # The first ones of some files are without a decoding time.
+        decoded = packet.dts if packet.dts is not None else packet.pts
+        if not packet.size or decoded is None:
             continue
         is_picture = packet.stream is picture
         begun = begun or (is_picture and packet.is_keyframe)
         if not begun:
             continue
         base = float(packet.time_base)
-        dts = packet.dts * base
+        dts = decoded * base
         if is_picture or offset is None:
             offset = clock.map(dts, time.monotonic())
         pts = dts if packet.pts is None else packet.pts * base

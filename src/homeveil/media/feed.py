@@ -32,7 +32,8 @@ _PIPE_BYTES = 2**20
 
 class Kind(enum.IntEnum):
     """PICTURE_FORM, SOUND_FORM: what will come. READY: no more forms. PICTURE, SOUND: a packet.
-    FAILED: the last message, one line of text that says why."""
+    FAILED: the last message, one line of text that says why. END: the last message of a source
+    that has an end."""
 
     PICTURE_FORM = 1
     SOUND_FORM = 2
@@ -40,6 +41,7 @@ class Kind(enum.IntEnum):
     PICTURE = 4
     SOUND = 5
     FAILED = 6
+    END = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,10 @@ class FeedWriter:
         """Send one packet."""
         self._send(packet.kind, packet.data, packet.pts, packet.dts, packet.key)
 
+    def end(self) -> None:
+        """Say that this was all."""
+        self._send(Kind.END, b"")
+
     def fail(self, text: str) -> None:
         """Say why nothing more comes."""
         with suppress(OSError):
@@ -120,13 +126,13 @@ class FeedWriter:
 
 class FeedReader:
     """Reads from descriptor ``handle``. Raises InputError for what the other side reports, for
-    an end before the first packet, and for bytes that are no feed."""
+    an end that it did not tell of, and for bytes that are no feed."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
         picture: PictureForm | None = None
         self.sound: EncodedSoundForm | None = None
-        while (message := self._next()) is not None and message.kind is not Kind.READY:
+        while (message := self._next()).kind is not Kind.READY:
             try:
                 if message.kind is Kind.PICTURE_FORM:
                     picture = _picture_form(message.data)
@@ -141,8 +147,8 @@ class FeedReader:
         self.picture = picture
 
     def __iter__(self) -> Iterator[FeedPacket]:
-        """The packets, until the other side ends."""
-        while (message := self._next()) is not None:
+        """The packets, until the other side says that these were all."""
+        while (message := self._next()).kind is not Kind.END:
             if message.kind not in (Kind.PICTURE, Kind.SOUND):
                 raise _no_feed()
             yield message
@@ -153,10 +159,8 @@ class FeedReader:
         ready, _, _ = select.select([self._handle], [], [], 0)
         return bool(ready)
 
-    def _next(self) -> FeedPacket | None:
+    def _next(self) -> FeedPacket:
         head = self._read(_HEAD.size)
-        if not head:
-            return None
         try:
             kind, key, spare, size, pts, dts = _HEAD.unpack(head)
             kind = Kind(kind)
@@ -165,8 +169,6 @@ class FeedReader:
         except (ValueError, struct.error):
             raise _no_feed() from None
         data = self._read(size)
-        if len(data) < size:
-            return None
         if kind is Kind.FAILED:
             raise InputError(_line(data))
         return FeedPacket(kind, data, pts, dts, bool(key))
@@ -176,7 +178,7 @@ class FeedReader:
         while size:
             part = os.read(self._handle, min(size, _PIPE_BYTES))
             if not part:
-                break
+                raise InputError("the process that holds the camera ended")
             parts.append(part)
             size -= len(part)
         return b"".join(parts)

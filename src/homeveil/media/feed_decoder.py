@@ -24,8 +24,9 @@ class FeedPictures:
     def __init__(self, form: PictureForm, name: Path) -> None:
         self._name = name
         self._decoder = _av.decoder(form.codec, name)
-        if form.codec == "rawvideo":
-            self._decoder.width, self._decoder.height = form.width, form.height
+        # Not every codec's own header says these.
+        self._decoder.width, self._decoder.height = form.width, form.height
+        if form.pixel_format:
             self._decoder.pix_fmt = form.pixel_format
         if form.extra:
             self._decoder.extradata = form.extra
