@@ -159,9 +159,7 @@ class _Page:
         shot = self._pictures.latest()
         if shot is None or request.query_params.get("after") == str(shot.number):
             return Response(status_code=204)
-        return Response(
-            shot.jpeg, media_type="image/jpeg", headers={"X-Picture": str(shot.number)}
-        )
+        return Response(shot.jpeg, media_type="image/jpeg", headers={"X-Picture": str(shot.number)})
 
     def state(self, request: Request) -> Response:
         """This moment."""

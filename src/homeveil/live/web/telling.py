@@ -72,5 +72,3 @@ def health_of(board: Board) -> dict[str, Any]:
     ok = not reasons and (not outputs or len(stopped) < len(outputs))
     reasons += [f"{output.name} is not going" for output in stopped]
     return {"ok": ok, "state": status.state.value, "reasons": reasons}
-
-

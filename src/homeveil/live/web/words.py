@@ -49,7 +49,7 @@ def languages() -> Mapping[str, Words]:
 def choose(wanted: str | None, accepted: str | None) -> Words:
     """The language asked for by code, else the best of an Accept-Language header."""
     known = languages()
-    if wanted in known:
+    if wanted is not None and wanted in known:
         return known[wanted]
     ranked = sorted(_ranked(accepted or ""), key=lambda one: -one[0])
     return known[next((code for _, code in ranked if code in known), FALLBACK)]

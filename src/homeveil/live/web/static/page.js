@@ -29,11 +29,17 @@ function write(id, text) {
   if (at(id).textContent !== text) at(id).textContent = text;
 }
 
-// Figures, in the page's language.
+// Figures, in the page's language, as the browser's own country writes them.
 
-const whole = new Intl.NumberFormat(lang);
+const locale = navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang;
+const whole = new Intl.NumberFormat(locale);
 const inUnit = (value, unit, digits) =>
-  new Intl.NumberFormat(lang, { style: "unit", unit, maximumFractionDigits: digits }).format(value);
+  new Intl.NumberFormat(locale, {
+    style: "unit",
+    unit,
+    unitDisplay: unit === "byte" ? "long" : "short",
+    maximumFractionDigits: digits,
+  }).format(value);
 
 function duration(seconds) {
   const parts = [
@@ -52,26 +58,27 @@ function size(bytes) {
   return inUnit(bytes / 1000 ** power, units[power], power ? 1 : 0);
 }
 
-const clock = (date) => date.toLocaleTimeString(lang, { timeStyle: "medium" });
+const clock = (date) => date.toLocaleTimeString(locale, { timeStyle: "medium" });
 
-// Tables.
-
-function row(cells) {
-  const line = document.createElement("tr");
-  for (const [kind, text, name] of cells) {
-    const cell = document.createElement(kind);
-    if (kind === "th") cell.scope = "row";
-    if (name) cell.className = name;
-    cell.textContent = text;
-    line.append(cell);
-  }
-  return line;
-}
+// Tables. Each cell carries its column's name, for windows too narrow for columns.
 
 function fill(id, rows) {
-  at(id).querySelector("tbody").replaceChildren(...rows);
-  at(id).hidden = rows.length === 0;
-  at(`${id}-none`).hidden = rows.length > 0;
+  const columns = [...at(id).querySelectorAll("thead th")];
+  const lines = rows.map((texts) => {
+    const line = document.createElement("tr");
+    for (const [place, text] of texts.entries()) {
+      const cell = document.createElement(place === 0 ? "th" : "td");
+      if (place === 0) cell.scope = "row";
+      cell.className = columns[place].className;
+      cell.dataset.column = columns[place].textContent;
+      cell.textContent = text;
+      line.append(cell);
+    }
+    return line;
+  });
+  at(id).querySelector("tbody").replaceChildren(...lines);
+  at(id).hidden = lines.length === 0;
+  at(`${id}-none`).hidden = lines.length > 0;
 }
 
 // The state.
@@ -96,12 +103,15 @@ function show(now) {
   write("hint", covered ? words.uncover_hint : words.cover_hint);
   tell(`${now.word}. ${now.text}`, now.state === "paused");
   showSound(now);
-  write("sent-time", duration(now.today.seconds));
-  write("sent-seconds", inUnit(now.today.seconds, "second", 0));
-  write("sent-size", size(now.today.bytes));
-  write("sent-bytes", inUnit(now.today.bytes, "byte", 0));
+  showSent("sent-time", duration(now.today.seconds), inUnit(now.today.seconds, "second", 0));
+  showSent("sent-size", size(now.today.bytes), inUnit(now.today.bytes, "byte", 0));
   showOutputs(now.outputs);
   if (now.events !== seenEvents) showEvents(now.events);
+}
+
+function showSent(id, rounded, exact) {
+  write(id, rounded);
+  write(`${id}-exact`, exact === rounded ? "" : exact);
 }
 
 function showSound(now) {
@@ -121,12 +131,12 @@ function showOutputs(outputs) {
   seenOutputs = told;
   const rows = outputs.map((output) => {
     const going = output.going ? words.output_going : words.output_stopped;
-    return row([
-      ["th", output.name],
-      ["td", output.trouble ? `${going}: ${output.trouble}` : going],
-      ["td", size(output.bytes), "number"],
-      ["td", whole.format(output.dropped), "number"],
-    ]);
+    return [
+      output.name,
+      output.trouble ? `${going}: ${output.trouble}` : going,
+      size(output.bytes),
+      whole.format(output.dropped),
+    ];
   });
   fill("outputs", rows);
 }
@@ -147,13 +157,13 @@ function eventRow(event) {
   const change = event.type.split(".").pop();
   const item = words[`item_${event.data.class}`];
   const offset = event.data.offset_seconds;
-  return row([
-    ["td", event.time ? clock(new Date(event.time)) : `+${inUnit(offset, "second", 0)}`],
-    ["th", words[`event_${change}`].replace("{item}", item)],
-    ["td", event.data.zone],
-    ["td", words[`confidence_${event.data.confidence}`]],
-    ["td", words[`severity_${event.data.severity}`]],
-  ]);
+  return [
+    words[`event_${change}`].replace("{item}", item),
+    event.time ? clock(new Date(event.time)) : `+${inUnit(offset, "second", 0)}`,
+    event.data.zone,
+    words[`confidence_${event.data.confidence}`],
+    words[`severity_${event.data.severity}`],
+  ];
 }
 
 function lost() {
