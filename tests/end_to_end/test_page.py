@@ -1,4 +1,7 @@
-"""The worker's page in a real browser: seen, heard by a screen reader, used by keyboard alone."""
+"""The worker's page in a real browser: seen, heard by a screen reader, used by keyboard alone.
+
+With HOMEVEIL_SHOTS=DIR, pictures of the page are put there, to be looked at.
+"""
 
 from __future__ import annotations
 

@@ -173,6 +173,8 @@ function lost() {
   write("text", words.cause_lost);
   write("since", "");
   at("detail").hidden = true;
+  at("level").value = -60;
+  write("level-text", "");
   document.title = `${words.state_lost} · ${title}`;
   tell(`${words.state_lost}. ${words.cause_lost}`, true);
 }
