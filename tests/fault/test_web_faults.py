@@ -184,6 +184,35 @@ def _quietly(call: Callable[[], object]) -> None:
         call()
 
 
+def test_covering_waits_for_nothing() -> None:
+    """Not for an uncovering that hangs, nor for as many requests that hang as may be under way."""
+    shown = board()
+    free = threading.Event()
+    shown.on_pause(lambda paused: None if paused else free.wait(20) and None)
+    shown.watch(lambda: free.wait(20) and [], {})  # type: ignore[arg-type, return-value]
+    shown.pause(True)
+    with serving(shown) as server:
+        clients = [request(server, f"{PAGE}state") for _ in range(45)]
+
+        def press(paused: bool) -> socket.socket:
+            client = connect(server)
+            body = f'{{"paused": {str(paused).lower()}}}'
+            client.sendall(
+                f"POST {PAGE}pause HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+                f"Origin: http://127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+            )
+            return client
+
+        for paused in (False, True, False, True):
+            clients.append(press(paused))
+            wait_until(lambda: shown.paused is paused, 2.0)  # noqa: B023
+        free.set()
+        for client in clients:
+            assert client.recv(12) == b"HTTP/1.1 200"
+            client.close()
+
+
 def test_it_closes_whoever_is_connected() -> None:
     """Clients that wait, that never finish a request, that read nothing: closed in seconds, and
     the port is free."""

@@ -43,6 +43,7 @@ from homeveil.live.web.words import Words, choose, languages
 
 MOST_STREAMS = 8
 _MOST_BODY_BYTES = 64
+_MOST_HANDS = 8
 _JSON = "application/json"
 
 _FILES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -124,7 +125,9 @@ class _Page:
 
     def __init__(self, board: Board) -> None:
         self._board, self._pictures = board, Pictures(board)
-        self._switch = threading.Lock()
+        # Threads of its own, and no turns: covering never waits for what else is asked, nor for
+        # an uncovering that is still under way.
+        self._hands = ThreadPoolExecutor(_MOST_HANDS, "homeveil switch")
         self._template = _static("page.html").decode()
 
     def routes(self) -> list[BaseRoute]:
@@ -180,12 +183,9 @@ class _Page:
         paused = _paused(body)
         if paused is None or not request.headers.get("content-type", "").startswith(_JSON):
             return PlainTextResponse('Send {"paused": true} or false as JSON', 400)
-        return await run_in_threadpool(self._pause, paused, _words(request))
-
-    def _pause(self, paused: bool, words: Words) -> Response:
-        with self._switch:
-            self._board.pause(paused)
-        return JSONResponse(state_of(self._board, words))
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._hands, self._board.pause, paused)
+        return await run_in_threadpool(self.state, request)
 
 
 def _paused(body: bytes) -> bool | None:

@@ -36,7 +36,7 @@ class WebServer(Scoped):
 
     port: 0 for any that is free. page: the worker's page, under ``token`` (made up if None: 16
     or more of A-Z, a-z, 0-9, - and _). metrics: ``/metrics`` and ``/health``. broadcast: what
-    ``/stream.ts`` is taken from, None for no stream.
+    ``/stream.ts`` is taken from, None for no stream. The port that was had is in ``port``.
 
     Raises UsageError if ``homeveil[page]`` is not installed, OutputError if the port cannot be
     had.
