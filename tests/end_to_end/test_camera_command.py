@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,3 +196,60 @@ def test_a_bad_config_is_told(run: Run, tmp_path: Path, text: str, said: str) ->
     assert said in done.stderr
     assert "camera.toml" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------ what is served
+def test_page_stream_and_metrics_of_one_session(room: Path, tmp_path: Path) -> None:
+    """The page's switch covers the camera that the stream shows, and all count the same."""
+    pytest.importorskip("uvicorn")
+    with filming(tmp_path, room, "--realtime", "--nobody", "--http", "--page",
+                 "--metrics") as process:  # fmt: skip
+        address: dict[str, str] = {}
+        while len(address) < 3:
+            what, _, url = (process.stderr.readline() if process.stderr else "").partition(": ")
+            address[what] = url.strip()
+        with av.open(address["stream"]) as container:
+            shown = container.decode(video=0)
+            until(lambda: next(shown).to_ndarray(format="gray").std() > 3)
+            page = address["your page"]
+            origin = page.rsplit("/", 2)[0]
+            assert cover(page, origin, "https://elsewhere.example") == 403
+            assert cover(page, origin, origin) < 300
+            # What was encoded before is still on its way.
+            until(lambda: next(shown).to_ndarray(format="gray").std() < 2)
+            for _ in range(10):
+                assert next(shown).to_ndarray(format="gray").std() < 2
+        metrics = fetched(address["metrics"])
+        assert 'homeveil_state{state="paused"} 1.0' in metrics
+        assert int(fetched_number(metrics, "homeveil_frames_total")) > 10
+        assert fetched_number(metrics, 'output_bytes_total{output="stream on loopback"}') > 1000
+        health = json.loads(fetched(address["metrics"].replace("metrics", "health")))
+        assert health["state"] == "paused"
+
+
+def cover(page: str, origin: str, claimed: str) -> int:
+    """Press the page's switch as a page of ``claimed`` would; the status."""
+    request = urllib.request.Request(
+        f"{page}pause",
+        json.dumps({"paused": True}).encode(),
+        {"Content-Type": "application/json", "Origin": claimed},
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def fetched(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return str(error.read().decode())
+
+
+def fetched_number(metrics: str, name: str) -> float:
+    (line,) = (line for line in metrics.splitlines() if name in line and line[0] != "#")
+    return float(line.rpartition(" ")[2])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from homeveil.desk_events import DeskEvents
     from homeveil.live.board import Board
     from homeveil.live.output import LiveOutput
-    from homeveil.live.outputs.broadcast import Broadcast
+    from homeveil.live.outputs.served import Served
     from homeveil.live.session import Session
     from homeveil.live.take import Shot
     from homeveil.policy import Policy
@@ -115,12 +115,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     board = Board(Today.of_installation())
     with ExitStack() as stack:
-        outputs, broadcast = _outputs(arguments, policy, board)
+        outputs, served = _outputs(arguments, policy, board)
         session = stack.enter_context(
             Session(shot, outputs, board, size=options.size_from(arguments.size))
         )
         if arguments.page or arguments.metrics or arguments.http:
-            _serve(arguments, board, broadcast, stack)
+            _serve(arguments, board, served, stack)
         with _signals(session, board):
             session.run()
     return 0
@@ -156,9 +156,11 @@ def shot_from(arguments: argparse.Namespace, policy: Policy) -> Shot:
 
 def _outputs(
     arguments: argparse.Namespace, policy: Policy, board: Board
-) -> tuple[list[LiveOutput], Broadcast]:
+) -> tuple[list[LiveOutput], Served | None]:
+    """All outputs, and the one among them that is fetched on loopback."""
     from homeveil.live.outputs.push import Push
     from homeveil.live.outputs.recorder import Recorder
+    from homeveil.live.outputs.served import Served
     from homeveil.live.outputs.transport import Transport
 
     transport = Transport(policy)
@@ -174,9 +176,10 @@ def _outputs(
                 keep_bytes=None if keep is None else round(keep * 1e9),
             )
         )
-    outputs: list[LiveOutput] = []
-    if encoded or arguments.http:
-        outputs = [transport, *encoded]
+    served = Served(broadcast) if arguments.http else None
+    if served is not None:
+        encoded.append(served)
+    outputs: list[LiveOutput] = [transport, *encoded] if encoded else []
     if arguments.virtual_camera is not None:
         from homeveil.live.outputs.virtual_camera import VirtualCamera
 
@@ -190,7 +193,7 @@ def _outputs(
             "nothing would leave: give an output, such as --stream URL, --record DIR, "
             "--virtual-camera, --http or --page"
         )
-    return outputs, broadcast
+    return outputs, served
 
 
 def _events(arguments: argparse.Namespace, policy: Policy, board: Board) -> DeskEvents:
@@ -202,7 +205,7 @@ def _events(arguments: argparse.Namespace, policy: Policy, board: Board) -> Desk
 
 
 def _serve(
-    arguments: argparse.Namespace, board: Board, broadcast: Broadcast, stack: ExitStack
+    arguments: argparse.Namespace, board: Board, served: Served | None, stack: ExitStack
 ) -> None:
     from homeveil.live.web.server import WebServer
 
@@ -212,7 +215,7 @@ def _serve(
             port=arguments.port,
             page=arguments.page,
             metrics=arguments.metrics,
-            broadcast=broadcast if arguments.http else None,
+            broadcast=served,
         )
     )
     # To the terminal alone: logs are read by others, and the page's address holds its key.

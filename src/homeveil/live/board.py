@@ -22,7 +22,9 @@ from homeveil.frames import VeiledFrame
 from homeveil.live.today import Today
 
 EVENTS_KEPT = 100
-LATENCY_BOUNDS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0)
+LATENCY_BOUNDS = (
+    0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.125, 0.15, 0.2, 0.25, 0.5, 1.0, 2.0,
+)  # fmt: skip
 """Upper bounds of the latency histogram, in seconds."""
 
 _LEVEL_SECONDS = 0.3
