@@ -370,3 +370,15 @@ def smuggle_in_cells() -> None:
         honest(self, message)
 
     inside._Inside.tell = tell  # type: ignore[method-assign]
+
+
+def spin() -> None:
+    """Use the processor and send nothing more, once locked in."""
+    lock = inside._Inside._lock
+
+    def locked(self: inside._Inside, landlock: int) -> None:
+        lock(self, landlock)
+        while True:
+            pass
+
+    inside._Inside._lock = locked  # type: ignore[method-assign]

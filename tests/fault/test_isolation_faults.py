@@ -120,6 +120,18 @@ def test_a_stopped_process_is_given_up(
     assert not Path(f"/proc/{process}").exists()
 
 
+def test_a_process_that_spins_is_ended_by_the_kernel(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However patient the other side is: a hostile input gets no processor for good."""
+    sabotage(monkeypatch, "attacks.spin()")
+    monkeypatch.setattr(box, "PROCESSOR_SECONDS", 2)
+    with boxed(clip) as box_:
+        box_._patience_ms = None
+        with pytest.raises(IsolationError, match="SIGXCPU"):
+            list(box_)
+
+
 def test_a_slow_writer_starves_nobody(clip: Path) -> None:
     """While the encoder sleeps the isolated process waits, in memory that does not grow."""
     numbers = []

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,12 @@ _log = logging.getLogger("homeveil")
 STALL_SECONDS = 60.0
 """The isolated process is given up when it is silent for this long and as much again as
 three looks may take; not while it reads what is no plain file, which may come slowly."""
+
+PROCESSOR_SECONDS = 300
+"""Time on processors that the isolated process may use without sending anything; then the kernel
+ends it, whatever this process does."""
+
+_RENEW_SECONDS = 10.0
 
 _SECRETS = frozenset({PASSPHRASE_VARIABLE, TOKEN, USERNAME, PASSWORD})
 """Names of the environment that are no business of the isolated process."""
@@ -86,6 +94,7 @@ class Box(Clearing):
         seconds = STALL_SECONDS + 3 * order.policy.look_timeout_seconds
         self._patience_ms = None if patient else round(1000 * seconds)
         self._damaged = 0
+        self._renewed = float("-inf")
         self._newest = float("-inf")
         self._slots: Slots | None = None
         self._descriptors: list[int] = []
@@ -257,12 +266,31 @@ class Box(Clearing):
             )
         data = os.read(self._incoming, messages.SIZE)
         self._check_denials()
+        self._allow_time()
         if not data:
             raise self._died()
         message = messages.decode(data)
         if isinstance(message, messages.Failed):
             raise message.exception()
         return message
+
+    def _allow_time(self) -> None:
+        """It sent something: it may go on."""
+        now = time.monotonic()
+        if now < self._renewed + _RENEW_SECONDS:
+            return
+        self._renewed = now
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text("ascii")
+            user, system = stat.rpartition(")")[2].split()[11:13]
+            used = (int(user) + int(system)) // os.sysconf("SC_CLK_TCK")
+            _, most = resource.prlimit(self._process.pid, resource.RLIMIT_CPU)
+            resource.prlimit(
+                self._process.pid, resource.RLIMIT_CPU, (used + PROCESSOR_SECONDS, most)
+            )
+        except (OSError, ValueError):
+            # It has ended, or its limit is lower already.
+            return
 
     def _check_denials(self) -> None:
         denied = self._slots.denials() if self._slots is not None else []
