@@ -10,7 +10,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from homeveil.cli import audit, batch, doctor, enroll, inspect, ledger, models, profile, redact
+from homeveil.cli import (
+    audit,
+    batch,
+    doctor,
+    enroll,
+    gstreamer,
+    inspect,
+    ledger,
+    models,
+    profile,
+    redact,
+)
 from homeveil.errors import HomeveilError
 
 
@@ -37,7 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND")
-    for command in (redact, batch, enroll, profile, models, inspect, ledger, audit, doctor):
+    for command in (
+        *(redact, batch, enroll, profile, models, inspect, ledger, audit),
+        *(gstreamer, doctor),
+    ):
         command.add(commands)
     parser.set_defaults(run=lambda arguments: _version(parser, arguments))
     return parser
