@@ -36,7 +36,7 @@ def missing() -> str:
     if not shutil.which("gst-launch-1.0"):
         return "gst-launch-1.0 is not installed"
     plugin = subprocess.run(
-        ["gst-inspect-1.0", "pyplugin"], env=environment(), capture_output=True, check=False
+        ["gst-inspect-1.0", "python"], env=environment(), capture_output=True, check=False
     )
     if plugin.returncode:
         return "GStreamer's loader for Python plug-ins is not installed"
@@ -68,9 +68,9 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def launch(words: str, *options: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run gst-launch-1.0 on a pipeline to its end."""
+    """Run gst-launch-1.0 on a pipeline to its end; after a crash it ends too (``-f``)."""
     return subprocess.run(
-        ["gst-launch-1.0", *options, *words.split()],
+        ["gst-launch-1.0", "-f", *options, *words.split()],
         env=environment(**changes), stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
@@ -155,17 +155,15 @@ def frames(
         number += 1
 
 
-def times(told: str) -> list[int]:
-    """Nanoseconds of the buffers that an ``identity silent=false`` told of."""
-    found = re.findall(r"bytes, dts: \S+ pts: (\d+):(\d+):(\d+)\.(\d{9})", told)
-    return [
-        ((int(h) * 60 + int(m)) * 60 + int(s)) * SECOND + int(ns) for h, m, s, ns in found
-    ]
+def times(told: str, sink: str) -> list[int]:
+    """Nanoseconds of the buffers that a ``multifilesink post-messages=true`` told of (``-m``)."""
+    start = rf'message #\d+ from element "{sink}" \(element\): GstMultiFileSink, '
+    return [int(pts) for pts in re.findall(start + r".*?timestamp=\(guint64\)(\d+)", told)]
 
 
 def totals(told: str, element: str) -> list[dict[str, float]]:
     """Numbers of the messages that an element posted (``gst-launch-1.0 -m``)."""
-    start = rf'message from element "{element}\d+" \(element\): {element}, '
+    start = rf'message #\d+ from element "{element}\d+" \(element\): {element}, '
     lines = re.findall(start + "(.*?);", told)
     return [
         {name: float(value) for name, value in re.findall(r"([a-z-]+)=\(\w+\)([\d.]+)", line)}

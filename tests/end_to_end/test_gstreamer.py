@@ -77,6 +77,11 @@ def unpadded(raw: Iterable[RawFrame]) -> Iterator[bytes]:
         yield b"".join(plane.tobytes() for plane in frame.planes)
 
 
+def joined(folder: Path) -> bytes:
+    """What a multifilesink wrote, buffer after buffer."""
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
 def same(got: Iterable[bytes], want: Iterable[bytes]) -> int:
     """Number of frames, all of which must be equal byte by byte."""
     count = 0
@@ -92,7 +97,7 @@ def test_the_folder_is_printed(run: Run) -> None:
     result = run("gstreamer")
     assert result.returncode == 0
     assert Path(result.stdout.rstrip("\n")) == plugin_folder()
-    assert (plugin_folder() / "python" / "homeveil_elements.py").is_file()
+    assert (plugin_folder() / "python" / "homeveil_picture_plugin.py").is_file()
 
 
 def test_elements_are_found_without_models_or_a_profile(tmp_path: Path) -> None:
@@ -120,31 +125,31 @@ def test_a_file_leaves_as_the_redactor_gives_it(
 ) -> None:
     """Decoded by GStreamer: count, times and every byte of every plane."""
     raw, out = tmp_path / "raw", tmp_path / "out"
-    name = pixel_format.value.upper()
+    for folder in (raw, out):
+        folder.mkdir()
     result = launch(
-        f"filesrc location={CLIP} ! decodebin ! videoconvert ! video/x-raw,format={name} "
-        f"! identity eos-after=41 ! tee name=both "
-        f"both. ! queue ! identity silent=false name=came ! filesink location={raw} "
+        f"filesrc location={CLIP} ! decodebin ! videoconvert "
+        f"! videorate drop-only=true max-rate=5 "
+        f"! video/x-raw,format={pixel_format.value.upper()} ! tee name=both "
+        f"both. ! queue ! multifilesink name=came post-messages=true location={raw}/%05d "
         f"both. ! queue max-size-time=0 max-size-bytes=0 ! homeveil profile={face} style=fill "
-        f"delay={delay} ! identity silent=false name=left ! filesink location={out}",
-        *("-v", "-m"),
+        f"delay={delay} ! multifilesink name=left post-messages=true location={out}/%05d",
+        "-m",
     )
     assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    came, left = (
-        times("\n".join(line for line in lines if f"/GstIdentity:{side}: last-message" in line))
-        for side in ("came", "left")
-    )
+    came, left = times(result.stdout, "came"), times(result.stdout, "left")
     assert came == left
-    assert len(left) == 40
+    count = len(left)
+    assert count >= 25
     source = [
         replace(frame, time=Timestamp(pts, NANOSECOND))
-        for frame, pts in zip(frames(raw.read_bytes(), SIZE, pixel_format), came, strict=True)
+        for frame, pts in zip(frames(joined(raw), SIZE, pixel_format), came, strict=True)
     ]
     want = redacted(source, opened(face), delay / 1000, Policy(style=Style.FILL))
-    assert same(unpadded(frames(out.read_bytes(), SIZE, pixel_format)), want) == 40
-    assert totals(result.stdout, "homeveil")[-1]["frames"] == 40
-    assert totals(result.stdout, "homeveil")[-1]["faults"] == 0
+    assert same(unpadded(frames(joined(out), SIZE, pixel_format)), want) == count
+    told = totals(result.stdout, "homeveil")[-1]
+    assert (told["frames"], told["faults"], told["dropped"]) == (count, 0, 0)
+    assert 0 < told["veiled-share"] < 0.5
 
 
 @pytest.mark.parametrize("pixel_format", [I420, NV12])
@@ -328,7 +333,7 @@ def test_a_frame_that_could_not_be_judged_leaves_veiled(
     assert result.returncode == 0, result.stderr
     assert len(data) == source.stat().st_size
     assert totals(result.stdout, "homeveil")[-1]["faults"] >= 10
-    assert "withheld whole" in result.stderr
+    assert "withheld whole" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -407,7 +412,7 @@ def test_without_a_voice_in_the_profile_nothing_is_heard(face: Path, tmp_path: P
         f"num-channels=1 ! homeveilvoice profile={face} ! filesink location={out}"
     )
     assert result.returncode == 0, result.stderr
-    assert "holds no voice" in result.stderr
+    assert "holds no voice" in result.stdout
     got = np.fromfile(out, "<i2")
     assert len(got) == len(samples)
     assert not got.any()
@@ -418,7 +423,8 @@ def test_picture_and_sound_of_a_file_together(voice: Path, tmp_path: Path) -> No
     out = tmp_path / "out.mkv"
     result = launch(
         f"filesrc location={CLIP} ! decodebin name=in "
-        f"in. ! queue ! videoconvert ! homeveil profile={voice} style=fill ! queue ! mux. "
+        f"in. ! queue ! videoconvert ! videorate drop-only=true max-rate=5 "
+        f"! homeveil profile={voice} style=fill ! queue ! mux. "
         f"in. ! queue ! audioconvert ! homeveilvoice profile={voice} ! queue ! mux. "
         f"matroskamux name=mux ! filesink location={out}"
     )
@@ -428,7 +434,7 @@ def test_picture_and_sound_of_a_file_together(voice: Path, tmp_path: Path) -> No
     with av.open(str(out)) as container:
         assert {stream.type for stream in container.streams} == {"video", "audio"}
         count = sum(1 for _ in container.decode(video=0))
-    assert count == 75
+    assert 25 <= count < 75
 
 
 # ------------------------------------------------------------------ at the pads
@@ -503,7 +509,7 @@ def test_whatever_part_fails_nothing_raw_leaves() -> None:
     assert len(told) == 17
     for place, what in told.items():
         assert what["shown"] > 0, place
-        assert set(what["flows"]) == {"error"}, place
+        assert set(what["flows"]) <= {"error", "not-negotiated"}, place
         assert what["left"] == [], place
         assert len(what["errors"]) == 1, place
         assert "something failed" in what["errors"][0], place
@@ -511,6 +517,6 @@ def test_whatever_part_fails_nothing_raw_leaves() -> None:
 
 
 def test_memory_does_not_grow() -> None:
-    """Nine hundred buffers of 64x48 would be 4 MB, were they kept."""
-    assert pads("long")["grown_kib"] < 2500
+    """Two hundred pictures of 320x240 would be 23 MB, were they kept, in or out."""
+    assert pads("long")["grown_kib"] < 10_000
 

@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from homeveil.errors import (
     FrameError,
@@ -27,7 +27,9 @@ from homeveil.errors import (
     UsageError,
 )
 from homeveil.gstreamer._gi import GLib, GObject, Gst
-from homeveil.gstreamer.settings import Settings
+
+if TYPE_CHECKING:
+    from homeveil.gstreamer.settings import Settings
 
 TELL_SECONDS = 10.0
 """How often totals are posted on the bus."""
@@ -111,20 +113,20 @@ class Stream(Protocol):
 class VeilingElement(Gst.Element):
     """An element with a pad before and one behind, at which all that leaves is veiled.
 
-    A subclass says how it opens its Stream and which templates its pads have.
+    A subclass says how it opens its Stream, which properties it has and which templates its pads.
     """
 
+    properties: ClassVar[dict[str, Property]]
     pad_templates: ClassVar[tuple[Gst.PadTemplate, Gst.PadTemplate]]
     drops_late: ClassVar[bool]
 
     def __init__(self) -> None:
         super().__init__()
         _log_through_gstreamer()
-        self._values: dict[str, Any] = {name: row[-2] for name, row in self.__gproperties__.items()}
+        self._values: dict[str, Any] = {name: row[-2] for name, row in self.properties.items()}
         self._stream: Stream | None = None
         self._failed = False
         self._live = False
-        self._told = 0.0
         self._new_stream()
         # The functions get the element with each call: one that held it would keep it for ever.
         before, behind = self.pad_templates
@@ -177,15 +179,19 @@ class VeilingElement(Gst.Element):
 
     def _open(self) -> Stream:
         values = self._values
-        settings = Settings(
-            profile=values["profile"],
-            nobody=values["nobody"],
-            passphrase_file=values["passphrase-file"],
-            policy=values["policy"],
-            style=values.get("style"),
-            sound=values.get("sound"),
-        )
         try:
+            # Loaded late, with all that it needs: GStreamer looks into a plug-in long before
+            # anybody uses it.
+            from homeveil.gstreamer.settings import Settings
+
+            settings = Settings(
+                profile=values["profile"],
+                nobody=values["nobody"],
+                passphrase_file=values["passphrase-file"],
+                policy=values["policy"],
+                style=values.get("style"),
+                sound=values.get("sound"),
+            )
             return self.open_stream(settings)
         except ImportError as error:
             version = ".".join(map(str, sys.version_info[:3]))
@@ -204,6 +210,7 @@ class VeilingElement(Gst.Element):
         self._caps: Gst.Caps | None = None
         self._segment: Gst.Segment | None = None
         self._frames_in = self._dropped = 0
+        self._told = time.monotonic()
         self._forget()
 
     def _forget(self) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from homeveil.errors import FrameError
 from homeveil.gstreamer._gi import Gst, GstVideo
 from homeveil.gstreamer.element import PROPERTIES, Property, VeilingElement, changeable, pads
-from homeveil.gstreamer.settings import Settings
 
 if TYPE_CHECKING:
     from homeveil.gstreamer.pictures import Layout, PictureForm, PictureOut
+    from homeveil.gstreamer.settings import Settings
 
 _CAPS = (
     "video/x-raw, format=(string){ I420, NV12 }, width=(int)[ 1, 16384 ], "
@@ -37,7 +37,7 @@ class PictureStream:
     """
 
     def __init__(self, settings: Settings, delay: int) -> None:
-        # Loaded late: GStreamer looks into a plug-in long before anybody uses it.
+        # Loaded late, as are the settings.
         from homeveil.gstreamer.pictures import PictureFlow
         from homeveil.redactor import Redactor
 
@@ -137,7 +137,7 @@ class Homeveil(VeilingElement):
         "Shows the enrolled agent in an empty room and veils everybody else",
         "homeveil",
     )
-    __gproperties__: ClassVar[dict[str, Property]] = {
+    properties: ClassVar[dict[str, Property]] = {
         **PROPERTIES,
         "style": changeable(str, "Style", "How withheld places look: veil, fill or soft", None),
         "delay": changeable(
@@ -146,6 +146,7 @@ class Homeveil(VeilingElement):
         ),
         "qos": changeable(bool, "QoS", "Drop pictures that come too late to be shown", True),
     }
+    __gproperties__ = properties
     pad_templates = __gsttemplates__ = pads(_CAPS)
     drops_late = True
 

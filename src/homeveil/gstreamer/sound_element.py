@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from homeveil.errors import FrameError
 from homeveil.gstreamer._gi import Gst, GstAudio
 from homeveil.gstreamer.element import PROPERTIES, Property, VeilingElement, changeable, pads
-from homeveil.gstreamer.settings import Settings
 
 if TYPE_CHECKING:
+    from homeveil.gstreamer.settings import Settings
     from homeveil.gstreamer.sounds import SoundOut
 
 _CAPS = (
@@ -29,7 +29,7 @@ class SoundStream:
     """
 
     def __init__(self, settings: Settings) -> None:
-        # Loaded late: GStreamer looks into a plug-in long before anybody uses it.
+        # Loaded late, as are the settings.
         from homeveil.gstreamer.sounds import SoundFlow
 
         policy, profile = settings.open_policy(), settings.open_profile()
@@ -100,13 +100,14 @@ class HomeveilVoice(VeilingElement):
         "Lets the enrolled agent's own speech through and mutes every other sound",
         "homeveil",
     )
-    __gproperties__: ClassVar[dict[str, Property]] = {
+    properties: ClassVar[dict[str, Property]] = {
         **PROPERTIES,
         "sound": changeable(
             *(str, "Sound", "monitor (1.5 s late, sure), call (0.12 s late) or withheld (none)"),
             None,
         ),
     }
+    __gproperties__ = properties
     pad_templates = __gsttemplates__ = pads(_CAPS)
     drops_late = False
 

@@ -1,4 +1,4 @@
-"""What GStreamer's loader for Python plug-ins reads: the elements and their names.
+"""What GStreamer's loader for Python plug-ins reads: one file for each element.
 
 homeveil and what it needs may lie in a virtual environment that the Python of GStreamer does not
 know. This file lies in it too, so its own place says where.
@@ -17,6 +17,5 @@ if _PACKAGES not in sys.path:
     sys.path.insert(next(_places, len(sys.path)), _PACKAGES)
 
 from homeveil.gstreamer.picture_element import Homeveil  # noqa: E402
-from homeveil.gstreamer.sound_element import HomeveilVoice  # noqa: E402
 
-__gstelementfactory__ = (("homeveil", 0, Homeveil), ("homeveilvoice", 0, HomeveilVoice))
+__gstelementfactory__ = ("homeveil", 0, Homeveil)
