@@ -59,6 +59,8 @@ def environment(**changes: str) -> dict[str, str]:
     """What a pipeline's process gets to see."""
     return {
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        # GStreamer runs the Python that is first in PATH; the bindings are the system's.
+        "PATH": f"/usr/bin:{os.environ.get('PATH', '')}",
         "GST_PLUGIN_PATH": str(plugin_folder()),
         "GST_REGISTRY": _registry(),
         "GST_DEBUG_NO_COLOR": "1",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -93,10 +95,13 @@ def same(got: Iterable[bytes], want: Iterable[bytes]) -> int:
 
 # ------------------------------------------------------------------ what is found
 def test_the_folder_is_printed(run: Run) -> None:
-    """``homeveil gstreamer`` prints what GST_PLUGIN_PATH needs."""
-    result = run("gstreamer")
-    assert result.returncode == 0
-    assert Path(result.stdout.rstrip("\n")) == plugin_folder()
+    """``homeveil gstreamer`` prints what GST_PLUGIN_PATH needs, and warns of a Python without
+    the bindings, such as that of an active virtual environment."""
+    for first, warns in (("/usr/bin", False), (str(Path(sys.executable).parent), True)):
+        result = run("gstreamer", environment={"PATH": f"{first}:{os.environ['PATH']}"})
+        assert result.returncode == 0
+        assert Path(result.stdout.rstrip("\n")) == plugin_folder()
+        assert ("no bindings" in result.stderr) == warns
     assert (plugin_folder() / "python" / "homeveil_picture_plugin.py").is_file()
 
 
@@ -353,8 +358,8 @@ def test_an_element_that_fails_stops(
     changes = sabotage(tmp_path, f"import pipelines; pipelines.broken({stage!r}, {fault!r}, 2)")
     out = tmp_path / "out"
     result = filtered(source, out, **changes)
-    assert result.returncode != 0
     assert found(out.read_bytes() if out.exists() else b"", pieces) == 0
+    assert result.returncode != 0
     assert "raw content might stand here" not in result.stdout + result.stderr
     if fault != "a crash":
         assert "homeveil0: something failed" in result.stderr
@@ -509,8 +514,8 @@ def test_whatever_part_fails_nothing_raw_leaves() -> None:
     assert len(told) == 17
     for place, what in told.items():
         assert what["shown"] > 0, place
-        assert set(what["flows"]) <= {"error", "not-negotiated"}, place
         assert what["left"] == [], place
+        assert set(what["flows"]) <= {"error", "not-negotiated"}, place
         assert len(what["errors"]) == 1, place
         assert "something failed" in what["errors"][0], place
         assert "raw content might stand here" not in what["errors"][0], place

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import subprocess
+import sys
 from typing import Any
 
 
@@ -12,7 +15,8 @@ def add(commands: Any) -> None:
         "gstreamer",
         help="print the folder for GST_PLUGIN_PATH",
         description="Print the folder in which GStreamer finds the elements homeveil and "
-        'homeveilvoice: export GST_PLUGIN_PATH="$(homeveil gstreamer)"',
+        'homeveilvoice: export GST_PLUGIN_PATH="$(homeveil gstreamer)". What would keep it from '
+        "finding them is said on standard error.",
     )
     parser.set_defaults(run=run)
 
@@ -22,4 +26,32 @@ def run(arguments: argparse.Namespace) -> int:
     from homeveil.gstreamer import plugin_folder
 
     print(plugin_folder())
+    obstacle = _obstacle()
+    if obstacle:
+        print(f"homeveil: {obstacle}", file=sys.stderr)
     return 0
+
+
+def _obstacle() -> str:
+    """What keeps GStreamer from running the elements, or nothing. It runs the Python that is
+    found as ``python3``, in the version of its own loader."""
+    python = shutil.which("python3")
+    if python is None:
+        return "no python3 is found, which GStreamer needs for its elements in Python"
+    told = subprocess.run(
+        [python, "-c", "import sys, gi; print(sys.version_info[:2])"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if told.returncode:
+        return (
+            f"GStreamer would run {python}, which has no bindings (python3-gst-1.0); put "
+            "/usr/bin first in PATH, or leave an active virtual environment"
+        )
+    if told.stdout.strip() != str(sys.version_info[:2]):
+        return (
+            f"GStreamer would run {python}, of another version than this one "
+            f"({sys.version_info[0]}.{sys.version_info[1]}); install homeveil with that one"
+        )
+    return ""
