@@ -14,7 +14,7 @@ from clips import veiled
 from homeveil.errors import FrameError, PolicyError, ProfileError, UsageError
 from homeveil.fakes import FakePerceiver, FakeScene
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
-from homeveil.gstreamer.pictures import NANOSECOND, Layout, PictureFlow, PictureForm, packed
+from homeveil.gstreamer.pictures import NANOSECOND, Label, Layout, PictureFlow, PictureForm, packed
 from homeveil.gstreamer.settings import Settings
 from homeveil.gstreamer.sounds import SoundFlow, SoundForm
 from homeveil.policy import Policy, Sound, Style
@@ -105,21 +105,22 @@ def test_what_came_with_a_picture_leaves_with_it() -> None:
     """Time, duration and flags, also where pictures wait; new pictures may not go back."""
     made, layout = flow(0.25), form_of().layout
     data = bytes(layout.size)
-    out = [one for n in range(4) for one in made.take(data, layout, n * 10**8, 7 + n, n)]
-    assert [(one.pts, one.duration, one.flags) for one in out] == [(0, 7, 0)]
+    labels = [Label(5 + n, 7 + n, n) for n in range(4)]
+    out = [one for n in range(4) for one in made.take(data, layout, n * 10**8, labels[n])]
+    assert [one.label for one in out] == labels[:1]
     with pytest.raises(FrameError):
-        list(made.take(data, layout, 2 * 10**8, 1, 1))
+        list(made.take(data, layout, 2 * 10**8, Label(1, 1)))
 
 
 def test_what_waits_can_be_forgotten() -> None:
     """It never leaves, and the next pictures are counted on their own."""
     made, layout = flow(10.0), form_of().layout
     data = bytes(layout.size)
-    assert [*made.take(data, layout, 0, 1, 0), *made.take(data, layout, 5, 1, 0)] == []
+    assert not [one for n in (0, 5) for one in made.take(data, layout, n, Label(n, 1))]
     made.forget()
     assert list(made.drain()) == []
-    assert list(made.take(data, layout, 3, 9, 0)) == []
-    assert [one.pts for one in made.drain()] == [3]
+    assert list(made.take(data, layout, 3, Label(8, 9))) == []
+    assert [one.label.pts for one in made.drain()] == [8]
     assert made.frames == 1
 
 
@@ -128,11 +129,11 @@ def test_no_picture_before_its_form() -> None:
     layout = form_of().layout
     made = PictureFlow(Redactor(None, perceiver=FakePerceiver(FakeScene())))
     with pytest.raises(FrameError, match="before its format"):
-        list(made.take(bytes(layout.size), layout, 0, 1, 0))
+        list(made.take(bytes(layout.size), layout, 0, Label(0, 1)))
     made.begin(form_of())
     made.close()
     with pytest.raises(FrameError, match="closed"):
-        list(made.take(bytes(layout.size), layout, 0, 1, 0))
+        list(made.take(bytes(layout.size), layout, 0, Label(0, 1)))
 
 
 # ------------------------------------------------------------------ sound

@@ -6,6 +6,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -33,11 +34,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _obstacle() -> str:
-    """What keeps GStreamer from running the elements, or nothing. It runs the Python that is
-    found as ``python3``, in the version of its own loader."""
+    """What keeps GStreamer from running the elements, or nothing.
+
+    Its loader takes the Python to which the first ``python3`` in PATH belongs, if there is one
+    about it, be it a virtual environment; else the one it was built with.
+    """
     python = shutil.which("python3")
     if python is None:
-        return "no python3 is found, which GStreamer needs for its elements in Python"
+        return ""
+    folder = Path(python).parent
+    library = folder.parent / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    own = (folder / "pyvenv.cfg", folder.parent / "pyvenv.cfg", library / "os.py")
+    if not any(path.exists() for path in own):
+        return ""
     told = subprocess.run(
         [python, "-c", "import sys, gi; print(sys.version_info[:2])"],
         capture_output=True,

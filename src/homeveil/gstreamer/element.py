@@ -94,8 +94,9 @@ class Stream(Protocol):
         """Buffers of these caps come next and everything is denied again; gives the caps of
         what leaves. Raises FrameError."""
 
-    def take(self, buffer: Gst.Buffer) -> Iterator[Gst.Buffer]:
-        """Take one buffer with a time; give new ones whose wait is over. Raises FrameError."""
+    def take(self, buffer: Gst.Buffer, time: int) -> Iterator[Gst.Buffer]:
+        """Take one buffer, ``time`` nanoseconds from the start of its segment; give new ones
+        whose wait is over. Raises FrameError."""
 
     def drain(self) -> Iterator[Gst.Buffer]:
         """All that waits."""
@@ -235,7 +236,9 @@ class VeilingElement(Gst.Element):
             self._gap = True
             return Gst.FlowReturn.OK
         self._frames_in += 1
-        result = self._push_all(stream.take(buffer))
+        # Counted from the segment's start, as a file's times are: what is decided must not depend
+        # on where a demuxer lets its count begin.
+        result = self._push_all(stream.take(buffer, buffer.pts - segment.start))
         if stream.faults:
             self.warn(
                 "something failed, and what it was needed for is withheld whole; "

@@ -79,12 +79,14 @@ class PictureStream:
         # Made anew: only what describes a picture passes.
         return info.to_caps()
 
-    def take(self, buffer: Gst.Buffer) -> Iterator[Gst.Buffer]:
+    def take(self, buffer: Gst.Buffer, time: int) -> Iterator[Gst.Buffer]:
         """Raises FrameError when the buffer does not hold what its caps say."""
+        from homeveil.gstreamer.pictures import Label
+
         layout = self._layout_of(buffer)
         data = buffer.extract_dup(0, buffer.get_size())
-        flags = int(buffer.get_flags()) & _FIELDS
-        yield from _buffers(self._flow.take(data, layout, buffer.pts, buffer.duration, flags))
+        label = Label(buffer.pts, buffer.duration, int(buffer.get_flags()) & _FIELDS)
+        yield from _buffers(self._flow.take(data, layout, time, label))
 
     def drain(self) -> Iterator[Gst.Buffer]:
         yield from _buffers(self._flow.drain())
@@ -121,9 +123,9 @@ class PictureStream:
 def _buffers(pictures: Iterable[PictureOut]) -> Iterator[Gst.Buffer]:
     for picture in pictures:
         buffer = Gst.Buffer.new_wrapped(picture.data)
-        buffer.pts, buffer.duration = picture.pts, picture.duration
-        if picture.flags:
-            buffer.set_flags(Gst.BufferFlags(picture.flags))
+        buffer.pts, buffer.duration = picture.label.pts, picture.label.duration
+        if picture.label.flags:
+            buffer.set_flags(Gst.BufferFlags(picture.label.flags))
         yield buffer
 
 

@@ -58,13 +58,20 @@ class PictureForm:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureOut:
-    """A veiled picture as the bytes of a buffer; what came with it is given back."""
+class Label:
+    """What comes with a picture and leaves with it: numbers of a buffer."""
 
-    data: bytes
     pts: int
     duration: int
-    flags: int
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOut:
+    """A veiled picture as the bytes of a buffer, and what came with it."""
+
+    data: bytes
+    label: Label
 
 
 class PictureFlow:
@@ -76,7 +83,7 @@ class PictureFlow:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._form: PictureForm | None = None
-        self._waiting: deque[tuple[int, int, int]] = deque()
+        self._waiting: deque[tuple[int, Label]] = deque()
         self.frames = self.faults = 0
         self._share = 0.0
 
@@ -90,20 +97,19 @@ class PictureFlow:
         self.forget()
         self._form = form
 
-    def take(
-        self, data: bytes, layout: Layout, pts: int, duration: int, flags: int
-    ) -> Iterator[PictureOut]:
+    def take(self, data: bytes, layout: Layout, time: int, label: Label) -> Iterator[PictureOut]:
         """Take the bytes of one buffer; give the pictures whose wait is over.
 
-        Raises FrameError when the planes do not lie in ``data`` or ``pts`` does not increase.
+        time: since the beginning of the stream. Raises FrameError when the planes do not lie
+        in ``data`` or ``time`` does not increase.
         """
         form = self._form
         if form is None:
             raise FrameError("a buffer came before its format")
         planes = form.planes(data, layout)
-        time = Timestamp(pts, NANOSECOND)
-        raw = RawFrame(planes, form.pixel_format, form.width, form.height, time)
-        self._waiting.append((pts, duration, flags))
+        at = Timestamp(time, NANOSECOND)
+        raw = RawFrame(planes, form.pixel_format, form.width, form.height, at)
+        self._waiting.append((time, label))
         yield from self._pack(self._redactor.process(raw))
 
     def drain(self) -> Iterator[PictureOut]:
@@ -122,13 +128,13 @@ class PictureFlow:
 
     def _pack(self, frames: Iterable[VeiledFrame]) -> Iterator[PictureOut]:
         for veiled in frames:
-            pts, duration, flags = self._waiting.popleft()
-            if veiled.time.pts != pts or self._form is None:
+            time, label = self._waiting.popleft()
+            if veiled.time.pts != time or self._form is None:
                 raise FrameError("a picture left out of turn")
             self.frames += 1
             self.faults += veiled.fault
             self._share += veiled.veiled_share
-            yield PictureOut(packed(veiled, self._form), pts, duration, flags)
+            yield PictureOut(packed(veiled, self._form), label)
 
 
 def packed(veiled: VeiledFrame, form: PictureForm) -> bytes:

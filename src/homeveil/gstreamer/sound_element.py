@@ -60,7 +60,7 @@ class SoundStream:
         self._flow.begin(SoundForm(formats[info.finfo.format], info.rate, info.channels))
         return info.to_caps()
 
-    def take(self, buffer: Gst.Buffer) -> Iterator[Gst.Buffer]:
+    def take(self, buffer: Gst.Buffer, time: int) -> Iterator[Gst.Buffer]:
         """Raises FrameError when the buffer holds part of a sample."""
         data = buffer.extract_dup(0, buffer.get_size())
         yield from _buffers(self._flow.take(data, buffer.pts))
