@@ -22,7 +22,7 @@ STAGES = {
     "look at people": "homeveil.perceive.networks:Segmenter.probability",
     "clear": "homeveil.clear.clearance:Clearance.finish",
     "veil": "homeveil.veil.painter:Veil.paint",
-    "read sound": "homeveil.media.sound_reader:SoundReader._block",
+    "read sound": "homeveil.media.sound_timeline:SoundTimeline._block",
     "gate": "homeveil.voice_gate:VoiceGate.process",
     "send": "homeveil.isolation.inside:_Inside._send_picture",
 }

@@ -156,6 +156,11 @@ const char *hv_cpu_name(void);
 int hv_landlock_abi(void);
 int hv_seccomp_ready(void);
 
+/* For a process that holds a camera: it dies with `parent`, leaves no core, gains no rights,
+ * writes no file but devices and runs no program; the network stays. Gives what the next one
+ * gives. */
+int hv_confine_capture(int32_t parent);
+
 /* First step, in a process with one thread: it dies with `parent`, leaves no core, gains no
  * rights, and can write, make, remove or run no file. Gives the version of Landlock in force
  * (0: none), or a negative error number if the rest could not be had. */

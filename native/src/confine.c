@@ -1,6 +1,9 @@
 /* Locks a process that holds raw pixels and sound: Landlock, seccomp and process limits.
  *
- * Two steps. hv_confine_begin runs first in the process, before there is a second thread:
+ * hv_confine_capture is for the process that holds the camera: it may use devices and the
+ * network, but writes no file and runs no program.
+ *
+ * For what clears, two steps. hv_confine_begin runs first in the process, before there is a second thread:
  * from then on it can read files, but write, make, remove and run none, has no network and
  * touches no other process. hv_confine_lock comes when inputs and models are open, for all threads at once:
  * from then on nothing can be opened either, and a system call that is not on the list
@@ -66,18 +69,19 @@ int hv_seccomp_ready(void) {
 }
 
 /* Reading stays allowed, also of what is installed in places not known here; of writing
- * only the null device. */
-static int landlock(int abi) {
+ * only the null device. A process that captures may use devices and the network too. */
+static int landlock(int abi, int captures) {
     ruleset_attr attr = {LL_FIRST_RIGHTS & ~(uint32_t)(LL_READ_FILE | LL_READ_DIR), 0, 0};
     if (abi >= 2) attr.fs |= LL_REFER;
     if (abi >= 3) attr.fs |= LL_TRUNCATE;
-    if (abi >= 4) attr.net = LL_NET_BOTH;
+    if (abi >= 4 && !captures) attr.net = LL_NET_BOTH;
     if (abi >= 5) attr.fs |= LL_IOCTL_DEV;
-    if (abi >= 6) attr.scoped = LL_SCOPE_BOTH;
+    if (abi >= 6 && !captures) attr.scoped = LL_SCOPE_BOTH;
     size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
     int rules = (int)syscall(LL_CREATE, &attr, size, 0u);
     if (rules < 0) return -errno;
-    path_attr null = {LL_WRITE_FILE, open("/dev/null", O_PATH | O_CLOEXEC)};
+    path_attr null = {LL_WRITE_FILE, open(captures ? "/dev" : "/dev/null", O_PATH | O_CLOEXEC)};
+    if (captures) null.allowed |= attr.fs & LL_IOCTL_DEV;
     int failed = 0;
     if (null.parent >= 0) {
         if (syscall(LL_ADD, rules, LL_PATH_BENEATH, &null, 0u)) failed = -errno;
@@ -313,11 +317,26 @@ static int install(const program *p, unsigned int flags) {
 
 static program filter; /* too large for a stack; the steps run one after the other */
 
-int hv_confine_begin(int32_t parent) {
+/* Dies with its parent, leaves no dump, gains nothing. */
+static int bind_to(int32_t parent) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) return -ESRCH;
     no_mappings_in_dumps();
     if (prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -errno;
-    if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_FSIZE, 0)) return -EPERM;
+    return limit(RLIMIT_CORE, 0) ? -EPERM : 0;
+}
+
+int hv_confine_capture(int32_t parent) {
+    int failed = bind_to(parent);
+    if (failed) return failed;
+    int abi = hv_landlock_abi();
+    if (abi == 0) return 0;
+    return landlock(abi, 1) ? 0 : abi;
+}
+
+int hv_confine_begin(int32_t parent) {
+    int unbound = bind_to(parent);
+    if (unbound) return unbound;
+    if (limit(RLIMIT_FSIZE, 0)) return -EPERM;
     if (hv_seccomp_ready()) {
         build_first(&filter);
         int failed = install(&filter, 0);
@@ -325,7 +344,7 @@ int hv_confine_begin(int32_t parent) {
     }
     int abi = hv_landlock_abi();
     if (abi == 0) return 0;
-    return landlock(abi) ? 0 : abi;
+    return landlock(abi, 0) ? 0 : abi;
 }
 
 int hv_confine_lock(int32_t messages, uint32_t *status) {
@@ -343,6 +362,10 @@ int hv_confine_lock(int32_t messages, uint32_t *status) {
 
 int hv_landlock_abi(void) { return 0; }
 int hv_seccomp_ready(void) { return 0; }
+int hv_confine_capture(int32_t parent) {
+    (void)parent;
+    return 0;
+}
 int hv_confine_begin(int32_t parent) {
     (void)parent;
     return -1;

@@ -35,6 +35,16 @@ def begin(parent: int) -> int:
     return result
 
 
+def capture(parent: int) -> int:
+    """Give up writing files and running programs, leave no dump, and die with process
+    ``parent``; devices and the network stay. Gives the version of Landlock in force, 0 without.
+    Raises OSError."""
+    result = int(lib.hv_confine_capture(parent))
+    if result < 0:
+        raise OSError(-result, os.strerror(-result))
+    return result
+
+
 def lock(messages: int, status: mmap.mmap) -> None:
     """Refuse every system call but those of computing, for all threads; writing goes to the
     descriptor ``messages`` alone. The first STATUS_BYTES of ``status`` count what is denied;

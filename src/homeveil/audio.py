@@ -7,7 +7,8 @@ nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,10 @@ class _Audio:
             )
         if self.samples.dtype != np.float32:
             raise FrameError(f"samples hold {self.samples.dtype}, expected float32")
+
+    def copy(self) -> Self:
+        """The same sound in memory of its own."""
+        return replace(self, samples=self.samples.copy())
 
     @property
     def channels(self) -> int:

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
 
 from clips import make, make_sound_only
+from homeveil.media.capture import capture
+from homeveil.media.feed import FeedWriter
+from homeveil.media.live_source import read_source
 from homeveil.models.manifest import manifest_path
 from homeveil.profile import FaceTemplate, Profile, VoiceTemplate, store
 from homeveil.profile.store import encode_profile
@@ -53,6 +58,8 @@ def main() -> int:
                  options=options, sound=suffix == ".mkv")  # fmt: skip
             put("container", suffix[1:], path.read_bytes())
         put("container", "sound", make_sound_only(work / "s.m4a").read_bytes())
+        for name in ("clip.mkv", "clip.mov"):
+            put("feed", name[5:], _fed(work / name))
         put("ledger", "day", written(work / "l.jsonl", 25).read_bytes())
     rows = np.eye(1, 128, dtype=np.float32)
     windows = np.eye(3, 256, dtype=np.float32)
@@ -69,6 +76,24 @@ def main() -> int:
     for number, message in enumerate(GOOD):
         put("message", f"{number}-{type(message).__name__.lower()}", encode(message))
     return 0
+
+
+def _fed(path: Path) -> bytes:
+    """A file as the process that holds it feeds it."""
+    reading, writing = os.pipe()
+    parts: list[bytes] = []
+
+    def read() -> None:
+        while part := os.read(reading, 65536):
+            parts.append(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    capture(read_source(str(path), realtime=True), FeedWriter(writing))
+    os.close(writing)
+    reader.join()
+    os.close(reading)
+    return b"".join(parts)
 
 
 def put(target: str, name: str, data: bytes) -> None:

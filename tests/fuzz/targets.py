@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import tempfile
+import threading
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -59,6 +61,37 @@ def container(data: bytes) -> None:
     with contextlib.suppress(InputError), SoundReader(path) as sound:
         for block in islice(sound, _MOST_BLOCKS):
             assert block.samples.ndim == 2
+
+
+def feed(data: bytes) -> None:
+    """What the process that holds a camera sends, to the decoded picture and sound."""
+    from homeveil.media.feed import FeedReader, Kind
+    from homeveil.media.feed_decoder import FeedPictures, FeedSound
+
+    reading, writing = os.pipe()
+    sender = threading.Thread(target=_send, args=(writing, data))
+    sender.start()
+    with contextlib.suppress(InputError):
+        reader = FeedReader(reading)
+        if reader.picture.width * reader.picture.height < _SMALL:
+            pictures = FeedPictures(reader.picture, Path("camera"))
+            sound = FeedSound(reader.sound, Path("camera")) if reader.sound else None
+            for packet in islice(reader, _MOST_BLOCKS):
+                if packet.kind is Kind.PICTURE:
+                    for frame in pictures.decode(packet):
+                        assert min(frame.width, frame.height) > 0
+                elif sound is not None:
+                    for block in sound.decode(packet):
+                        assert block.samples.ndim == 2
+    os.close(reading)
+    sender.join()
+
+
+def _send(handle: int, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        while data:
+            data = data[os.write(handle, data) :]
+    os.close(handle)
 
 
 def profile(data: bytes) -> None:
@@ -114,5 +147,5 @@ def message(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (container, profile, sealed_profile, policy, manifest, ledger, message)
+    for target in (container, feed, profile, sealed_profile, policy, manifest, ledger, message)
 }

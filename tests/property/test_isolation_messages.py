@@ -18,6 +18,7 @@ from homeveil.isolation.messages import (
     Done,
     Failed,
     Judged,
+    Late,
     Locked,
     Message,
     Opened,
@@ -36,6 +37,7 @@ GOOD: list[Message] = [
     Judged.of(Verdict.OPEN, 0.25, 0.26),
     Done(100, 3),
     Failed.of(errors.InputError("in.mp4: no video stream; give a video file")),
+    Late(4),
 ]
 
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from homeveil.cli import (
     audit,
     batch,
+    camera,
+    config,
     doctor,
     enroll,
     gstreamer,
@@ -49,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND")
     for command in (
-        *(redact, batch, enroll, profile, models, inspect, ledger, audit),
+        *(redact, batch, camera, config, enroll, profile, models, inspect, ledger, audit),
         *(gstreamer, doctor),
     ):
         command.add(commands)

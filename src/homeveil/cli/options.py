@@ -53,16 +53,16 @@ def add_sound(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_profile(parser: argparse.ArgumentParser) -> None:
+def add_profile(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """``--profile`` or ``--nobody``, and the passphrase."""
-    who = parser.add_mutually_exclusive_group(required=True)
+    who = parser.add_mutually_exclusive_group(required=required)
     who.add_argument("--profile", type=Path, metavar="F", help="profile of the agent to show")
     who.add_argument("--nobody", action="store_true", help="show no person at all")
     add_passphrase(parser)
 
 
-def add_events(parser: argparse.ArgumentParser) -> None:
-    """``--events`` and ``--events-start``."""
+def add_events(parser: argparse.ArgumentParser, *, start: bool = True) -> None:
+    """``--events`` and, if ``start``, ``--events-start``."""
     parser.add_argument(
         "--events",
         action="append",
@@ -71,12 +71,28 @@ def add_events(parser: argparse.ArgumentParser) -> None:
         "(https://) or a broker (mqtts://host/topic); may be repeated; secrets are read from "
         "$HOMEVEIL_EVENTS_TOKEN, $HOMEVEIL_MQTT_USERNAME and $HOMEVEIL_MQTT_PASSWORD",
     )
-    parser.add_argument(
-        "--events-start",
-        metavar="TIME",
-        help="when the recording began, such as 2026-01-31T08:00:00+01:00; without it, events "
-        "say how long after the beginning they were",
-    )
+    if start:
+        parser.add_argument(
+            "--events-start",
+            metavar="TIME",
+            help="when the recording began, such as 2026-01-31T08:00:00+01:00; without it, "
+            "events say how long after the beginning they were",
+        )
+
+
+def size_from(text: str | None) -> tuple[int, int] | None:
+    """``1280x720`` as two even numbers; None for None. Raises UsageError."""
+    if text is None:
+        return None
+    from homeveil.errors import UsageError
+
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdigit() and height.isdigit()):
+        raise UsageError(f"--size is {text!r}; give one such as 1280x720")
+    size = int(width), int(height)
+    if not all(16 <= side <= 16384 and side % 2 == 0 for side in size):
+        raise UsageError(f"--size is {text}; give even sides from 16 to 16384")
+    return size
 
 
 def policy_from(arguments: argparse.Namespace) -> Policy:

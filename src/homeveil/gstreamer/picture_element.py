@@ -38,11 +38,15 @@ class PictureStream:
 
     def __init__(self, settings: Settings, delay: int) -> None:
         # Loaded late, as are the settings.
+        from homeveil.clearing import warm_up_picture
         from homeveil.gstreamer.pictures import PictureFlow
         from homeveil.redactor import Redactor
 
         policy, profile = settings.open_policy(), settings.open_profile()
-        self._flow = PictureFlow(Redactor(profile, policy, delay_seconds=delay / 1000))
+        redactor = Redactor(profile, policy, delay_seconds=delay / 1000)
+        # Else the first picture of a camera would take half a second.
+        warm_up_picture(redactor)
+        self._flow = PictureFlow(redactor)
         self._delay = delay * Gst.MSECOND
         self._frame = _USUAL_FRAME
         self._form: PictureForm | None = None

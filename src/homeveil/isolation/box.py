@@ -81,7 +81,8 @@ class Box(Clearing):
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        patient = order.source.exists() and not order.source.is_file()
+        # A camera's silence is watched over by who shows it.
+        patient = order.live is not None or (order.source.exists() and not order.source.is_file())
         seconds = STALL_SECONDS + 3 * order.policy.look_timeout_seconds
         self._patience_ms = None if patient else round(1000 * seconds)
         self._damaged = 0
@@ -100,7 +101,9 @@ class Box(Clearing):
         self._incoming, their_messages = self._pipe()
         self._memory = os.memfd_create("homeveil", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         self._descriptors.append(self._memory)
-        handed = (their_commands, their_messages, self._memory)
+        handed = [their_commands, their_messages, self._memory]
+        if self._order.live is not None:
+            handed.append(self._order.live.feed)
         root = str(Path(__file__).parents[2])
         code = _START.format(
             path=[root, *(entry for entry in sys.path if entry and entry != root)],
@@ -173,6 +176,10 @@ class Box(Clearing):
         """Of the isolated process."""
         return self._process.pid
 
+    def kill(self) -> None:
+        """End the isolated process from another thread; who waits for it is told."""
+        self._process.kill()
+
     def __iter__(self) -> Iterator[Veiled]:
         while True:
             message = self._receive()
@@ -188,6 +195,8 @@ class Box(Clearing):
                 self._command(bytes([message.slot | inside.SOUND_BIT]))
             elif isinstance(message, messages.Judged) and self.sound_tally is not None:
                 self.sound_tally.add(message.verdict, message.start, message.end)
+            elif isinstance(message, messages.Late) and message.frames >= self.late_frames:
+                self.late_frames = message.frames
             elif isinstance(message, messages.Done) and message.frames == self.tally.frames:
                 self.frames_read, self._damaged = message.frames, message.damaged
                 return

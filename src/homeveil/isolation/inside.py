@@ -7,6 +7,7 @@ Started by :mod:`homeveil.isolation.box` in a process that has already given up 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 import resource
@@ -20,7 +21,7 @@ import numpy as np
 from homeveil import _confine
 from homeveil._kernels import Verdict
 from homeveil.audio import VeiledAudio
-from homeveil.clearing import FileClearing, Order, open_here
+from homeveil.clearing import FileClearing, LiveInput, Order, open_here
 from homeveil.errors import InputError, IsolationError
 from homeveil.frames import PixelFormat, VeiledFrame
 from homeveil.isolation import messages
@@ -91,7 +92,11 @@ class _Inside:
                 raise IsolationError("the other process gave up")
             self._slots.map()
             self._lock(landlock)
+            late = 0
             for veiled in clearing:
+                if clearing.late_frames > late:
+                    late = clearing.late_frames
+                    self.tell(messages.Late(late))
                 if isinstance(veiled, VeiledFrame):
                     self._send_picture(veiled)
                 else:
@@ -202,6 +207,7 @@ def write_order(order: Order) -> dict[str, Any]:
         "policy": order.policy.to_document(),
         "sound_alone": order.sound_alone,
         "sound_track": order.sound_track,
+        "live": dataclasses.astuple(order.live) if order.live is not None else None,
     }
 
 
@@ -220,6 +226,7 @@ def read_order(document: dict[str, Any]) -> Order:
         Policy.from_document(document["policy"], Path("policy")),
         document["sound_alone"],
         document["sound_track"],
+        LiveInput(*document["live"]) if document["live"] is not None else None,
     )
 
 

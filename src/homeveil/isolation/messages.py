@@ -224,9 +224,22 @@ class Failed:
         return ERRORS[self.error](self.text[: self.length].decode("utf-8"))
 
 
-Message = Opened | Locked | Picture | Sound | Judged | Done | Failed
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Of a camera: ``frames`` pictures so far came too late and were given up."""
+
+    KIND: ClassVar[int] = 8
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<Q")
+
+    frames: int
+
+    def check(self) -> None:
+        _need(self.frames < 2**40)
+
+
+Message = Opened | Locked | Picture | Sound | Judged | Done | Failed | Late
 _KINDS: dict[int, type[Any]] = {
-    kind.KIND: kind for kind in (Opened, Locked, Picture, Sound, Judged, Done, Failed)
+    kind.KIND: kind for kind in (Opened, Locked, Picture, Sound, Judged, Done, Failed, Late)
 }
 
 

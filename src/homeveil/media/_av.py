@@ -11,7 +11,7 @@ import errno
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import av.logging
@@ -29,7 +29,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from homeveil.errors import InputError
+
 __all__ = [
+    "NOWHERE",
     "AudioFrame",
     "AudioResampler",
     "AudioStream",
@@ -44,13 +47,21 @@ __all__ = [
     "VideoReformatter",
     "VideoStream",
     "claimed_seconds",
+    "decoder",
     "encoder_fits",
     "encoder_formats",
     "open_input",
     "open_output",
+    "open_push",
+    "open_stream",
+    "open_transport",
+    "open_transport_input",
     "reason",
     "sound_rate",
 ]
+
+NOWHERE = Path("live")
+"""Names the output in messages where there is no file."""
 
 av.logging.set_level(None)
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints past FFmpeg's log
@@ -70,6 +81,25 @@ def open_input(path: Path) -> InputContainer:
     )
 
 
+def open_stream(url: str, timeout_seconds: float) -> InputContainer:
+    """Open a network address for reading. Raises FFmpegError, also later, when nothing comes for
+    ``timeout_seconds``."""
+    options = {
+        "analyzeduration": "5000000",
+        "protocol_whitelist": "rtsp,rtsps,rtp,udp,tcp,tls,http,https,httpproxy,rtmp,rtmps,srt",
+    }
+    if url.startswith("rtsp"):
+        # What is lost on the way would show as damage: the stream goes over one connection.
+        options["rtsp_transport"] = "tcp"
+    return av.open(
+        url,
+        "r",
+        container_options=options,
+        metadata_errors="replace",
+        timeout=(timeout_seconds, timeout_seconds),
+    )
+
+
 def open_output(path: Path, muxer: str, options: dict[str, str]) -> OutputContainer:
     """A container to be written to ``path``; the file is touched at the first packet.
 
@@ -78,6 +108,52 @@ def open_output(path: Path, muxer: str, options: dict[str, str]) -> OutputContai
     container = av.open(_file_url(path), "w", format=muxer, container_options=options)
     container.flags = container.flags | cast(int, ContainerFlags.bitexact.value)
     return container
+
+
+def open_transport(file: object) -> OutputContainer:
+    """An MPEG transport stream to an object with ``write``. Every packet leaves at once, and
+    each picture brings the program's tables, so that a reader can begin at any key frame."""
+    return av.open(
+        file,
+        "w",
+        format="mpegts",
+        container_options={
+            "mpegts_flags": "pat_pmt_at_frames",
+            "flush_packets": "1",
+            "muxdelay": "0",
+            "muxpreload": "0",
+            "max_interleave_delta": "400000",
+            "mpegts_start_pid": "256",
+        },
+    )
+
+
+def open_transport_input(file: object) -> InputContainer:
+    """The same from an object with ``read``, which cannot go back."""
+    return av.open(
+        file,
+        "r",
+        format="mpegts",
+        container_options={"fflags": "nobuffer", "analyzeduration": "1000000"},
+    )
+
+
+def open_push(url: str, form: str) -> OutputContainer:
+    """A container that is sent to a network address. Raises FFmpegError."""
+    options = {"rtsp_transport": "tcp"} if form == "rtsp" else {}
+    if form == "mpegts":
+        options = {"mpegts_flags": "pat_pmt_at_frames", "flush_packets": "1"}
+    container = av.open(url, "w", format=form, container_options=options, timeout=(5.0, 5.0))
+    container.flags = container.flags | cast(int, ContainerFlags.bitexact.value)
+    return container
+
+
+def decoder(codec: str, name: Path) -> Any:
+    """A decoder that belongs to no container. Raises InputError when there is none."""
+    try:
+        return av.CodecContext.create(codec, "r")
+    except (FFmpegError, ValueError) as error:
+        raise InputError(f"{name}: no decoder for {codec} here") from error
 
 
 def encoder_formats(encoder: str) -> tuple[str, ...] | None:

@@ -12,23 +12,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
-from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio, Samples
+from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio
 from homeveil.errors import InputError
-from homeveil.frames import Timestamp
 from homeveil.media import _av
 from homeveil.media.packets import Packets
-from homeveil.media.sound_track import SoundFormat, unpacked
+from homeveil.media.sound_timeline import MOST_CHANNELS, SoundTimeline
+from homeveil.media.sound_track import SoundFormat
 from homeveil.scoped import Scoped
-
-MOST_CHANNELS = 8
-"""Sound of more channels is mixed down to one."""
-
-_TOLERANCE_SECONDS = 0.02
-_DRIFT_SECONDS = 0.2
-_JUMP_SECONDS = 600.0
-_STEP_BACK_SECONDS = 1.0
 
 
 class SoundReader(Scoped):
@@ -91,9 +81,8 @@ class SoundReader(Scoped):
         self._undecoded = 0
         # What FFmpeg calls the start of an mp3 file is its encoder's delay.
         starts_late = self._container.format.name == "mp3" and stream.start_time is not None
-        self._moved = -float((stream.start_time or 0) * time_base) if starts_late else 0.0
-        self._end: float | None = None
-        self._resampler = _av.AudioResampler(format="flt")
+        moved = -float((stream.start_time or 0) * time_base) if starts_late else 0.0
+        self._timeline = SoundTimeline(str(self.path), moved)
 
     @property
     def damaged_packets(self) -> int:
@@ -104,62 +93,12 @@ class SoundReader(Scoped):
         """The blocks, once."""
         for packet in self._packets:
             try:
-                decoded = self._stream.codec_context.decode(packet)
-                frames = [one for frame in decoded for one in self._resampler.resample(frame)]
+                blocks = self._timeline.place(self._stream.codec_context.decode(packet))
             except (_av.FFmpegError, ValueError):
                 self._undecoded += 1
-                # What was being converted is lost; a new format starts a new converter.
-                self._resampler = _av.AudioResampler(format="flt")
                 continue
-            for frame in frames:
-                block = self._block(frame)
-                if block is not None:
-                    yield block
-
-    def _block(self, frame: _av.AudioFrame) -> RawAudio | None:
-        samples = unpacked(frame)
-        if not samples.size:
-            return None
-        if samples.shape[0] > MOST_CHANNELS:
-            samples = samples.mean(0, keepdims=True, dtype=np.float32)
-        rate = frame.sample_rate
-        if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
-            raise InputError(f"{self.path}: sound changes to {rate} Hz, which cannot be read")
-        start = self._start(frame)
-        if self._end is not None and start - self._end <= _DRIFT_SECONDS:
-            samples = _joined(samples, round((start - self._end) * rate), rate)
-            start = self._end
-        if not samples.size:
-            return None
-        self._end = start + samples.shape[1] / rate
-        time = Timestamp(round(start * rate), Fraction(1, rate))
-        return RawAudio(np.ascontiguousarray(samples), rate, time)
-
-    def _start(self, frame: _av.AudioFrame) -> float:
-        """Where the file says that ``frame`` lies, within reason; else after the last one."""
-        if frame.pts is None or frame.time_base is None:
-            return self._end if self._end is not None else 0.0
-        start = float(frame.pts * frame.time_base) + self._moved
-        if self._end is None:
-            return start
-        ahead = start - self._end
-        if ahead > _JUMP_SECONDS or ahead < -_STEP_BACK_SECONDS:
-            self._moved -= ahead
-            return self._end
-        return start
+            yield from blocks
 
     def close(self) -> None:
         """Close the file."""
         self._container.close()
-
-
-def _joined(samples: Samples, ahead: int, rate: int) -> Samples:
-    """``samples`` made to follow on what came, though they claim to lie ``ahead`` samples
-    after its end: what overlaps is dropped, silence stands for what is missing, and less
-    than the tolerance is let be."""
-    if abs(ahead) <= _TOLERANCE_SECONDS * rate:
-        return samples
-    if ahead < 0:
-        return samples[:, -ahead:]
-    silence = np.zeros((samples.shape[0], ahead), np.float32)
-    return np.concatenate([silence, samples], axis=1)

@@ -23,6 +23,7 @@ _ENCODERS = {
     "wav": "pcm_s16le",
     "flac": "flac",
     "mp3": "libmp3lame",
+    "mpegts": "aac",
 }
 """By muxer. avi counts samples and knows no delay of an encoder, so it takes plain ones."""
 
@@ -37,9 +38,11 @@ SOUND_MUXERS = {
 }
 """Files that hold sound alone, by suffix."""
 
-_LAYOUTS = {
+LAYOUTS = {
     1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
 }  # fmt: skip
+"""FFmpeg's name of the layout of so many channels."""
+
 _MOST_CHANNELS = {"libmp3lame": 2}
 _BITS_PER_CHANNEL = 80_000
 _MOST_PAD_SECONDS = 10
@@ -70,14 +73,14 @@ class SoundTrack:
         path: Path,
         shift_seconds: Fraction = Fraction(0),
     ) -> None:
-        if form.channels not in _LAYOUTS:
-            raise UsageError(f"{form.channels} channels of sound; 1 to {max(_LAYOUTS)} are written")
+        if form.channels not in LAYOUTS:
+            raise UsageError(f"{form.channels} channels of sound; 1 to {max(LAYOUTS)} are written")
         encoder = _ENCODERS[muxer]
         self._container = container
         self._shift = float(shift_seconds)
         channels = min(form.channels, _MOST_CHANNELS.get(encoder, form.channels))
         rate = _av.sound_rate(encoder, form.rate)
-        stream = container.add_stream(encoder, rate=rate, layout=_LAYOUTS[channels])
+        stream = container.add_stream(encoder, rate=rate, layout=LAYOUTS[channels])
         if not isinstance(stream, _av.AudioStream):
             raise OutputError(f"{path}: {encoder} is no sound encoder")
         stream.codec_context.flags |= _av.CodecFlags.bitexact
@@ -116,7 +119,7 @@ class SoundTrack:
             return sound.samples
         if self._convert is None or self._convert[0] != form:
             converter = _av.AudioResampler(
-                format="flt", layout=_LAYOUTS[self._form.channels], rate=self._form.rate
+                format="flt", layout=LAYOUTS[self._form.channels], rate=self._form.rate
             )
             self._convert = form, converter
         frames = self._convert[1].resample(_frame(sound.samples, form, None))
@@ -147,7 +150,7 @@ def unpacked(frame: _av.AudioFrame) -> Samples:
 def _frame(samples: Samples, form: SoundFormat, at: int | None) -> _av.AudioFrame:
     # Interleaved: PyAV 18.1 cannot fill eight separate planes.
     packed = np.ascontiguousarray(samples.T).reshape(1, -1)
-    frame = _av.AudioFrame.from_ndarray(packed, format="flt", layout=_LAYOUTS[form.channels])
+    frame = _av.AudioFrame.from_ndarray(packed, format="flt", layout=LAYOUTS[form.channels])
     frame.sample_rate = form.rate
     frame.time_base = Fraction(1, form.rate)
     frame.pts = at

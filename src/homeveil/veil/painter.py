@@ -39,7 +39,7 @@ class Veil:
     def __init__(self, grid: Grid, policy: Policy) -> None:
         self._grid = grid
         self._style = policy.style
-        self._fill = np.array(_yuv(policy.fill_colour), np.uint8)
+        self._fill = np.array(yuv(policy.fill_colour), np.uint8)
         self._blocks = policy.soft_blocks
         self._held: tuple[float, Colours] | None = None
 
@@ -134,8 +134,8 @@ def frosted(plate_colours: Colours, has_plate: BoolGrid) -> Colours:
     return painted
 
 
-def _yuv(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Limited-range BT.601 (ITU-R BT.601-7)."""
+def yuv(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Y, U, V of R, G, B: limited-range BT.601 (ITU-R BT.601-7)."""
     red, green, blue = rgb
     y = 16 + 65.481 * red / 255 + 128.553 * green / 255 + 24.966 * blue / 255
     u = 128 - 37.797 * red / 255 - 74.203 * green / 255 + 112.0 * blue / 255

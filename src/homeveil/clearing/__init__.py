@@ -1,4 +1,5 @@
-"""One recorded file, read and cleared: veiled pictures and sound in the order to be written."""
+"""One recorded file or one camera, read and cleared: veiled pictures and sound in the order to
+be written. ``live`` is the part for cameras."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from homeveil.profile.template import Profile
 from homeveil.redactor import Redactor
 from homeveil.report import SoundTally, Tally
 from homeveil.scoped import Scoped
-from homeveil.voice_gate import VoiceGate
+from homeveil.voice_gate import DELAY_SECONDS, VoiceGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,16 +40,33 @@ _WARM_WIDTH, _WARM_HEIGHT = 256, 144
 
 
 @dataclass(frozen=True, slots=True)
+class LiveInput:
+    """A camera's feed. feed: descriptor to read it from (:mod:`homeveil.media.feed`).
+    delay_seconds: how long pictures wait. late_seconds: a picture that is this late, with more
+    waiting behind it, is given up."""
+
+    feed: int
+    delay_seconds: float
+    late_seconds: float
+
+    def picture_delay(self, policy: Policy, has_sound: bool) -> float:
+        """Seconds that a picture waits: as long as the sound beside it, where that is long."""
+        waits = has_sound and policy.sound is Sound.MONITOR
+        return max(self.delay_seconds, DELAY_SECONDS[Sound.MONITOR] if waits else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """What to clear. source: a file. profile: whom to show and hear, open or still locked,
-    or None for nobody. sound_alone: leave the picture out. sound_track: which one, counted
-    from 0, or None for the file's default."""
+    """What to clear. source: a file, or what names the camera. profile: whom to show and hear,
+    open or still locked, or None for nobody. sound_alone: leave the picture out. sound_track:
+    which one, counted from 0, or None for the file's default. live: the input is a feed."""
 
     source: Path
     profile: Profile | LockedProfile | None
     policy: Policy
     sound_alone: bool = False
     sound_track: int | None = None
+    live: LiveInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +88,9 @@ class Clearing(Scoped):
 
     form: what comes. models: purpose to SHA-256 of those in use. tally, sound_tally: what came
     so far; sound_tally is None without sound. frames_read: pictures that were read, each of which
-    must leave. damaged_packets: those skipped. isolation: what keeps
-    raw content from this process, or ``off``.
+    must leave. late_frames: of a camera, pictures given up because they came too late to be
+    looked at. damaged_packets: those skipped. isolation: what keeps raw content from this
+    process, or ``off``.
     """
 
     form: Form
@@ -79,6 +98,7 @@ class Clearing(Scoped):
     tally: Tally
     sound_tally: SoundTally | None
     frames_read: int = 0
+    late_frames: int = 0
     isolation: str = "off"
 
     @property
@@ -94,6 +114,10 @@ class Clearing(Scoped):
 
 def open_here(order: Order, tally: Callable[[str], SoundTally] = SoundTally) -> FileClearing:
     """Clear in this process. Raises InputError, ModelError, ProfileError."""
+    if order.live is not None:
+        from homeveil.clearing.live import LiveClearing
+
+        return LiveClearing(order, tally)
     return _SoundAlone(order, tally) if order.sound_alone else _PictureAndSound(order, tally)
 
 
@@ -136,7 +160,7 @@ class _SoundAlone(FileClearing):
         order = self.order
         self._reader = self._stack.enter_context(SoundReader(order.source, order.sound_track))
         self._voices = self._gate()
-        self.models = _heard_with(self._voices)
+        self.models = heard_with(self._voices)
         seconds = self._reader.duration_seconds
         self.form = Form(0, 0, None, None, None, seconds, self._reader.form)
 
@@ -150,7 +174,7 @@ class _SoundAlone(FileClearing):
         yield from self._voices.flush()
 
     def warm_up(self) -> None:
-        _warm_up_sound(self.profile, self.order.policy, self._voices, self._reader.form)
+        warm_up_sound(self.profile, self.order.policy, self._voices, self._reader.form)
 
 
 class _PictureAndSound(FileClearing):
@@ -166,7 +190,7 @@ class _PictureAndSound(FileClearing):
         if self._sound is None:
             self.sound_tally = None
         else:
-            self.models.update(_heard_with(self._sound.gate))
+            self.models.update(heard_with(self._sound.gate))
         self.form = Form(
             reader.width,
             reader.height,
@@ -214,14 +238,9 @@ class _PictureAndSound(FileClearing):
         yield from self._redactor.flush()
 
     def warm_up(self) -> None:
-        redactor = self._redactor
-        for raw in _nothing():
-            list(redactor.process(raw))
-        list(redactor.flush())
-        redactor.reset()
-        redactor.tally = self.tally = Tally()
+        self.tally = warm_up_picture(self._redactor)
         if self._sound is not None:
-            _warm_up_sound(self.profile, self.order.policy, self._sound.gate, self._sound.form)
+            warm_up_sound(self.profile, self.order.policy, self._sound.gate, self._sound.form)
 
 
 class _SoundBeside:
@@ -262,7 +281,8 @@ class _SoundBeside:
         yield from self.gate.flush()
 
 
-def _heard_with(gate: VoiceGate) -> dict[str, str]:
+def heard_with(gate: VoiceGate) -> dict[str, str]:
+    """Purpose to SHA-256 of the gate's models."""
     return dict(gate.models.sha256) if gate.models is not None else {}
 
 
@@ -276,9 +296,20 @@ def _nothing() -> Iterator[RawFrame]:
         yield RawFrame(planes, PixelFormat.I420, _WARM_WIDTH, _WARM_HEIGHT, time)
 
 
-def _warm_up_sound(
+def warm_up_picture(redactor: Redactor) -> Tally:
+    """Run a redactor once on nothing; the tally that it counts with from now on."""
+    for raw in _nothing():
+        list(redactor.process(raw))
+    list(redactor.flush())
+    redactor.reset()
+    redactor.tally = Tally()
+    return redactor.tally
+
+
+def warm_up_sound(
     profile: Profile | None, policy: Policy, gate: VoiceGate, form: SoundFormat
 ) -> None:
+    """Run a gate like ``gate`` once on silence."""
     with VoiceGate(profile, policy, models=gate.models) as other:
         samples = np.zeros((form.channels, form.rate // 2), np.float32)
         list(other.process(RawAudio(samples, form.rate, Timestamp.from_seconds(0.0))))

@@ -1,0 +1,264 @@
+"""``homeveil camera``: a camera in, a redacted live stream out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homeveil.cli import options
+from homeveil.errors import UsageError
+
+if TYPE_CHECKING:
+    from homeveil.desk_events import DeskEvents
+    from homeveil.live.board import Board
+    from homeveil.live.output import LiveOutput
+    from homeveil.live.outputs.broadcast import Broadcast
+    from homeveil.live.session import Session
+    from homeveil.live.take import Shot
+    from homeveil.policy import Policy
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "camera",
+        help="redact a camera, live",
+        description="Redact a camera as it films. Everybody but the profile's agent is veiled, and "
+        "every voice but the agent's is muted; when anything fails, a blank card leaves. Ends "
+        "with Ctrl-C or SIGTERM; SIGUSR1, or p and Enter, covers and uncovers the camera.",
+    )
+    add_arguments(parser)
+    parser.add_argument(
+        "--config", type=Path, metavar="F", help="read these options from a file (TOML)"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """All that can also stand in a config file."""
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="CAMERA",
+        help="0, /dev/video0, an address (rtsp://, http://, …), or with --realtime a file",
+    )
+    options.add_profile(parser, required=False)
+    options.add_policy(parser)
+    options.add_sound(parser)
+    taken = parser.add_argument_group("camera")
+    taken.add_argument(
+        "--realtime", action="store_true", help="play a file at its own pace, as if it were live"
+    )
+    taken.add_argument("--size", metavar="WxH", help="wanted of the camera, and put out")
+    taken.add_argument("--rate", type=float, metavar="FPS", help="wanted of the camera")
+    taken.add_argument(
+        "--microphone",
+        metavar="NAME",
+        help="record sound beside a camera of this machine; 'default' for the system's own",
+    )
+    taken.add_argument(
+        "--delay",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="let pictures wait so long: what is learnt meanwhile still counts",
+    )
+    taken.add_argument("--isolate", choices=["auto", "require", "off"], default="auto",
+                       help="as for redact")  # fmt: skip
+    sent = parser.add_argument_group("outputs (several at once)")
+    sent.add_argument(
+        "--stream",
+        action="append",
+        metavar="URL",
+        help="send it to a server: rtsp://, rtmp://, srt://, udp://",
+    )
+    sent.add_argument("--record", type=Path, metavar="DIR", help="record into files there")
+    sent.add_argument("--record-minutes", type=float, default=10.0, metavar="M",
+                      help="how long each is (10)")  # fmt: skip
+    sent.add_argument("--record-keep", type=float, metavar="GB",
+                      help="delete the oldest beyond so much")  # fmt: skip
+    sent.add_argument(
+        "--virtual-camera",
+        nargs="?",
+        const="",
+        metavar="DEV",
+        help="be a camera of this machine for other programs",
+    )
+    sent.add_argument("--http", action="store_true", help="serve an MPEG-TS stream on loopback")
+    sent.add_argument("--page", action="store_true", help="serve the worker's page on loopback")
+    sent.add_argument("--metrics", action="store_true", help="serve health and Prometheus metrics")
+    sent.add_argument("--port", type=int, default=0, metavar="N",
+                      help="of what is served; else a free one")  # fmt: skip
+    options.add_events(parser, start=False)
+    parser.add_argument("--log", choices=["text", "json"], default="text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a session until it is stopped."""
+    from homeveil.cli import logs
+
+    if arguments.config is not None:
+        arguments = _with_config(arguments)
+    logs.set_up(arguments.log)
+    policy = options.policy_from(arguments)
+    shot = shot_from(arguments, policy)
+    from homeveil.live.board import Board
+    from homeveil.live.session import Session
+    from homeveil.live.today import Today
+
+    board = Board(Today.of_installation())
+    with ExitStack() as stack:
+        outputs, broadcast = _outputs(arguments, policy, board)
+        session = stack.enter_context(
+            Session(shot, outputs, board, size=options.size_from(arguments.size))
+        )
+        if arguments.page or arguments.metrics or arguments.http:
+            _serve(arguments, board, broadcast, stack)
+        with _signals(session, board):
+            session.run()
+    return 0
+
+
+def shot_from(arguments: argparse.Namespace, policy: Policy) -> Shot:
+    """What the options ask to take. Raises UsageError, ProfileError."""
+    from homeveil.isolation import Isolate
+    from homeveil.live.take import Shot
+    from homeveil.media.live_source import read_source
+
+    if arguments.source is None:
+        raise UsageError("no camera is named; give 0, /dev/video0, an address or a file")
+    if arguments.profile is None and not arguments.nobody:
+        raise UsageError("say whom to show: --profile F, or --nobody")
+    if not 0 <= arguments.delay <= 10:
+        raise UsageError(f"--delay is {arguments.delay}; give 0 to 10 seconds")
+    source = read_source(
+        arguments.source,
+        realtime=arguments.realtime,
+        size=options.size_from(arguments.size),
+        frame_rate=arguments.rate,
+        microphone=arguments.microphone,
+    )
+    return Shot(
+        source,
+        options.locked_profile_from(arguments),
+        policy,
+        Isolate(arguments.isolate),
+        arguments.delay,
+    )
+
+
+def _outputs(
+    arguments: argparse.Namespace, policy: Policy, board: Board
+) -> tuple[list[LiveOutput], Broadcast]:
+    from homeveil.live.outputs.push import Push
+    from homeveil.live.outputs.recorder import Recorder
+    from homeveil.live.outputs.transport import Transport
+
+    transport = Transport(policy)
+    broadcast = transport.broadcast
+    encoded: list[LiveOutput] = [Push(broadcast, url) for url in arguments.stream or ()]
+    if arguments.record is not None:
+        keep = arguments.record_keep
+        encoded.append(
+            Recorder(
+                broadcast,
+                arguments.record,
+                minutes=arguments.record_minutes,
+                keep_bytes=None if keep is None else round(keep * 1e9),
+            )
+        )
+    outputs: list[LiveOutput] = []
+    if encoded or arguments.http:
+        outputs = [transport, *encoded]
+    if arguments.virtual_camera is not None:
+        from homeveil.live.outputs.virtual_camera import VirtualCamera
+
+        outputs.append(VirtualCamera(arguments.virtual_camera))
+    if arguments.events:
+        from homeveil.live.outputs.desk import DeskWatch
+
+        outputs.append(DeskWatch(_events(arguments, policy, board)))
+    if not outputs and not arguments.page:
+        raise UsageError(
+            "nothing would leave: give an output, such as --stream URL, --record DIR, "
+            "--virtual-camera, --http or --page"
+        )
+    return outputs, broadcast
+
+
+def _events(arguments: argparse.Namespace, policy: Policy, board: Board) -> DeskEvents:
+    from homeveil.desk.times import Live
+    from homeveil.desk_events import DeskEvents
+
+    places = [*arguments.events, board]
+    return DeskEvents(places, policy.desk, clock=Live(), models=policy.models)
+
+
+def _serve(
+    arguments: argparse.Namespace, board: Board, broadcast: Broadcast, stack: ExitStack
+) -> None:
+    from homeveil.live.web import WebServer
+
+    server = stack.enter_context(
+        WebServer(
+            board,
+            port=arguments.port,
+            page=arguments.page,
+            metrics=arguments.metrics,
+            broadcast=broadcast if arguments.http else None,
+        )
+    )
+    # To the terminal alone: logs are read by others, and the page's address holds its key.
+    for wanted, what, url in (
+        (arguments.page, "your page", server.page_url),
+        (arguments.http, "stream", server.stream_url),
+        (arguments.metrics, "metrics", server.metrics_url),
+    ):
+        if wanted:
+            print(f"{what}: {url}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _signals(session: Session, board: Board) -> Iterator[None]:
+    """Stop and pause by signals, and by keys where there is a terminal."""
+
+    def stop(_number: int, _frame: object) -> None:
+        session.stop()
+
+    def switch(_number: int, _frame: object) -> None:
+        # Not here: the handler may have interrupted one that holds the lock.
+        threading.Thread(target=lambda: board.pause(not board.paused), daemon=True).start()
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    if hasattr(signal, "SIGUSR1"):
+        handlers[signal.SIGUSR1] = switch
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    if sys.stdin is not None and sys.stdin.isatty():
+        threading.Thread(target=_keys, args=(session, board), daemon=True).start()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _keys(session: Session, board: Board) -> None:
+    for line in sys.stdin:
+        if line.strip().lower() == "p":
+            board.pause(not board.paused)
+            print("camera covered" if board.paused else "camera uncovered", file=sys.stderr)
+        elif line.strip().lower() == "q":
+            session.stop()
+
+
+def _with_config(arguments: argparse.Namespace) -> argparse.Namespace:
+    from homeveil.cli.config import with_config
+
+    return with_config(arguments.config, sys.argv[1:])

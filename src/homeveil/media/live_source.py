@@ -1,0 +1,78 @@
+"""What a live picture comes from, as the user names it."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from homeveil.errors import UsageError
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "srt", "tcp")
+
+
+class SourceKind(enum.Enum):
+    """DEVICE: a camera of this machine. FILE: a recording, played at its own pace. STREAM: a
+    network address."""
+
+    DEVICE = "device"
+    FILE = "file"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """place: a device's number or path, a file's path, or a URL. size, frame_rate: wanted of a
+    device, None for its own choice. microphone: name or number of a sound device for a camera of
+    this machine; empty for the system's own choice, None for no sound. sound: whether a stream's
+    or a file's own sound is wanted."""
+
+    kind: SourceKind
+    place: str
+    size: tuple[int, int] | None = None
+    frame_rate: float | None = None
+    microphone: str | None = None
+    sound: bool = True
+
+    @property
+    def name(self) -> str:
+        """The place, without what a URL may hold of secrets."""
+        if self.kind is not SourceKind.STREAM:
+            return self.place
+        parts = urlsplit(self.place)
+        return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+
+
+def read_source(
+    place: str,
+    *,
+    realtime: bool = False,
+    size: tuple[int, int] | None = None,
+    frame_rate: float | None = None,
+    microphone: str | None = None,
+) -> LiveSource:
+    """What ``place`` names: ``0`` or ``/dev/video0``, a URL, or with ``realtime`` a file.
+    Raises UsageError."""
+    if "://" in place:
+        parts = urlsplit(place)
+        try:
+            good = parts.scheme in SCHEMES and (parts.hostname or parts.port is not None)
+        except ValueError:
+            good = False
+        if not good:
+            raise UsageError(
+                f"{place[:60]!r} is no address of a camera; give {', '.join(SCHEMES)}://host…"
+            )
+        return LiveSource(SourceKind.STREAM, place)
+    if re.fullmatch(r"\d{1,3}", place):
+        place = f"/dev/video{place}"
+    if place.startswith("/dev/"):
+        return LiveSource(SourceKind.DEVICE, place, size, frame_rate, microphone)
+    if not realtime:
+        raise UsageError(
+            f"{place!r} is no camera; give 0, /dev/video0 or an address, or --realtime to play a "
+            "file at its own pace (`homeveil redact` clears recordings)"
+        )
+    return LiveSource(SourceKind.FILE, str(Path(place)))

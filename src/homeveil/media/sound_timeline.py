@@ -1,0 +1,93 @@
+"""Decoded sound as blocks that follow on one another, whatever its times claim."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio, Samples
+from homeveil.errors import InputError
+from homeveil.frames import Timestamp
+from homeveil.media import _av
+from homeveil.media.sound_track import unpacked
+
+MOST_CHANNELS = 8
+"""Sound of more channels is mixed down to one."""
+
+_TOLERANCE_SECONDS = 0.02
+_DRIFT_SECONDS = 0.2
+_JUMP_SECONDS = 600.0
+_STEP_BACK_SECONDS = 1.0
+
+
+class SoundTimeline:
+    """Turns decoded frames into :class:`RawAudio`, float32, at their own rate.
+
+    Where times leave a gap, so do the blocks; where they drift away from the samples, these
+    follow by a little silence or a few samples dropped; after a jump (a spliced recording)
+    times go on where they were. name: of the source, for messages. moved: seconds added to
+    all times.
+    """
+
+    def __init__(self, name: str, moved: float = 0.0) -> None:
+        self._name = name
+        self._moved = moved
+        self._end: float | None = None
+        self._resampler = _av.AudioResampler(format="flt")
+
+    def place(self, decoded: list[_av.AudioFrame]) -> list[RawAudio]:
+        """The blocks of what a packet decoded to. Raises InputError for a rate that cannot be
+        read, FFmpegError or ValueError where it cannot be converted: that part is lost."""
+        try:
+            frames = [one for frame in decoded for one in self._resampler.resample(frame)]
+        except (_av.FFmpegError, ValueError):
+            # What was being converted is lost; a new format starts a new converter.
+            self._resampler = _av.AudioResampler(format="flt")
+            raise
+        blocks = (self._block(frame) for frame in frames)
+        return [block for block in blocks if block is not None]
+
+    def _block(self, frame: _av.AudioFrame) -> RawAudio | None:
+        samples = unpacked(frame)
+        if not samples.size:
+            return None
+        if samples.shape[0] > MOST_CHANNELS:
+            samples = samples.mean(0, keepdims=True, dtype=np.float32)
+        rate = frame.sample_rate
+        if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+            raise InputError(f"{self._name}: sound changes to {rate} Hz, which cannot be read")
+        start = self._start(frame)
+        if self._end is not None and start - self._end <= _DRIFT_SECONDS:
+            samples = _joined(samples, round((start - self._end) * rate), rate)
+            start = self._end
+        if not samples.size:
+            return None
+        self._end = start + samples.shape[1] / rate
+        time = Timestamp(round(start * rate), Fraction(1, rate))
+        return RawAudio(np.ascontiguousarray(samples), rate, time)
+
+    def _start(self, frame: _av.AudioFrame) -> float:
+        """Where the source says that ``frame`` lies, within reason; else after the last one."""
+        if frame.pts is None or frame.time_base is None:
+            return self._end if self._end is not None else 0.0
+        start = float(frame.pts * frame.time_base) + self._moved
+        if self._end is None:
+            return start
+        ahead = start - self._end
+        if ahead > _JUMP_SECONDS or ahead < -_STEP_BACK_SECONDS:
+            self._moved -= ahead
+            return self._end
+        return start
+
+
+def _joined(samples: Samples, ahead: int, rate: int) -> Samples:
+    """``samples`` made to follow on what came, though they claim to lie ``ahead`` samples
+    after its end: what overlaps is dropped, silence stands for what is missing, and less
+    than the tolerance is let be."""
+    if abs(ahead) <= _TOLERANCE_SECONDS * rate:
+        return samples
+    if ahead < 0:
+        return samples[:, -ahead:]
+    silence = np.zeros((samples.shape[0], ahead), np.float32)
+    return np.concatenate([silence, samples], axis=1)
