@@ -3,6 +3,7 @@ meanwhile is a card."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -57,7 +58,7 @@ def check_closed_and_back(memory: Memory, fault: float, over: float) -> None:
     assert all(frame.whole for frame in after if frame.fault)
     # Nothing stands still meanwhile: cards come about as often as frames did.
     cards = [frame.at for frame in after if frame.fault and frame.at < back.at]
-    gaps = [b - a for a, b in zip(cards, cards[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(cards)]
     assert max(gaps, default=0) < 5 * FRAME
 
 
@@ -108,9 +109,7 @@ def test_a_process_that_never_goes_on_is_replaced(room: Path) -> None:
 
 
 @needs_box
-def test_a_model_removed(
-    room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_removed(room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = tmp_path / "models"
     shutil.copytree(cache_directory(), models)
     monkeypatch.setenv("HOMEVEIL_MODELS", str(models))

@@ -204,7 +204,7 @@ def _events(arguments: argparse.Namespace, policy: Policy, board: Board) -> Desk
 def _serve(
     arguments: argparse.Namespace, board: Board, broadcast: Broadcast, stack: ExitStack
 ) -> None:
-    from homeveil.live.web import WebServer
+    from homeveil.live.web.server import WebServer
 
     server = stack.enter_context(
         WebServer(

@@ -40,12 +40,15 @@ def run_check(arguments: argparse.Namespace) -> int:
     if read.record is not None and not read.record.is_dir():
         raise OutputError(f"{arguments.file}: record: {read.record} is no folder; make it first")
     read.profile, read.nobody = None, True  # asked for when it begins
-    camera.shot_from(read, policy)
-    for url in read.stream or ():
-        from homeveil.live.outputs.broadcast import Broadcast
-        from homeveil.live.outputs.push import Push
+    from homeveil.live.outputs.broadcast import Broadcast
+    from homeveil.live.outputs.push import Push
 
-        Push(Broadcast(), url)
+    try:
+        camera.shot_from(read, policy)
+        for url in read.stream or ():
+            Push(Broadcast(), url)
+    except UsageError as error:
+        raise UsageError(f"{arguments.file}: {error}") from error
     print(f"{arguments.file}: good", file=sys.stderr)
     return 0
 

@@ -105,6 +105,7 @@ class Board:
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
         self._picture: VeiledFrame | None = None
+        self._shown_at = time.monotonic()
         self._status = Status(State.VEILED, Cause.STARTING, "", time.time())
         self._paused = False
         self._on_pause: list[Callable[[bool], None]] = []
@@ -130,7 +131,7 @@ class Board:
             if latency is not None:
                 counts.latency[bisect_left(LATENCY_BOUNDS, latency)] += 1
                 counts.latency_seconds += latency
-            self._picture = frame
+            self._picture, self._shown_at = frame, time.monotonic()
             self._enter(cause)
             self._news.notify_all()
 
@@ -192,6 +193,11 @@ class Board:
         """The last frame that left; None before the first."""
         with self._lock:
             return self._picture
+
+    def quiet_seconds(self) -> float:
+        """Since the last frame left; before the first, since the board is there."""
+        with self._lock:
+            return time.monotonic() - self._shown_at
 
     def next_picture(self, last: VeiledFrame | None, timeout: float) -> VeiledFrame | None:
         """The next one after ``last``, waited for; ``last`` after ``timeout`` seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -58,7 +59,8 @@ class Today:
             part.write_text(json.dumps(asdict(sent)) + "\n", "utf-8")
             part.replace(self._path)
         except OSError:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
 
     def _current(self) -> Sent:
         day = self._day()

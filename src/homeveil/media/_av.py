@@ -148,12 +148,16 @@ def open_push(url: str, form: str) -> OutputContainer:
     return container
 
 
-def decoder(codec: str, name: Path) -> Any:
-    """A decoder that belongs to no container. Raises InputError when there is none."""
+def decoder(codec: str, kind: str, name: Path) -> Any:
+    """A decoder of ``kind`` (video or audio) that belongs to no container. Raises InputError when
+    there is none."""
     try:
-        return av.CodecContext.create(codec, "r")
+        found = av.CodecContext.create(codec, "r")
     except (FFmpegError, ValueError) as error:
         raise InputError(f"{name}: no decoder for {codec} here") from error
+    if found.type != kind:
+        raise InputError(f"{name}: {codec} is no {kind}")
+    return found
 
 
 def encoder_formats(encoder: str) -> tuple[str, ...] | None:

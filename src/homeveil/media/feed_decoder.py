@@ -23,11 +23,16 @@ class FeedPictures:
 
     def __init__(self, form: PictureForm, name: Path) -> None:
         self._name = name
-        self._decoder = _av.decoder(form.codec, name)
+        self._decoder = _av.decoder(form.codec, "video", name)
         # Not every codec's own header says these.
         self._decoder.width, self._decoder.height = form.width, form.height
         if form.pixel_format:
-            self._decoder.pix_fmt = form.pixel_format
+            try:
+                self._decoder.pix_fmt = form.pixel_format
+            except ValueError:
+                raise InputError(
+                    f"{name}: no such form of pixels as {form.pixel_format} here"
+                ) from None
         if form.extra:
             self._decoder.extradata = form.extra
         # Frames decoded side by side would each wait for the next.
@@ -60,7 +65,7 @@ class FeedSound:
     def __init__(self, form: EncodedSoundForm, name: Path) -> None:
         if not MIN_RATE_HZ <= form.rate <= MAX_RATE_HZ:
             raise InputError(f"{name}: sound at {form.rate} Hz cannot be read")
-        self._decoder = _av.decoder(form.codec, name)
+        self._decoder = _av.decoder(form.codec, "audio", name)
         self._decoder.sample_rate = form.rate
         if form.channels in LAYOUTS:
             self._decoder.layout = LAYOUTS[form.channels]

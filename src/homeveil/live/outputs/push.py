@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
-from homeveil.errors import UsageError
+from homeveil.errors import OutputError, UsageError
 from homeveil.live.outputs.broadcast import Broadcast, Subscription
 from homeveil.live.outputs.carrier import Carrier
-from homeveil.media.remux import Remux
 
 _FORMATS = {
     "rtsp": "rtsp",
@@ -18,10 +25,15 @@ _FORMATS = {
     "tcp": "mpegts",
     "srt": "mpegts",
 }
+_START = (
+    "import sys; sys.path[:] = {path!r}; from homeveil import _confine;"
+    " {confine}({parent}); from homeveil.media.remux import main; main()"
+)
 
 
 class Push(Carrier):
-    """url: where to; its scheme chooses the form. Raises UsageError."""
+    """url: where to; its scheme chooses the form. The talking is done by a process of its own
+    (:mod:`homeveil.media.remux`), which gets nothing but the veiled stream. Raises UsageError."""
 
     def __init__(self, broadcast: Broadcast, url: str) -> None:
         parts = urlsplit(url)
@@ -33,10 +45,65 @@ class Push(Carrier):
         place = f"{parts.hostname}{f':{parts.port}' if parts.port else ''}"
         super().__init__(broadcast, f"stream to {parts.scheme}://{place}")
         self._url, self._form = url, form
+        self._process: subprocess.Popen[bytes] | None = None
 
     def _carry(self, reader: Subscription) -> None:
-        def read(_size: int) -> bytes:
-            chunk = self._next(reader)
-            return chunk.data if chunk is not None else b""
+        self._process = process = _start()
+        said: dict[str, str] = {}
+        listener = threading.Thread(target=self._listen, args=(process.stdout, said), daemon=True)
+        listener.start()
+        try:
+            if process.stdin is None:
+                return
+            with suppress(BrokenPipeError), process.stdin as pipe:
+                # Its address may hold a password; arguments can be read by everybody.
+                order = {"url": self._url, "form": self._form}
+                pipe.write(json.dumps(order).encode() + b"\n")
+                while process.poll() is None and (chunk := self._next(reader)) is not None:
+                    pipe.write(chunk.data)
+                    pipe.flush()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(3.0)
+        finally:
+            process.kill()
+            process.wait()
+            listener.join(1.0)
+        if not self._stopping.is_set() and process.returncode:
+            raise OutputError(said.get("error", "the process that sends was lost"))
 
-        Remux(read, self._url, self._form, self._went).run()
+    def _listen(self, lines: IO[bytes] | None, said: dict[str, str]) -> None:
+        before = 0
+        for line in lines or ():
+            told = json.loads(line)
+            if told["bytes"] > before:
+                self._went(told["bytes"] - before)
+                before = told["bytes"]
+            if "error" in told:
+                said["error"] = told["error"]
+
+    def close(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+        if self._process is not None:
+            self._process.kill()
+        super().close()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    root = str(Path(__file__).parents[3])
+    code = _START.format(
+        path=[root, *(entry for entry in sys.path if entry and entry != root)],
+        confine="_confine.capture" if sys.platform.startswith("linux") else "int",
+        parent=os.getpid(),
+    )
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise OutputError(f"no process to send with ({error.strerror})") from error

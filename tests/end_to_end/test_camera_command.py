@@ -1,0 +1,196 @@
+"""``homeveil camera`` and ``homeveil config``, in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+
+from commands import PASSPHRASE, Run
+from live import still_room, until
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def agent(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("agent") / "agent.veil"
+    voice = EXAMPLES / "enroll_voice.wav"
+    done = run("enroll", path, "--images", EXAMPLES / "enroll", "--voice", voice)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return still_room(tmp_path_factory.mktemp("room") / "room.mkv", 60, sound=False)
+
+
+@contextlib.contextmanager
+def filming(state: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
+    """The command while it runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "homeveil.cli", "camera", *map(str, words)],
+        env={**os.environ, **PASSPHRASE, "XDG_STATE_HOME": str(state)},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def pictures(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+@pytest.mark.parametrize("sound", ["call", "monitor"])
+def test_a_file_at_its_own_pace(run: Run, agent: Path, tmp_path: Path, sound: str) -> None:
+    begin = time.monotonic()
+    done = run("camera", EXAMPLES / "demo.mp4", "--realtime", "--profile", agent, "--sound", sound,
+               "--record", tmp_path, "--log", "json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - begin > 5.9
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert any("camera is open" in line["message"] for line in lines)
+    (made,) = tmp_path.iterdir()
+    with av.open(str(made)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        samples = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    assert max(float(abs(block).max()) for block in samples) > 0.1, "the agent was not heard"
+    frames = pictures(made)
+    assert 40 < len(frames) <= 80
+    assert frames[-1].to_ndarray(format="gray").std() > 3
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly(room: Path, tmp_path: Path, how: signal.Signals) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with filming(tmp_path, room, "--realtime", "--nobody", "--record", out) as process:
+        until(lambda: any(file.stat().st_size > 4000 for file in out.iterdir()))
+        process.send_signal(how)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    (made,) = out.iterdir()
+    assert made.suffix == ".ts"
+    assert len(pictures(made)) > 5
+
+
+def test_sigusr1_covers_and_uncovers(room: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with filming(tmp_path, room, "--realtime", "--nobody", "--record", out) as process:
+        until(lambda: any(file.stat().st_size > 8000 for file in out.iterdir()))
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(5.0)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    (made,) = out.iterdir()
+    flat = [frame.to_ndarray(format="gray").std() < 2 for frame in pictures(made)]
+    # A card at the beginning, the room, a card while covered, and the room again.
+    turns = [value for number, value in enumerate(flat) if number == 0 or flat[number - 1] != value]
+    assert turns == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--nobody", "--record", "."], 2, "no camera is named"),
+        (["film.mp4", "--nobody", "--record", "."], 2, "--realtime"),
+        (["0", "--record", "."], 2, "whom to show"),
+        (["0", "--nobody"], 2, "nothing would leave"),
+        (["0", "--nobody", "--stream", "ftp://x"], 2, "rtsp"),
+        (["0", "--nobody", "--record", "/no/such"], 3, "make it first"),
+        (["0", "--nobody", "--record", ".", "--size", "3x5"], 2, "even sides"),
+        (["0", "--nobody", "--record", ".", "--delay", "99"], 2, "0 to 10"),
+        (["no.mp4", "--realtime", "--nobody", "--record", "."], 3, "no such file"),
+        (["0", "--profile", "no.veil", "--record", "."], 5, "no such profile"),
+        (["--config", "no.toml"], 2, "cannot be read"),
+    ],
+)
+def test_misuse_is_told(run: Run, tmp_path: Path, words: list[str], status: int, said: str) -> None:
+    done = run("camera", *words, cwd=tmp_path)
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_passphrase_ends_it(run: Run, agent: Path, room: Path, tmp_path: Path) -> None:
+    done = run("camera", room, "--realtime", "--profile", agent, "--record", tmp_path,
+               environment={"HOMEVEIL_PASSPHRASE": "wrong"})  # fmt: skip
+    assert done.returncode == 5
+    assert "passphrase" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------ config
+def test_a_config_file_is_as_good_as_options(run: Run, room: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    config = tmp_path / "camera.toml"
+    config.write_text(
+        f'camera = "{room}"\nrealtime = true\nnobody = true\nrecord = "out"\nlog = "text"\n'
+    )
+    assert run("config", "check", config).returncode == 0
+    with filming(tmp_path, "--config", config, "--log", "json") as process:
+        until(lambda: any((tmp_path / "out").iterdir()))
+        until(lambda: any(file.stat().st_size > 4000 for file in (tmp_path / "out").iterdir()))
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert json.loads(said.splitlines()[0])["level"] == "info"
+
+
+def test_the_example_service_can_be_checked(run: Run, agent: Path, tmp_path: Path) -> None:
+    """The unit's options stand, and its file's keys are ones that the command takes."""
+    example = (EXAMPLES / "service" / "camera.toml").read_text("utf-8")
+    (tmp_path / "camera.toml").write_text(example)
+    (tmp_path / "agent.veil").write_bytes(agent.read_bytes())
+    (tmp_path / "passphrase").write_text("correct horse\n")
+    done = run("config", "check", tmp_path / "camera.toml")
+    assert done.returncode == 0, done.stderr
+    unit = (EXAMPLES / "service" / "homeveil-camera.service").read_text("utf-8")
+    for line in unit.splitlines():
+        if line.startswith("Exec"):
+            command = line.partition("=")[2].split()[1:]
+            assert command[0] in ("camera", "config")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("camera = ", "not a TOML file"),
+        ('camra = "0"', "unknown key 'camra'"),
+        ('camera = "0"\nrate = "fast"', "invalid float"),
+        ('camera = "0"\nnobody = true\nprofile = "x.veil"', "not allowed with"),
+        ('camera = "0"\nprofile = "x.veil"', "is not there"),
+        ('camera = "0"\nnobody = true\nrecord = "no"', "make it first"),
+        ('camera = "0"\nnobody = true\nstream = ["ftp://x"]', "rtsp"),
+        ("camera = 0.5\nnobody = true", "--realtime"),
+        ('camera = "0"\nnobody = true\nsize = {}', "give text"),
+    ],
+)
+def test_a_bad_config_is_told(run: Run, tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "camera.toml"
+    config.write_text(text)
+    done = run("config", "check", config)
+    assert done.returncode in (2, 3)
+    assert said in done.stderr
+    assert "camera.toml" in done.stderr
+    assert "Traceback" not in done.stderr

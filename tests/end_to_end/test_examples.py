@@ -1,0 +1,95 @@
+"""The examples for vendors run as they are, on the example clip, and stay short."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import pytest
+
+from commands import PASSPHRASE, Run
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SHORT = ("embed.py", "opencv_loop.py", "asyncio_stream.py")
+ENVIRONMENT = {**os.environ, **PASSPHRASE}
+
+
+@pytest.fixture(scope="module")
+def agent(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("agent") / "agent.veil"
+    done = run("enroll", path, "--images", EXAMPLES / "enroll")
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_it_is_short(name: str) -> None:
+    assert len((EXAMPLES / name).read_text("utf-8").splitlines()) < 40
+
+
+def test_embed(agent: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "embed.py", agent, EXAMPLES / "demo.mp4"],
+        env={**ENVIRONMENT, "XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "75 frames sent" in done.stdout
+
+
+def test_opencv_loop(agent: Path, tmp_path: Path) -> None:
+    out = tmp_path / "veiled.avi"
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "opencv_loop.py", agent, EXAMPLES / "demo.mp4", out],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with av.open(str(out)) as made:
+        pictures = [frame.to_ndarray(format="gray") for frame in made.decode(video=0)]
+    assert len(pictures) == 75
+    # Nothing is known about the first one, so that nothing of it is seen.
+    assert pictures[0].std() < 3 < pictures[-1].std()
+
+
+def test_asyncio_stream(agent: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, EXAMPLES / "asyncio_stream.py", agent, EXAMPLES / "demo.mp4", str(port)],
+        env=ENVIRONMENT,
+    )
+    try:
+        got = _first_bytes(port, 100_000)
+    finally:
+        server.kill()
+        server.wait()
+    assert got.startswith(b"HTTP/1.1 200 OK")
+    assert got.count(b"Content-Type: image/jpeg") > 5
+    assert got.count(b"\xff\xd8\xff") > 5
+
+
+def _first_bytes(port: int, count: int) -> bytes:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+            break
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    got = b""
+    with connection:
+        while len(got) < count and (part := connection.recv(65536)):
+            got += part
+    return got

@@ -1,0 +1,171 @@
+"""The feed between the process that holds the camera and the one that clears."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeveil.errors import InputError, UsageError
+from homeveil.media.capture import MachineClock, Pace, read_order, write_order
+from homeveil.media.feed import (
+    EncodedSoundForm,
+    FeedPacket,
+    FeedReader,
+    FeedWriter,
+    Kind,
+    PictureForm,
+)
+from homeveil.media.live_source import LiveSource, SourceKind, read_source
+
+FORM = PictureForm(640, 360, Fraction(30_000, 1001), "h264", "yuv420p", b"\1\2")
+SOUND = EncodedSoundForm(48_000, 2, "aac", b"\3")
+
+
+def fed(write: Callable[[FeedWriter], None], *, cut: int | None = None) -> FeedReader:
+    """A reader of what ``write`` wrote, or of its first ``cut`` bytes."""
+    reading, writing = os.pipe()
+    write(FeedWriter(writing))
+    os.close(writing)
+    if cut is not None:
+        data = os.read(reading, 10**6)
+        os.close(reading)
+        reading, writing = os.pipe()
+        os.write(writing, data[:cut])
+        os.close(writing)
+    return FeedReader(reading)
+
+
+packets = st.builds(
+    FeedPacket,
+    st.sampled_from([Kind.PICTURE, Kind.SOUND]),
+    st.binary(max_size=300),
+    st.integers(-(2**62), 2**62),
+    st.integers(-(2**62), 2**62),
+    st.booleans(),
+)
+
+
+@given(st.lists(packets, max_size=5), st.booleans())
+def test_what_is_sent_arrives(sent: list[FeedPacket], sound: bool) -> None:
+    def write(feed: FeedWriter) -> None:
+        feed.forms(FORM, SOUND if sound else None)
+        for packet in sent:
+            feed.packet(packet)
+        feed.end()
+
+    reader = fed(write)
+    assert reader.picture == FORM
+    assert reader.sound == (SOUND if sound else None)
+    assert list(reader) == sent
+
+
+def test_an_end_that_is_not_told_of_is_an_error() -> None:
+    """A camera's process that was killed must not pass for a recording that is over."""
+    reader = fed(lambda feed: feed.forms(FORM, None))
+    with pytest.raises(InputError, match="ended"):
+        list(reader)
+
+
+@given(st.integers(0, 400))
+def test_a_feed_cut_anywhere_is_an_error(cut: int) -> None:
+    def write(feed: FeedWriter) -> None:
+        feed.forms(FORM, SOUND)
+        feed.packet(FeedPacket(Kind.PICTURE, bytes(150), 1, 1, True))
+        feed.packet(FeedPacket(Kind.SOUND, bytes(50), 1, 1, True))
+
+    with pytest.raises(InputError):
+        list(fed(write, cut=cut))
+
+
+def test_the_other_side_says_what_is_wrong() -> None:
+    with pytest.raises(InputError, match="cannot be opened"):
+        fed(lambda feed: feed.fail("/dev/video0: cannot be opened\x07"))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        PictureForm(0, 360, None, "h264", ""),
+        PictureForm(640, 10**6, None, "h264", "yuv420p"),
+        PictureForm(640, 360, None, "../x", "yuv420p"),
+        PictureForm(640, 360, Fraction(5000), "h264", "yuv420p"),
+        PictureForm(640, 360, None, "h264", "yuv420p", bytes(40_000)),
+    ],
+)
+def test_a_form_out_of_range_is_refused(form: PictureForm) -> None:
+    with pytest.raises(InputError):
+        fed(lambda feed: feed.forms(form, None))
+
+
+# ------------------------------------------------------------------ clocks
+@given(st.lists(st.floats(0, 0.4), min_size=2, max_size=60), st.floats(-1e5, 1e5))
+def test_delays_on_the_way_do_not_move_the_clock_forward(waits: list[float], start: float) -> None:
+    """A packet never gets a later time than the quickest one on the way would have given it."""
+    clock = MachineClock()
+    for number, wait in enumerate(waits):
+        seconds = number * 0.05
+        offset = clock.map(start + seconds, 1000 + seconds + wait)
+        best = 1000 - start + min(waits[: number + 1])
+        assert offset <= best + 100e-6 * (seconds + 1) + 1e-6
+        assert offset >= 1000 - start - 1e-6
+
+
+def test_the_clock_follows_a_jump() -> None:
+    clock = MachineClock()
+    clock.map(10.0, 100.0)
+    assert clock.map(5000.0, 100.1) == pytest.approx(100.1 - 5000.0)
+
+
+def test_a_file_keeps_its_pace() -> None:
+    pace, begin = Pace(), time.monotonic()
+    for number in range(4):
+        pace.map(7 + number * 0.05, time.monotonic())
+    assert time.monotonic() - begin >= 0.149
+
+
+# ------------------------------------------------------------------ names
+@pytest.mark.parametrize(
+    ("place", "kind", "name"),
+    [
+        ("0", SourceKind.DEVICE, "/dev/video0"),
+        ("/dev/video3", SourceKind.DEVICE, "/dev/video3"),
+        ("rtsp://me:secret@cam.local:554/a?key=1", SourceKind.STREAM, "rtsp://cam.local:554"),
+        ("http://10.0.0.7/x", SourceKind.STREAM, "http://10.0.0.7"),
+    ],
+)
+def test_a_source_is_known_by_its_name(place: str, kind: SourceKind, name: str) -> None:
+    source = read_source(place)
+    assert (source.kind, source.name) == (kind, name)
+    assert read_order(write_order(source)) == source
+
+
+def test_a_file_must_be_asked_for() -> None:
+    with pytest.raises(UsageError, match="--realtime"):
+        read_source("film.mp4")
+    assert read_source("film.mp4", realtime=True).kind is SourceKind.FILE
+
+
+@pytest.mark.parametrize("place", ["ftp://host/x", "file:///etc/passwd", "rtsp://", "concat://a"])
+def test_an_address_of_no_camera_is_refused(place: str) -> None:
+    with pytest.raises(UsageError):
+        read_source(place)
+
+
+def test_secrets_of_an_address_stay_out_of_the_arguments() -> None:
+    """Arguments can be read by everybody on the machine."""
+    from homeveil.live.camera import Camera
+
+    silent = socket.create_server(("127.0.0.1", 0))
+    place = f"rtsp://me:secret@127.0.0.1:{silent.getsockname()[1]}/a"
+    with silent, Camera(LiveSource(SourceKind.STREAM, place)) as camera:
+        line = Path(f"/proc/{camera.process_id}/cmdline").read_bytes()
+        assert b"homeveil" in line
+        assert b"secret" not in line

@@ -1,0 +1,243 @@
+"""One encoded stream for many readers, and what carries it."""
+
+from __future__ import annotations
+
+import io
+import socket
+import subprocess
+import sys
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from clips import veiled_frame
+from homeveil.errors import OutputError, UsageError
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
+from homeveil.live.outputs.broadcast import MOST_WAITING_BYTES, Broadcast, Chunk
+from homeveil.live.outputs.push import Push
+from homeveil.live.outputs.recorder import Recorder
+from homeveil.live.outputs.transport import Transport
+from homeveil.media.sound_track import SoundFormat
+from homeveil.policy import Policy
+from homeveil.veil.card import card, silence
+from live import until
+
+MS = Fraction(1, 1000)
+
+
+def decoded(data: bytes) -> list[av.VideoFrame]:
+    with av.open(io.BytesIO(data), format="mpegts") as container:
+        return list(container.decode(video=0))
+
+
+def streamed(
+    transport: Transport, count: int = 45, *, sound: SoundFormat | None = None, step: int = 100
+) -> None:
+    """Send frames at a pace that the encoder keeps."""
+    transport.begin(64, 48, 1000 / step, sound)
+    for number in range(count):
+        transport.take(veiled_frame(number * step, MS, level=60 + number))
+        if sound is not None:
+            samples = sound.rate * step // 1000
+            at = Timestamp.from_seconds(number * step / 1000)
+            transport.hear(silence(sound.rate, sound.channels, samples, at))
+        until(lambda: transport.waiting() < 4)
+
+
+# ------------------------------------------------------------------ broadcast
+def test_a_reader_begins_at_a_key_frame() -> None:
+    broadcast = Broadcast()
+    reader = broadcast.subscribe()
+    broadcast.put(Chunk(b"a", False, 0))
+    broadcast.put(Chunk(b"K", True, 1))
+    broadcast.put(Chunk(b"b", False, 2))
+    assert [reader.next(0), reader.next(0), reader.next(0)] == [b"K", b"b", None]
+    assert reader.dropped == 1
+
+
+def test_a_slow_reader_loses_and_is_not_waited_for() -> None:
+    broadcast = Broadcast()
+    slow, quick = broadcast.subscribe(), broadcast.subscribe()
+    piece = bytes(MOST_WAITING_BYTES // 4)
+    for number in range(20):
+        broadcast.put(Chunk(piece, number % 2 == 0, number))
+        assert quick.next(0) == piece
+    kept = list(iter(lambda: slow.next_chunk(0), None))
+    assert len(kept) <= 4
+    assert kept[0].key
+    assert slow.dropped >= 12
+    assert quick.dropped == 0
+
+
+def test_the_end_comes_after_what_waits() -> None:
+    broadcast = Broadcast()
+    reader = broadcast.subscribe()
+    broadcast.put(Chunk(b"K", True, 0))
+    broadcast.end()
+    assert [reader.next(0), reader.next(0)] == [b"K", b""]
+    assert broadcast.subscribe().next(0) == b""
+
+
+# ------------------------------------------------------------------ transport
+def test_a_stream_can_be_read_from_any_key_frame() -> None:
+    transport = Transport(Policy())
+    reader = transport.broadcast.subscribe()
+    streamed(transport, 65, sound=SoundFormat(16_000, 1))
+    transport.close()
+    chunks = list(iter(lambda: reader.next_chunk(1.0), Chunk(b"", False, 0.0)))
+    keys = [index for index, chunk in enumerate(chunks) if chunk.key]
+    assert len(keys) >= 3
+    last = decoded(b"".join(chunk.data for chunk in chunks))[-1].pts
+    for key in keys:
+        rest = b"".join(chunk.data for chunk in chunks[key:])
+        assert rest[0] == 0x47
+        frames = decoded(rest)
+        assert frames[0].key_frame
+        assert frames[-1].pts == last
+        with av.open(io.BytesIO(rest), format="mpegts") as container:
+            assert sum(frame.samples for frame in container.decode(audio=0)) > 0
+
+
+def test_times_pass_through() -> None:
+    transport = Transport(Policy())
+    reader = transport.broadcast.subscribe()
+    streamed(transport, 20)
+    transport.close()
+    data = b"".join(iter(lambda: reader.next(1.0), b""))
+    times = [float(frame.pts * frame.time_base) for frame in decoded(data)]
+    assert times == pytest.approx([number * 0.1 + times[0] for number in range(20)], abs=1e-4)
+
+
+def test_an_output_takes_nothing_raw() -> None:
+    transport = Transport(Policy())
+    shapes = plane_shapes(PixelFormat.I420, 64, 48)
+    raw = RawFrame(tuple(np.zeros(s, np.uint8) for s in shapes), PixelFormat.I420, 64, 48,
+                   Timestamp(0, MS))  # fmt: skip
+    with pytest.raises(UsageError):
+        transport.take(raw)  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        transport.hear(np.zeros(3))  # type: ignore[arg-type]
+
+
+def test_an_encoder_that_is_none_is_told() -> None:
+    with pytest.raises(OutputError, match="libx264"):
+        Transport(Policy(video_encoder="no_such")).begin(64, 48, 10, None)
+
+
+def test_a_card_holds_nothing() -> None:
+    """All of one colour, withheld whole, and the same whatever came before."""
+    one, other = (card(64, 48, Timestamp(at, MS), Policy()) for at in (0, 7))
+    assert one.fault
+    assert one.withheld.all()
+    for a, b in zip(one.planes, other.planes, strict=True):
+        assert a.min() == a.max()
+        assert (a == b).all()
+
+
+# ------------------------------------------------------------------ recordings
+def test_recordings_roll_at_key_frames_and_lose_nothing(tmp_path: Path) -> None:
+    transport = Transport(Policy())
+    recorder = Recorder(transport.broadcast, tmp_path, minutes=3 / 60)
+    recorder.begin(64, 48, 10, None)
+    until(lambda: recorder._reader is not None)
+    streamed(transport, 95)
+    transport.close()
+    recorder.close()
+    files = sorted(tmp_path.glob("homeveil-*.ts"))
+    assert len(files) >= 3
+    assert not list(tmp_path.glob(".*"))
+    frames = [frame for file in files for frame in decoded(file.read_bytes())]
+    assert len(frames) == 95
+    assert recorder.status().bytes == sum(file.stat().st_size for file in files)
+
+
+def test_the_oldest_recordings_go(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"homeveil-20260101-00000{number}.ts").write_bytes(bytes(1000))
+    transport = Transport(Policy())
+    recorder = Recorder(transport.broadcast, tmp_path, minutes=2 / 60, keep_bytes=2500)
+    recorder.begin(64, 48, 10, None)
+    until(lambda: recorder._reader is not None)
+    streamed(transport, 50)
+    transport.close()
+    recorder.close()
+    assert not (tmp_path / "homeveil-20260101-000000.ts").exists()
+    kept = sorted(tmp_path.glob("homeveil-*.ts"))
+    assert sum(file.stat().st_size for file in kept[:-1]) <= 2500
+
+
+def test_what_a_crash_left_gets_its_name(tmp_path: Path) -> None:
+    (tmp_path / ".homeveil-20260101-000000.ts.part").write_bytes(b"G" * 188)
+    (tmp_path / ".homeveil-20260101-000001.ts.part").write_bytes(b"")
+    Recorder(Broadcast(), tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["homeveil-20260101-000000.ts"]
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="make it first"):
+        Recorder(Broadcast(), tmp_path / "none")
+
+
+# ------------------------------------------------------------------ push
+_RTSP_SERVER = """
+import sys, av
+options = {"rtsp_flags": "listen", "listen_timeout": "60"}
+with av.open(sys.argv[1], container_options=options) as container:
+    for packet in container.demux():
+        if packet.size:
+            print(packet.stream.type, flush=True)
+"""
+
+
+def test_an_rtsp_server_gets_picture_and_sound() -> None:
+    """FFmpeg's own RTSP server takes what is announced and recorded to it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"rtsp://127.0.0.1:{port}/desk"
+    server = subprocess.Popen(
+        [sys.executable, "-c", _RTSP_SERVER, url], stdout=subprocess.PIPE, text=True
+    )
+    got = {"video": 0, "audio": 0}
+
+    def count() -> None:
+        for line in server.stdout or ():
+            got[line.strip()] += 1
+
+    threading.Thread(target=count, daemon=True).start()
+    transport = Transport(Policy())
+    push = Push(transport.broadcast, url)
+    push.begin(64, 48, 20, None)
+    until(lambda: push._reader is not None)
+    transport.begin(64, 48, 20, SoundFormat(16_000, 1))
+    try:
+        for number in range(600):
+            transport.take(veiled_frame(number * 50, MS, level=60 + number % 100))
+            transport.hear(silence(16_000, 1, 800, Timestamp.from_seconds(number * 0.05)))
+            time.sleep(0.03)
+            if min(got.values()) > 20:
+                break
+        assert min(got.values()) > 20, push.status()
+        assert push.status().going
+        assert push.status().bytes > 0
+    finally:
+        transport.close()
+        push.close()
+        server.kill()
+        server.wait()
+
+
+def test_an_address_nobody_can_send_to_is_refused() -> None:
+    for url in ("ftp://host/x", "rtsp://", "/tmp/file"):
+        with pytest.raises(UsageError):
+            Push(Broadcast(), url)
+
+
+def test_a_name_holds_no_secret() -> None:
+    push = Push(Broadcast(), "rtsp://me:secret@host:8554/desk?key=other")
+    assert push.status().name == "stream to rtsp://host:8554"
