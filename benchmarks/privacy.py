@@ -82,21 +82,23 @@ def _homeveil(environment: dict[str, str], *words: object) -> None:
     subprocess.run(command, env=environment, check=True)
 
 
-def _record(
-    arguments: argparse.Namespace, scores: Path, seconds: dict[str, float]
-) -> dict[str, object]:
+def scored(scores: Path) -> dict[str, object]:
+    """What is kept of the scorer's document: the figures of all clips and of each."""
     document = json.loads(scores.read_text())
     keep = ("clip", "protect_pct", "protect_minor_pct", "protect_head_pct",
             "protect_minor_head_pct", "protect_depicted_pct", "soft_leak_pct",
             "exposed_person_frames", "person_frames", "entry_exposure_max", "keep_pct",
             "keep_seated_pct", "scene_keep_pct", "desk_keep_pct", "flicker_pct")  # fmt: skip
     return {
-        **machine(),
-        "style": arguments.style,
-        "seconds": seconds,
         "total": {key: document["total"][key] for key in keep if key in document["total"]},
         "clips": [{key: clip.get(key) for key in keep} for clip in document["clips"]],
     }
+
+
+def _record(
+    arguments: argparse.Namespace, scores: Path, seconds: dict[str, float]
+) -> dict[str, object]:
+    return {**machine(), "style": arguments.style, "seconds": seconds, **scored(scores)}
 
 
 if __name__ == "__main__":

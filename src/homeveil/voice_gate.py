@@ -145,6 +145,10 @@ class VoiceGate(Scoped):
             return
         yield from stretch.leave_all(self.tally)
 
+    def reset(self) -> None:
+        """Forget everything learnt, as for a new stream. Samples that wait are dropped."""
+        self._stretch = None
+
     def close(self) -> None:
         """Samples that wait are dropped, never passed on."""
         self._closed = True

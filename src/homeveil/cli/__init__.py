@@ -17,6 +17,7 @@ from homeveil.cli import (
     config,
     doctor,
     enroll,
+    gstreamer,
     inspect,
     ledger,
     models,
@@ -50,8 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND")
     for command in (
-        redact, batch, camera, config, enroll, profile, models, inspect, ledger, audit, doctor,
-    ):  # fmt: skip
+        *(redact, batch, camera, config, enroll, profile, models, inspect, ledger, audit),
+        *(gstreamer, doctor),
+    ):
         command.add(commands)
     parser.set_defaults(run=lambda arguments: _version(parser, arguments))
     return parser
