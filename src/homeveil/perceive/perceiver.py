@@ -139,7 +139,8 @@ class WatchedPerceiver:
         except PerceptionError:
             raise
         except Exception as error:
-            raise PerceptionError(f"a look failed: {type(error).__name__}: {error}") from error
+            # Its text may quote anything.
+            raise PerceptionError(f"a look failed ({type(error).__name__})") from error
         observation.check(grid, request)
         return observation
 
