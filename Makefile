@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 OUT    ?= demo-out
+# More words for pytest, such as PYTEST='-k gate'.
+PYTEST ?=
 
 .PHONY: demo test lint native-test clean
 
@@ -18,7 +20,7 @@ test: $(VENV)/installed-dev
 	@echo "== models: obtained once with pip, hash-checked, kept in your cache"
 	@$(BIN)/homeveil models pull
 	@echo "== tests"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/installed-dev
 	@echo "== lint, types, import rules"

@@ -16,15 +16,18 @@ import os
 import signal
 import socket
 import threading
+import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
 
 import numpy as np
 
 from homeveil.errors import IsolationError
+from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.isolation import inside, messages
+from homeveil.redactor import Redactor
 
 DENIED = "attack denied"
 WENT_THROUGH = "attack went through"
@@ -382,3 +385,14 @@ def spin() -> None:
             pass
 
     inside._Inside._lock = locked  # type: ignore[method-assign]
+
+
+def slow(seconds: float) -> None:
+    """Look for so long at every frame."""
+    quick = Redactor.process
+
+    def process(self: Redactor, frame: RawFrame) -> Iterator[VeiledFrame]:
+        time.sleep(seconds)
+        return quick(self, frame)
+
+    Redactor.process = process  # type: ignore[method-assign]

@@ -2,6 +2,25 @@
 
 import os
 
+import pytest
+
 # Some tests load ONNX Runtime by themselves, which else writes files of its own (see
 # homeveil.perceive._onnx) that this process would then share with nobody knows whom.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+ONCE = frozenset(
+    {
+        "test_batch_places", "test_batch_ray", "test_camera_command", "test_event_mqtt",
+        "test_event_restarts", "test_event_webhook", "test_examples", "test_gstreamer",
+        "test_live_capture", "test_live_faults", "test_live_outputs", "test_models_pull_faults",
+        "test_page", "test_page_canary", "test_web", "test_web_faults",
+    }
+)  # fmt: skip
+"""Modules about servers, processes and files, which take long and whose outcome does not hang on
+the kernels: CI runs them in one of its two passes (``-m 'not once'`` in the other)."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in ONCE:
+            item.add_marker("once")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
 from typing import Any
@@ -17,7 +18,7 @@ from homeveil.media.feed import EncodedSoundForm, FeedPacket, FeedWriter, Kind, 
 from homeveil.media.live_source import LiveSource
 
 _MICROSECOND = 1_000_000
-_SOUND_RATE = 48_000
+SOUND_RATE = 48_000
 _BLOCK_SECONDS = 0.02
 
 
@@ -37,7 +38,7 @@ def feed_device(source: LiveSource, feed: FeedWriter) -> None:
     """Feed from a device until it is lost. Raises InputError, UsageError."""
     import cv2
 
-    capture = cv2.VideoCapture(source.place, cv2.CAP_V4L2)
+    capture = _open(source)
     with ExitStack() as stack:
         stack.callback(capture.release)
         _set_up(capture, source)
@@ -45,7 +46,7 @@ def feed_device(source: LiveSource, feed: FeedWriter) -> None:
         height, width = first.shape[:2]
         rate = capture.get(cv2.CAP_PROP_FPS)
         sound = (
-            EncodedSoundForm(_SOUND_RATE, 1, "pcm_f32le") if source.microphone is not None else None
+            EncodedSoundForm(SOUND_RATE, 1, "pcm_f32le") if source.microphone is not None else None
         )
         feed.forms(
             PictureForm(
@@ -59,13 +60,19 @@ def feed_device(source: LiveSource, feed: FeedWriter) -> None:
         )
         locked = _Locked(feed)
         if source.microphone is not None:
-            stack.enter_context(_microphone(source.microphone, locked))
+            stack.enter_context(open_microphone(source.microphone, locked.send))
         while True:
             picture = _picture(capture, source)
             if picture.shape[:2] != (height, width):
                 raise InputError(f"{source.place}: the camera changed its size; starting anew")
             planes = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
             locked.send(Kind.PICTURE, planes.tobytes(), time.monotonic())
+
+
+def _open(source: LiveSource) -> Any:
+    import cv2
+
+    return cv2.VideoCapture(source.place, cv2.CAP_V4L2)
 
 
 def _set_up(capture: Any, source: LiveSource) -> None:
@@ -95,7 +102,10 @@ def _picture(capture: Any, source: LiveSource) -> NDArray[np.uint8]:
     return array
 
 
-def _microphone(name: str, feed: _Locked) -> Any:
+def open_microphone(name: str, send: Callable[[Kind, bytes, float], None]) -> Any:
+    """A context in which blocks of float32 at SOUND_RATE come to ``send``, with the moment of
+    their first sample, from a thread of PortAudio's. name: of a device, or its number; empty or
+    ``default`` for the system's own choice. Raises InputError, UsageError."""
     try:
         import sounddevice
     except (ImportError, OSError) as error:
@@ -105,15 +115,17 @@ def _microphone(name: str, feed: _Locked) -> Any:
         ) from error
 
     def take(block: NDArray[np.float32], _count: int, _times: Any, _status: Any) -> None:
-        now = time.monotonic() - len(block) / _SOUND_RATE
-        feed.send(Kind.SOUND, np.ascontiguousarray(block[:, 0]).tobytes(), now)
+        now = time.monotonic() - len(block) / SOUND_RATE
+        send(Kind.SOUND, np.ascontiguousarray(block[:, 0]).tobytes(), now)
 
-    device = int(name) if name.isdigit() else name or None
+    device: int | str | None = int(name) if name.isdigit() else name
+    if name in ("", "default"):
+        device = None
     try:
         return sounddevice.InputStream(
             device=device,
-            samplerate=_SOUND_RATE,
-            blocksize=round(_SOUND_RATE * _BLOCK_SECONDS),
+            samplerate=SOUND_RATE,
+            blocksize=round(SOUND_RATE * _BLOCK_SECONDS),
             channels=1,
             dtype="float32",
             callback=take,
