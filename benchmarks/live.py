@@ -154,9 +154,13 @@ class _Said:
 
     def addresses(self) -> dict[str, str]:
         while True:
-            found = dict(re.findall(r"(your page|stream|metrics): (\S+)", "\n".join(self.lines)))
+            found = dict(
+                re.findall(r"(your page|stream|metrics): .*?(\S+)$", "\n".join(self.lines), re.M)
+            )
             if len(found) == 3:
-                return found
+                # What is no terminal is told where the page's address stands.
+                page = Path(found["your page"]).read_text("utf-8").strip()
+                return {**found, "your page": page}
             if self._process.poll() is not None:
                 raise SystemExit("\n".join(self.lines))
             time.sleep(0.1)

@@ -211,7 +211,9 @@ def test_page_stream_and_metrics_of_one_session(room: Path, tmp_path: Path) -> N
         with av.open(address["stream"]) as container:
             shown = container.decode(video=0)
             until(lambda: next(shown).to_ndarray(format="gray").std() > 3)
-            page = address["your page"]
+            kept = Path(address["your page"].rpartition(" ")[2])
+            assert kept.stat().st_mode & 0o777 == 0o600
+            page = kept.read_text("utf-8").strip()
             origin = page.rsplit("/", 2)[0]
             assert cover(page, origin, "https://elsewhere.example") == 403
             assert cover(page, origin, origin) < 300
@@ -223,8 +225,14 @@ def test_page_stream_and_metrics_of_one_session(room: Path, tmp_path: Path) -> N
         assert 'homeveil_state{state="paused"} 1.0' in metrics
         assert int(fetched_number(metrics, "homeveil_frames_total")) > 10
         assert fetched_number(metrics, 'output_bytes_total{output="stream on loopback"}') > 1000
+        token = page.split("/")[3]
         health = json.loads(fetched(address["metrics"].replace("metrics", "health")))
         assert health["state"] == "paused"
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    # Its key reaches no log, and goes with it.
+    assert token not in said + "".join(address.values())
+    assert not kept.exists()
 
 
 def cover(page: str, origin: str, claimed: str) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from homeveil.batch import places
 from homeveil.batch.jobs import Job, Outcome
+from homeveil.batch.scratch import scratch
 from homeveil.errors import (
     HomeveilError,
     InputError,
@@ -65,13 +66,13 @@ def peak_bytes() -> int:
 def _clear(job: Job) -> Outcome:
     from homeveil.redaction import redact
 
-    with tempfile.TemporaryDirectory(prefix="homeveil-") as folder, _staging(job) as staged:
-        source = places.fetch(job.source, Path(folder))
+    with scratch() as folder, _staging(job) as staged:
+        source = places.fetch(job.source, folder)
         before = places.stamp(str(source))
         content = places.sha256(source)
         if content == job.known_content:
             return Outcome(unchanged=True, content=content)
-        profile = _profile(job, Path(folder))
+        profile = _profile(job, folder)
         target = staged / places.name_of(job.target)
         report = redact(
             source,

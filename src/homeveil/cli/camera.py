@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -218,14 +219,33 @@ def _serve(
             broadcast=served,
         )
     )
-    # To the terminal alone: logs are read by others, and the page's address holds its key.
-    for wanted, what, url in (
-        (arguments.page, "your page", server.page_url),
-        (arguments.http, "stream", server.stream_url),
-        (arguments.metrics, "metrics", server.metrics_url),
-    ):
-        if wanted:
+    page = server.page_url
+    if page is not None and not sys.stderr.isatty():
+        # Logs are read by others, and the page's address holds its key.
+        page = f"its address is in {_kept(page, stack)}"
+    for what, url in (
+        ("your page", page), ("stream", server.stream_url), ("metrics", server.metrics_url),
+    ):  # fmt: skip
+        if url is not None:
             print(f"{what}: {url}", file=sys.stderr, flush=True)
+
+
+def _kept(address: str, stack: ExitStack) -> Path:
+    """A file that holds the page's address for as long as it is served, for this user's eyes."""
+    from homeveil.errors import OutputError
+    from homeveil.installation import state_folder
+
+    path = state_folder() / f"page-{os.getpid()}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    stack.callback(path.unlink, missing_ok=True)
+    with os.fdopen(handle, "w") as file:
+        file.write(f"{address}\n")
+    return path
 
 
 @contextlib.contextmanager

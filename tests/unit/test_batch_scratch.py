@@ -1,0 +1,76 @@
+"""Raw copies of an archive's files go, also when who made them was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from homeveil.batch.scratch import scratch, sweep
+
+_HOLDS = """
+import time
+from homeveil.batch.scratch import scratch
+with scratch() as folder:
+    (folder / "raw.mp4").write_bytes(b"raw")
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
+
+
+def holder(place: Path) -> tuple[subprocess.Popen[str], Path]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLDS],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(place)},
+    )
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_what_a_killed_process_left_goes_with_the_next(place: Path) -> None:
+    gone, left = holder(place)
+    living, kept = holder(place)
+    try:
+        os.kill(gone.pid, signal.SIGKILL)
+        gone.wait()
+        assert (left / "raw.mp4").exists()
+        with scratch() as own:
+            assert own.stat().st_mode & 0o777 == 0o700
+            assert not left.exists()
+            assert (kept / "raw.mp4").exists()
+        assert not own.exists()
+    finally:
+        living.kill()
+        living.wait()
+    sweep()
+    assert list(place.iterdir()) == []
+
+
+def test_a_number_that_another_process_has_now_is_no_excuse(place: Path) -> None:
+    (place / f"homeveil-raw-{os.getpid()}-12345-abc").mkdir()
+    sweep()
+    assert list(place.iterdir()) == []
+
+
+def test_what_is_not_ours_stays(place: Path) -> None:
+    (place / "homeveil-raw-x").mkdir()
+    (place / "homeveil-raw-1-2-abc").symlink_to(place / "homeveil-raw-x")
+    (place / "other").mkdir()
+    sweep()
+    assert len(list(place.iterdir())) == 3
