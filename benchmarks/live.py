@@ -110,7 +110,7 @@ def _film(source: Path, arguments: argparse.Namespace, folder: Path) -> dict[str
     processor = 0.0
     with _Browser(arguments.chromium, address["your page"]) as browser:
         while process.poll() is None:
-            time.sleep(SAMPLE_SECONDS)
+            browser.look(SAMPLE_SECONDS)
             tree = _tree(process.pid)
             memory = sum(map(_memory, tree))
             if memory and process.poll() is None:
@@ -200,6 +200,10 @@ class _Browser:
 
     def __enter__(self) -> _Browser:
         return self
+
+    def look(self, seconds: float) -> None:
+        """Let the page do its work, and count."""
+        self._page.wait_for_timeout(1000 * seconds)
 
     def pictures(self) -> int:
         """How many it was given."""
