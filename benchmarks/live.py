@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--screenshot", type=Path, help="of the page, to be looked at")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -111,6 +112,8 @@ def _film(source: Path, arguments: argparse.Namespace, folder: Path) -> dict[str
     with _Browser(arguments.chromium, address["your page"]) as browser:
         while process.poll() is None:
             browser.look(SAMPLE_SECONDS)
+            if arguments.screenshot and len(samples) == 3:
+                browser.keep(arguments.screenshot)
             tree = _tree(process.pid)
             memory = sum(map(_memory, tree))
             if memory and process.poll() is None:
@@ -204,6 +207,10 @@ class _Browser:
     def look(self, seconds: float) -> None:
         """Let the page do its work, and count."""
         self._page.wait_for_timeout(1000 * seconds)
+
+    def keep(self, path: Path) -> None:
+        """Write down how the page looks."""
+        self._page.screenshot(path=path, full_page=True)
 
     def pictures(self) -> int:
         """How many it was given."""

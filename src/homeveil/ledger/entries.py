@@ -48,9 +48,10 @@ def line_sha256(line: bytes) -> str:
 def parse(line: bytes) -> dict[str, Any]:
     """The entry in a line. ValueError for anything but the canonical form of a known kind."""
     entry = json.loads(line)
-    if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError("no entry")
-    if set(entry) != CHAIN | KINDS[entry["kind"]]:
+    if set(entry) != CHAIN | KINDS[kind]:
         raise ValueError("unknown or missing keys")
     if type(entry["number"]) is not int or canonical(entry) != line:
         raise ValueError("not in its canonical form")
