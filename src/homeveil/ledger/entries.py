@@ -48,7 +48,9 @@ def line_sha256(line: bytes) -> str:
 def parse(line: bytes) -> dict[str, Any]:
     """The entry in a line. ValueError for anything but the canonical form of a known kind."""
     entry = json.loads(line)
-    kind = entry.get("kind") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict):
+        raise ValueError("no entry")
+    kind = entry.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError("no entry")
     if set(entry) != CHAIN | KINDS[kind]:
