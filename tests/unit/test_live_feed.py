@@ -24,6 +24,7 @@ from homeveil.media.feed import (
     PictureForm,
 )
 from homeveil.media.live_source import LiveSource, SourceKind, read_source
+from live import until
 
 FORM = PictureForm(640, 360, Fraction(30_000, 1001), "h264", "yuv420p", b"\1\2")
 SOUND = EncodedSoundForm(48_000, 2, "aac", b"\3")
@@ -166,6 +167,8 @@ def test_secrets_of_an_address_stay_out_of_the_arguments() -> None:
     silent = socket.create_server(("127.0.0.1", 0))
     place = f"rtsp://me:secret@127.0.0.1:{silent.getsockname()[1]}/a"
     with silent, Camera(LiveSource(SourceKind.STREAM, place)) as camera:
-        line = Path(f"/proc/{camera.process_id}/cmdline").read_bytes()
-        assert b"homeveil" in line
-        assert b"secret" not in line
+        line = Path(f"/proc/{camera.process_id}/cmdline")
+        # For a moment after it was started it has none yet.
+        until(line.read_bytes)
+        assert b"homeveil" in line.read_bytes()
+        assert b"secret" not in line.read_bytes()
