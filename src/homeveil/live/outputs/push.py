@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
 from homeveil.errors import OutputError, UsageError
 from homeveil.live.outputs.broadcast import Broadcast, Subscription
 from homeveil.live.outputs.carrier import Carrier
+from homeveil.live.process import start
 
 _FORMATS = {
     "rtsp": "rtsp",
@@ -25,10 +23,6 @@ _FORMATS = {
     "tcp": "mpegts",
     "srt": "mpegts",
 }
-_START = (
-    "import sys; sys.path[:] = {path!r}; from homeveil import _confine;"
-    " {confine}({parent}); from homeveil.media.remux import main; main()"
-)
 
 
 class Push(Carrier):
@@ -48,7 +42,11 @@ class Push(Carrier):
         self._process: subprocess.Popen[bytes] | None = None
 
     def _carry(self, reader: Subscription) -> None:
-        self._process = process = _start()
+        try:
+            statement = "from homeveil.media.remux import main; main()"
+            self._process = process = start(statement, confine="capture", answers=True)
+        except OSError as error:
+            raise OutputError(f"no process to send with ({error.strerror})") from error
         said: dict[str, str] = {}
         listener = threading.Thread(target=self._listen, args=(process.stdout, said), daemon=True)
         listener.start()
@@ -88,22 +86,3 @@ class Push(Carrier):
         if self._process is not None:
             self._process.kill()
         super().close()
-
-
-def _start() -> subprocess.Popen[bytes]:
-    root = str(Path(__file__).parents[3])
-    code = _START.format(
-        path=[root, *(entry for entry in sys.path if entry and entry != root)],
-        confine="_confine.capture" if sys.platform.startswith("linux") else "int",
-        parent=os.getpid(),
-    )
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise OutputError(f"no process to send with ({error.strerror})") from error

@@ -1,7 +1,7 @@
 """The server: one thread, one port of 127.0.0.1.
 
-    with WebServer(board, page=True, metrics=True, broadcast=None) as server:
-        print(server.page_url)       # holds the token: for the worker's eyes, not for a log
+with WebServer(board, page=True, metrics=True, broadcast=None) as server:
+    print(server.page_url)       # holds the token: for the worker's eyes, not for a log
 """
 
 from __future__ import annotations
