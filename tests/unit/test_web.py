@@ -28,6 +28,7 @@ from homeveil.live.board import Board, Cause, OutputStatus, State
 from homeveil.live.web.guard import HEADERS
 from homeveil.live.web.pictures import MOST_SIDE, Pictures, jpeg_of
 from homeveil.live.web.server import WebServer
+from homeveil.live.web.telling import state_of
 from homeveil.live.web.words import choose, languages
 from pages import OUTPUTS, TOKEN, Chunks, ask, board, grey, serving, tone
 
@@ -559,3 +560,14 @@ def test_words_in_the_page_are_the_table() -> None:
     words = ask_words("es")
     del words["language"]
     assert json.loads(html.unescape(match[1])) == words
+
+
+def test_what_only_prepares_is_no_place_unless_it_is_in_trouble() -> None:
+    """The worker reads where the picture goes, not how it is made ready."""
+    encoder = OutputStatus("encoder", True, place=False)
+    board = Board()
+    board.watch(lambda: [encoder, OutputStatus("recordings", True)], {})
+    words = languages()["en"]
+    assert [one["name"] for one in state_of(board, words)["outputs"]] == ["recordings"]
+    encoder = OutputStatus("encoder", False, trouble="it failed", place=False)
+    assert [one["name"] for one in state_of(board, words)["outputs"]] == ["encoder", "recordings"]

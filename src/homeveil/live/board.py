@@ -73,13 +73,15 @@ class Status:
 @dataclass(frozen=True, slots=True)
 class OutputStatus:
     """How one output fares. name: its kind, and its place without secrets. bytes: sent.
-    dropped: frames or packets it was too slow for. trouble: one line, empty while all is well."""
+    dropped: frames or packets it was too slow for. trouble: one line, empty while all is well.
+    place: whether somebody gets it there; not so for what only prepares it for others."""
 
     name: str
     going: bool
     bytes: int = 0
     dropped: int = 0
     trouble: str = ""
+    place: bool = True
 
 
 @dataclass(slots=True)

@@ -78,7 +78,8 @@ class Transport:
                 self._news.notify()
 
     def status(self) -> OutputStatus:
-        return OutputStatus("encoder", self._thread.is_alive(), 0, self._dropped, self._trouble)
+        going = self._thread.is_alive()
+        return OutputStatus("encoder", going, 0, self._dropped, self._trouble, place=False)
 
     def waiting(self) -> int:
         return self._frames_waiting

@@ -49,6 +49,7 @@ def state_of(board: Board, words: Words) -> dict[str, Any]:
                 "trouble": output.trouble,
             }
             for output in board.outputs()
+            if output.place or output.trouble
         ],
         "events": f"{len(events)} {events[-1]['id']}" if events else "",
     }
