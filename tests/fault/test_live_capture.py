@@ -63,6 +63,24 @@ def test_it_writes_no_file_and_runs_no_program(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
+@needs_landlock
+def test_it_is_locked_whatever_it_holds(tmp_path: Path) -> None:
+    """The one for a file gives up the network too."""
+    source = still_room(tmp_path / "room.mkv", 5, sound=False)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        for kind, where, filters in (
+            (SourceKind.FILE, str(source), "2"), (SourceKind.STREAM, place, "0"),
+        ):  # fmt: skip
+            with Camera(LiveSource(kind, where)) as camera:
+                status = Path(f"/proc/{camera.process_id}/status")
+                until(lambda status=status: "NoNewPrivs:\t1" in status.read_text("ascii"), 10)
+                until(lambda s=status, f=filters: f"Seccomp:\t{f}" in s.read_text("ascii"), 10)
+                limits = Path(f"/proc/{camera.process_id}/limits").read_text("ascii")
+                (core,) = (line for line in limits.splitlines() if "core file" in line)
+                assert core.split()[4:6] == ["0", "0"]
+
+
 def test_it_dies_with_the_one_that_started_it(tmp_path: Path) -> None:
     source = still_room(tmp_path / "room.mkv", 30, sound=False)
     code = (

@@ -1,0 +1,119 @@
+"""What a session lets out of what a take tells it: each rule by itself, with others out of the
+way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clips import veiled_frame
+from homeveil.clearing import Form
+from homeveil.frames import Timestamp, VeiledFrame
+from homeveil.live.board import Board, Cause, State
+from homeveil.live.session import Session
+from homeveil.live.take import Began
+from homeveil.media.sound_track import SoundFormat
+from homeveil.veil.muting import seal
+from live import Memory, shot
+
+US = Fraction(1, 1_000_000)
+
+
+def begun() -> tuple[Session, Memory, Board]:
+    """A session whose take has begun, without a thread or a camera."""
+    memory, board = Memory(), Board()
+    made = Session(shot(Path("none.mp4")), [memory], board)
+    made._origin -= 10  # it has run for a while
+    form = Form(64, 48, Fraction(10), None, None, None, SoundFormat(16_000, 1))
+    made._hear_of(Began(form, "off", {}, 0.0))
+    return made, memory, board
+
+
+def frame(ago: float) -> VeiledFrame:
+    """One that was captured so long ago."""
+    at = Timestamp(round((time.monotonic() - ago) / US), US)
+    return replace(veiled_frame(0, Fraction(1, 1000)), time=at)
+
+
+def test_a_frame_that_comes_in_time_leaves() -> None:
+    made, memory, board = begun()
+    made._hear_of(frame(0.03))
+    assert len(memory.frames) == 1
+    assert board.status.state is State.OPEN
+    assert board.counts().latency_seconds == pytest.approx(0.03, abs=0.05)
+
+
+def test_a_frame_that_comes_late_does_not() -> None:
+    """What a stalled process shows when it goes on is old."""
+    made, memory, board = begun()
+    made._hear_of(frame(2.5))
+    assert memory.frames == []
+    assert board.counts().late_frames == 1
+
+
+def test_a_frame_that_comes_while_covered_does_not() -> None:
+    made, memory, board = begun()
+    board.pause(True)
+    made._hear_of(frame(0.03))
+    assert memory.frames == []
+
+
+def test_a_frame_on_its_way_out_while_the_camera_is_covered_is_a_card() -> None:
+    made, memory, board = begun()
+    board.pause(True)
+    made._emit(frame(0.03), 1.0, None, 0.03)
+    assert [out.fault and out.whole for out in memory.frames] == [True]
+    assert board.status.cause is Cause.PAUSED
+
+
+def test_times_go_on_after_cards() -> None:
+    made, memory, _ = begun()
+    made._show_card_if_due()
+    made._last_out = 0.0
+    made._show_card_if_due()
+    made._hear_of(frame(0.2))
+    made._hear_of(frame(0.1))
+    times = [out.seconds for out in memory.frames]
+    assert [out.fault for out in memory.frames] == [True, False, False]
+    assert times == sorted(set(times))
+
+
+def test_no_sound_leaves_while_cards_do() -> None:
+    """Picture and sound fail together; silence stands in its place."""
+    made, memory, board = begun()
+    tone = np.full((1, 1600), 0.5, np.float32)
+
+    def sound() -> None:
+        now = Timestamp(round((time.monotonic() - 0.1) / US), US)
+        made._hear_of(seal(tone, 16_000, now, 1.0))
+
+    made._hear_of(frame(0.03))
+    sound()
+    assert memory.sounds[-1].samples.any()
+    made._last_out = 0.0
+    made._show_card_if_due()
+    assert memory.frames[-1].fault
+    before = len(memory.sounds)
+    sound()
+    assert all(not heard.samples.any() for heard in memory.sounds[before:])
+    made._hear_of(frame(0.0))
+    board.pause(True)
+    sound()
+    assert all(not heard.samples.any() for heard in memory.sounds[before:])
+
+
+def test_news_of_a_take_that_is_over_is_not_heard() -> None:
+    """``run`` hears the take that runs and no other."""
+    made, memory, _ = begun()
+    made._inbox.put((object(), frame(0.03)))  # type: ignore[arg-type]
+    made._inbox.put((object(), frame(0.02)))  # type: ignore[arg-type]
+    made._retry_at = time.monotonic() + 60  # so that none is started
+    threading.Timer(0.4, made.stop).start()
+    made.run()
+    assert all(out.fault for out in memory.frames)
