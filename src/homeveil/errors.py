@@ -13,6 +13,7 @@
     │   └── EnrollmentError       the material is not good enough to enroll from
     ├── PerceptionError           a look failed or took too long; what it was for is veiled
     ├── LedgerError               a ledger cannot be begun, written or read
+    ├── StretchError              a file cannot be cleared in stretches; not seen by callers
     ├── IsolationError            the isolated process cannot be had, died, or did what it may not
     └── EventError                desk events cannot be told as asked, or some were lost
 
@@ -94,6 +95,11 @@ class IsolationError(HomeveilError):
     may not; nothing stands under the output's name."""
 
     exit_code = 8
+
+
+class StretchError(HomeveilError):
+    """A file, or one stretch of it, cannot be cleared by itself. Who asked for stretches gets the
+    same file cleared in one pass instead, and never sees this."""
 
 
 class EventError(HomeveilError):

@@ -23,6 +23,7 @@ from homeveil import _kernels
 from homeveil.clear.change import NoiseMeter, compare, mean_difference
 from homeveil.clear.evidence import Evidence
 from homeveil.clear.patches import significant
+from homeveil.errors import StretchError
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, FloatGrid, Grid
 from homeveil.perceive.observation import Observation
@@ -39,6 +40,11 @@ which the rest of it, some way off, may still be cleared."""
 UNCOVERED_FRAMES = 2
 RESET_SHARE = 0.6
 """Share of plated cells that change at once when the light or the camera changed."""
+
+LEAST_PLATED = 0.2
+BACK_SHARE = 0.5
+"""After a gap: share of all cells that have a plate, and of those the share that shows it, from
+which plates still say anything about the room."""
 
 _RUN_SLACK = 1.15
 _SHOCK_EXCESS = 1.6
@@ -78,6 +84,13 @@ class Scene:
         self._previous: RawFrame | None = None
         self._frame_number = -1
         self._shocked = False
+        self._skipped = False
+        self._unseen = np.zeros(shape, bool)
+
+    def skip(self) -> None:
+        """Frames are missing before the next one. What differs from its plate there came in
+        meanwhile, and so may whatever shows where no plate is known."""
+        self._skipped = True
 
     def advance(
         self, frame: RawFrame, seconds: float, agent_near: BoolGrid, others: BoolGrid
@@ -85,7 +98,8 @@ class Scene:
         """Compare a new frame with plates and runs; returns the cells that changed.
 
         agent_near: cells at or beside the agent's last outline. others: cells that belong
-        to somebody or something else, by the last decision.
+        to somebody or something else, by the last decision. Raises StretchError when this is
+        the first frame after a gap and the room is not the one of the plates.
         """
         self._frame_number += 1
         if self._plate is None or self._reference is None or self._previous is None:
@@ -95,18 +109,47 @@ class Scene:
             return np.zeros(self.grid.shape, bool)
         cell, slack = self.grid.cell, self.noise.slack
         stats = _kernels.change(frame, self._previous, cell)
-        self.noise.update(mean_difference(stats))
+        if not self._skipped:
+            self.noise.update(mean_difference(stats))
         plate, moments = compare(frame, self._plate, cell, self.has_plate, slack)
         self.texture = moments.texture_now
         still, _ = compare(frame, self._reference, cell, ~others, slack * _RUN_SLACK)
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
         self.on_plate = self.has_plate & plate.matches
+        if self._skipped:
+            return self._resume(frame, still.matches, seconds)
+        # Without a plate from before the gap nothing is known to be noise.
+        self.excess[self._unseen & ~self.has_plate] = np.inf
         if self._is_shock(plate.excess):
             self._start_anew(frame)
         broken = ~still.matches
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         self._begin_runs(frame, broken, seconds, agent_near, others)
         self.run_frames[~broken] += 1
+        return broken
+
+    def _resume(self, frame: RawFrame, matches: BoolGrid, seconds: float) -> BoolGrid:
+        """Begin runs in the first frame after a gap; returns the cells that changed.
+
+        matches: cells that show what they did when their run began.
+        """
+        plated, back = int(self.has_plate.sum()), int(self.on_plate.sum())
+        if plated < LEAST_PLATED * self.has_plate.size or back < BACK_SHARE * plated:
+            raise StretchError("the light or the camera is not as it was when the file began")
+        assert self._reference is not None
+        away = ~self.on_plate
+        broken: BoolGrid = away | ~matches
+        _kernels.copy_cells(self._reference, frame, self.grid.cell, broken)
+        self.origin[away] = Origin.ARRIVED
+        self.evidence.forget(away)
+        self._unseen = ~self.has_plate
+        self.excess[self._unseen] = np.inf
+        self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
+        self.run[broken] = self._frame_number
+        self.run_seconds[broken] = seconds
+        self.run_frames[broken] = 0
+        self.run_frames[~broken] += 1
+        self._skipped = False
         return broken
 
     @property
