@@ -2,8 +2,9 @@
 
 Each stretch is a redaction of its own (:mod:`homeveil.clearing.stretch`). It goes on past its end
 until the next one can take over: at a place where the agent was told apart from everybody
-without what only this stretch remembers, and where the next one withholds all that this one does. A
-next one that never can is left out. The sound is heard in one pass beside them.
+without what only this stretch remembers, and from which on, for some seconds, the next one
+withholds all that this one does. A next one that never can is left out. The sound is heard in one
+pass beside them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import logging
 import shutil
 import tempfile
 import threading
+import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
 
 from homeveil.audio import VeiledAudio
 from homeveil.clear.patches import large
@@ -26,7 +30,6 @@ from homeveil.clearing import Clearing, FileClearing, Form, Order
 from homeveil.emit.files import FileSink
 from homeveil.errors import HomeveilError, OutputError, StretchError
 from homeveil.frames import VeiledFrame
-from homeveil.grid import BoolGrid
 from homeveil.isolation import Isolate
 from homeveil.isolation.box import Box, open_clearing
 from homeveil.media.stretches import Lengths, Piece, Stretch, join
@@ -36,9 +39,9 @@ from homeveil.scoped import Scoped
 
 _log = logging.getLogger("homeveil")
 
-MORE_CELLS = 3
+MORE_CELLS = 5
 """A patch of so many cells that only the stretch before withholds keeps the next one from taking
-over. Fewer are what the rim of the agent's outline differs by between two looks."""
+over. Fewer are specks, by which the rims of outlines differ between two looks."""
 
 _TELL_SECONDS = 0.2
 _SOUND_SUFFIX = {".webm": ".ogg", ".mkv": ".mka"}
@@ -62,8 +65,8 @@ class Cleared:
 
 @dataclass(slots=True, eq=False)
 class _Part:
-    """A stretch in the making. times, shares, faults: of its frames. withheld: grids of frames
-    at which it may take over, by their seconds. follower: the stretch that took over at
+    """A stretch in the making. times, shares, faults: of its frames. withheld: their grids, packed,
+    by their seconds; of a stretch that follows another. follower: the stretch that took over at
     ``stop``. ended: nothing more comes."""
 
     number: int
@@ -75,7 +78,8 @@ class _Part:
     times: array[float] = field(default_factory=lambda: array("d"))
     shares: array[float] = field(default_factory=lambda: array("d"))
     faults: bytearray = field(default_factory=bytearray)
-    withheld: dict[float, BoolGrid] = field(default_factory=dict)
+    withheld: dict[float, bytes] = field(default_factory=dict)
+    newest: float = float("-inf")
     first: Fraction | None = None
     follower: int = 0
     stop: Fraction | None = None
@@ -88,10 +92,22 @@ class _Part:
         self.times.append(frame.time.seconds)
         self.shares.append(frame.veiled_share)
         self.faults.append(frame.fault)
+        if self.number:
+            packed = np.packbits(frame.withheld).tobytes()
+            self.withheld[frame.time.seconds] = zlib.compress(packed, 1)
+        self.newest = frame.time.seconds
 
-    def awaited(self, seconds: float) -> bool:
-        """Whether it may still come to the frame at ``seconds``."""
-        return not self.ended and (not self.withheld or max(self.withheld) < seconds)
+    def withholds_all_of(self, frame: VeiledFrame) -> bool:
+        """Whether its frame of the same time withholds all that ``frame`` does."""
+        packed = self.withheld.get(frame.time.seconds)
+        if packed is None:
+            return False
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(packed), np.uint8))
+        before = frame.withheld
+        if not 0 <= bits.size - before.size < 8:
+            return False
+        own = bits[: before.size].reshape(before.shape).astype(bool)
+        return not large(before & ~own, MORE_CELLS).any()
 
 
 @dataclass(slots=True, eq=False)
@@ -142,14 +158,6 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         yield Path(name)
     finally:
         shutil.rmtree(name, ignore_errors=True)
-
-
-def may_take_over(before: BoolGrid, after: BoolGrid) -> bool:
-    """Whether ``after`` withholds all that ``before`` does, by the cells of one frame."""
-    if before.shape != after.shape:
-        return False
-    more = before & ~after
-    return not large(more, MORE_CELLS).any()
 
 
 class _Stretches(Scoped):
@@ -230,12 +238,14 @@ class _Stretches(Scoped):
         first, sound = chain[0], self._sound or _Sound()
         form = first.form
         tally, faults = Tally(), _Faults()
-        for part, start in zip(chain, (None, *(one.stop for one in chain)), strict=False):
-            from_seconds = float(start) if start is not None else float("-inf")
+        low = float("-inf")
+        for part in chain:
+            high = float(part.stop) if part.stop is not None else float("inf")
             for seconds, share, fault in zip(part.times, part.shares, part.faults, strict=True):
-                if seconds >= from_seconds:
+                if low <= seconds < high:
                     tally.count(seconds, share, fault=bool(fault))
                     faults.add(seconds, bool(fault))
+            low = high
         if faults.spans and sound.path is not None:
             sound = self._hear(tuple(faults.spans))
         starts = [first.first, *(part.stop for part in chain[:-1])]
@@ -302,31 +312,33 @@ class _Stretches(Scoped):
                 for veiled in clearing:
                     self._check()
                     if isinstance(veiled, VeiledFrame):
-                        if self._is_taken_over(part, clearing, veiled):
-                            break
                         # At every place where one could have been taken over, so that the
                         # file does not tell where one was.
                         sink.write(veiled, key=clearing.takes_over > 0)
-                        part.add(veiled)
+                        with self._turn:
+                            part.add(veiled)
+                            self._turn.notify_all()
+                        if self._is_taken_over(part, clearing, veiled):
+                            break
+                else:
+                    part.follower, part.stop = 0, None
                 sink.commit()
 
     def _is_taken_over(self, part: _Part, clearing: Clearing, frame: VeiledFrame) -> bool:
-        """Whether another stretch goes on from this frame."""
-        other, seconds = clearing.takes_over, frame.time.seconds
-        if other == part.number and other:
-            with self._turn:
-                part.withheld[seconds] = frame.withheld.copy()
-                self._turn.notify_all()
-        if not part.number < other < len(self._parts) or not clearing.undisputed:
-            return False
-        follower = self._parts[other]
+        """Whether another stretch goes on in its place, tried for long enough."""
+        if not part.follower:
+            other = clearing.takes_over
+            if not part.number < other < len(self._parts) or not clearing.undisputed:
+                return False
+            part.follower, part.stop = other, frame.time.pts * frame.time.time_base
+        follower, seconds = self._parts[part.follower], frame.time.seconds
         with self._turn:
-            self._turn.wait_for(lambda: self._stopped or not follower.awaited(seconds))
-        withheld = follower.withheld.get(seconds)
-        if withheld is None or not may_take_over(frame.withheld, withheld):
-            return False
-        part.follower, part.stop = other, frame.time.pts * frame.time.time_base
-        return True
+            self._turn.wait_for(
+                lambda: self._stopped or follower.ended or follower.newest >= seconds
+            )
+        if not follower.withholds_all_of(frame):
+            part.follower, part.stop = 0, None
+        return part.stop is not None and seconds - part.stop >= self._lengths.trial
 
     def _check(self) -> None:
         if self._stopped:

@@ -88,8 +88,8 @@ class Scene:
         self._unseen = np.zeros(shape, bool)
 
     def skip(self) -> None:
-        """Frames are missing before the next one. What differs from its plate there came in
-        meanwhile, and so may whatever shows where no plate is known."""
+        """Frames are missing before the next one. What shows neither its plate there nor what it
+        showed when its run began came in meanwhile."""
         self._skipped = True
 
     def advance(
@@ -118,14 +118,13 @@ class Scene:
         self.on_plate = self.has_plate & plate.matches
         if self._skipped:
             return self._resume(frame, still.matches, seconds)
-        # Without a plate from before the gap nothing is known to be noise.
-        self.excess[self._unseen & ~self.has_plate] = np.inf
         if self._is_shock(plate.excess):
             self._start_anew(frame)
         broken = ~still.matches
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         self._begin_runs(frame, broken, seconds, agent_near, others)
         self.run_frames[~broken] += 1
+        self._keep_arrived()
         return broken
 
     def _resume(self, frame: RawFrame, matches: BoolGrid, seconds: float) -> BoolGrid:
@@ -137,20 +136,27 @@ class Scene:
         if plated < LEAST_PLATED * self.has_plate.size or back < BACK_SHARE * plated:
             raise StretchError("the light or the camera is not as it was when the file began")
         assert self._reference is not None
+        broken = ~matches
         away = ~self.on_plate
-        broken: BoolGrid = away | ~matches
         _kernels.copy_cells(self._reference, frame, self.grid.cell, broken)
-        self.origin[away] = Origin.ARRIVED
-        self.evidence.forget(away)
-        self._unseen = ~self.has_plate
-        self.excess[self._unseen] = np.inf
+        # What the agent left may have been taken over, and nothing is known to have held still.
+        self.origin[away & (broken | (self.origin == Origin.UNCOVERED))] = Origin.ARRIVED
+        self.evidence.forget(broken & away)
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         self.run[broken] = self._frame_number
-        self.run_seconds[broken] = seconds
+        self.run_seconds[broken | away] = seconds
         self.run_frames[broken] = 0
         self.run_frames[~broken] += 1
+        self._unseen = ~self.has_plate
+        self._keep_arrived()
         self._skipped = False
         return broken
+
+    def _keep_arrived(self) -> None:
+        """Where no plate is known since a gap, one may have been known without it: what comes in
+        there is not forgiven for holding still either."""
+        kept = self._unseen & ~self.has_plate & (self.origin == Origin.ARRIVED)
+        self.excess[kept] = np.inf
 
     @property
     def still(self) -> BoolGrid:

@@ -28,11 +28,13 @@ _DECODING_TIMES_ONLY = frozenset({"avi"})
 class Lengths:
     """Seconds. opening: of the file, from which each stretch knows the room. warmup: looked at
     before a stretch and not given. seam: from one place where a stretch may take over to the
-    next. shortest: that a stretch may be planned."""
+    next. trial: for how long the stretch before goes on to see whether it rightly did. shortest:
+    that a stretch may be planned."""
 
     opening: float = 30.0
     warmup: float = 10.0
     seam: float = 4.0
+    trial: float = 5.0
     shortest: float = 90.0
 
 
@@ -230,6 +232,8 @@ def _between(
             if not packet.is_keyframe:
                 raise StretchError("no key frame where a stretch takes over")
             begun = True
+        if high is not None and packet.pts == high and packet.is_keyframe:
+            return
         if packet.pts < low or (high is not None and packet.pts >= high):
             raise StretchError("frames of two stretches lie across each other")
         yield packet
