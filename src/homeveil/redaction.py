@@ -91,7 +91,7 @@ def redact(
             return _in_stretches(order, target, isolate, stretches, progress)
         except StretchError as error:
             one_pass = str(error)
-            _log.warning("%s: cleared in one pass: %s", source, error)
+            _log.info("%s: cleared in one pass: %s", source, error)
     report = _in_one_pass(order, target, isolate, record, events, progress)
     return dataclasses.replace(report, one_pass=one_pass)
 

@@ -17,7 +17,9 @@ class Job:
 
     source, target, profile: paths or URLs; profile None shows nobody. policy: as a document.
     passphrase_file: on the worker; its environment if None. attempt: names what is staged.
-    known_content: a source with this hash needs nothing done; "" for none.
+    known_content: a source with this hash needs nothing done; "" for none. stretches: how many a
+    long recording is cleared in at once, each in a place of a worker; cores: numbers of those
+    that it has for that, of the pool alone.
     """
 
     source: str
@@ -28,6 +30,8 @@ class Job:
     isolate: str = "auto"
     attempt: int = 0
     known_content: str = ""
+    stretches: int = 1
+    cores: tuple[int, ...] = ()
 
     @property
     def staging(self) -> str:

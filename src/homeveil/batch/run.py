@@ -58,7 +58,8 @@ class _Input:
 
 class Run:
     """The work of one call on ``jobs``. tries: failed attempts until a file is set aside.
-    tell: called when a file has ended."""
+    stretches: how many places of workers a long file may take, where fewer files are left than
+    places. tell: called when a file has ended."""
 
     def __init__(
         self,
@@ -66,9 +67,11 @@ class Run:
         state: State,
         *,
         tries: int = 3,
+        stretches: int = 1,
         tell: Callable[[Told], None] = lambda told: None,
     ) -> None:
         self._state, self._tries, self._tell = state, tries, tell
+        self._stretches = stretches
         self._bases: dict[tuple[str, str | None], Basis] = {}
         self._running: dict[str, _Input] = {}
         self._held: list[Job] = []
@@ -87,7 +90,8 @@ class Run:
         self._held = [one.job for one in self.inputs if one.standing is Standing.HELD]
         while pending or self._running or self._held:
             while pending and engine.free > 0:
-                self._begin(pending.popleft(), engine)
+                spare = engine.free // len(pending)
+                self._begin(pending.popleft(), engine, max(1, min(self._stretches, spare)))
             if self._running or engine.free == 0:
                 for job, outcome in engine.wait(_WAIT_SECONDS):
                     pending.extend(self._end(job, outcome))
@@ -100,7 +104,7 @@ class Run:
                 self._state.renew()
                 self._renewed = time.monotonic()
 
-    def _begin(self, job: Job, engine: Engine) -> None:
+    def _begin(self, job: Job, engine: Engine, places_taken: int) -> None:
         one = self._look(job)
         if one.standing is Standing.HELD:
             self._held.append(job)
@@ -118,7 +122,11 @@ class Run:
         if start > 1:
             places.remove_staged(dataclasses.replace(job, attempt=start - 1).staging)
         known = one.basis.content if one.standing is Standing.CHANGED else ""
-        engine.submit(dataclasses.replace(job, attempt=start, known_content=known))
+        engine.submit(
+            dataclasses.replace(
+                job, attempt=start, known_content=known, stretches=places_taken
+            )
+        )
         self._running[job.target] = one
 
     def _end(self, job: Job, outcome: Outcome) -> list[Job]:

@@ -80,6 +80,7 @@ def _clear(job: Job) -> Outcome:
             profile=profile,
             policy=job.opened_policy(),
             isolate=Isolate(job.isolate),
+            stretches=job.stretches,
         )
         if places.stamp(str(source)) != before:
             raise InputError(f"{job.source}: changed while it was read; try again when it is whole")

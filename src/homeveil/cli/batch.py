@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import hashlib
 import json
-import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -55,6 +54,8 @@ def add(commands: Any) -> None:
                         help="as for redact")  # fmt: skip
     parser.add_argument("--engine", choices=["pool", "ray"], default="pool")
     parser.add_argument("--workers", type=int, metavar="N", help="else by cores and memory")
+    options.add_stretches(parser, "when fewer files than workers are left, clear a long one in up "
+                          "to N stretches at once, or as many as there are workers", auto=True)
     parser.add_argument("--ray-address", metavar="A", help="of a cluster, such as auto; else a "
                         "local one is started")  # fmt: skip
     parser.add_argument("--state", type=Path, metavar="F", help="what is remembered (SQLite); "
@@ -80,9 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     _check(arguments)
     jobs = _jobs(arguments)
-    with State(_state_path(arguments)) as state, _stopped_by_terminate():
+    with State(_state_path(arguments)) as state, options.stopped_by_terminate():
         progress = _Teller(arguments)
-        work = Run(jobs, state, tries=arguments.tries, tell=progress.tell)
+        work = Run(
+            jobs, state, tries=arguments.tries, stretches=arguments.stretches, tell=progress.tell
+        )
         if arguments.again:
             work.try_again()
         if arguments.dry_run:
@@ -102,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    for name in ("workers", "tries"):
+    for name in ("workers", "tries", "stretches"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} is {value}; give at least 1")
@@ -158,21 +161,7 @@ def _engine(arguments: argparse.Namespace, files: int) -> Engine:
         return Cluster(arguments.ray_address, arguments.workers)
     from homeveil.batch.pool import Pool, default_workers
 
-    return Pool(min(arguments.workers or default_workers(), files))
-
-
-@contextlib.contextmanager
-def _stopped_by_terminate() -> Iterator[None]:
-    """Turns SIGTERM into what Ctrl-C does: workers are ended, leases given back."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return Pool(min(arguments.workers or default_workers(), files * arguments.stretches))
 
 
 class _Teller:
