@@ -3,11 +3,12 @@
     python -m benchmarks.stretches --clips DIR --enroll DIR --scorer privacy_score.py \
         --out DIR [--json benchmarks/results/stretches.json]
 
-The clips have one key frame each; they are encoded again, hardly lossy, with one a half second. They
-are short, so the opening, the seconds before a stretch and the trial are too: a quarter, an eighth
-and an eighth of the clip. The second stretch is planned from the middle on. ``laxer``: cells that one pass
-withholds and the stretches show, as a share of all cells, over the frames of the second stretch
-and over the first second of them; ``stricter``: the other way round.
+The clips have one key frame each; they are encoded again, hardly lossy, with one every half second.
+They are short, so the opening, the seconds before a stretch and the trial are too: a quarter, an
+eighth and an eighth of the clip. The second stretch is planned from the middle on. ``forced``: it
+takes over there whatever is in dispute and whatever it shows: what a gap alone gives away.
+``laxer``: cells that one pass withholds and the stretches show, as a share of all cells, over the
+frames of the second stretch and over the first second of them; ``stricter``: the other way round.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> int:
     arguments = parser.parse_args()
     environment = {**os.environ, "HOMEVEIL_PASSPHRASE": PASSPHRASE}
     policy = Policy(style=Style(arguments.style), sound=Sound.WITHHELD)
-    ways = {name: arguments.out / name for name in ("one_pass", "stretches")}
+    ways = {name: arguments.out / name for name in ("one_pass", "stretches", "forced")}
     for folder in ways.values():
         folder.mkdir(parents=True, exist_ok=True)
     clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
@@ -57,8 +58,10 @@ def main() -> int:
         lengths = Lengths(seconds / 4, seconds / 8, 0.2, seconds / 8, seconds / 4)
         order = Order(source, profile, policy)
         one = one_pass(order, ways["one_pass"] / f"{clip.name}.mp4")
-        seams.append({"clip": clip.name, **compared(order, ways["stretches"] / f"{clip.name}.mp4", lengths, one)})
-        print(seams[-1], file=sys.stderr)
+        for way in ("stretches", "forced"):
+            told = compared(order, ways[way] / f"{clip.name}.mp4", lengths, one, way == "forced")
+            seams.append({"clip": clip.name, "way": way, **told})
+            print(seams[-1], file=sys.stderr)
     record = {
         **machine.record(*privacy.PACKAGES),
         "style": arguments.style,
@@ -102,7 +105,9 @@ def one_pass(order: Order, target: Path) -> Grids:
     return grids
 
 
-def compared(order: Order, target: Path, lengths: Lengths, one: Grids) -> dict[str, object]:
+def compared(
+    order: Order, target: Path, lengths: Lengths, one: Grids, forced: bool
+) -> dict[str, object]:
     """Clear in stretches; how the frames after the seam differ from those of one pass."""
     taken: dict[int, Grids] = {0: {}, 1: {}}
     seam: list[float] = []
@@ -110,6 +115,10 @@ def compared(order: Order, target: Path, lengths: Lengths, one: Grids) -> dict[s
     class Watched(stretching._Stretches):
         def _is_taken_over(self, part, clearing, frame):  # type: ignore[no-untyped-def]
             taken[part.number][frame.time.seconds] = frame.withheld.copy()
+            if forced and clearing.takes_over > part.number:
+                part.follower = clearing.takes_over
+                part.stop = frame.time.pts * frame.time.time_base
+                return True
             return super()._is_taken_over(part, clearing, frame)
 
         def join(self, chain):  # type: ignore[no-untyped-def]

@@ -6,7 +6,8 @@
     │   └── FrameError            a frame's shape, format or time does not fit
     ├── MediaError                a file cannot be read, decoded or written
     │   ├── InputError
-    │   └── OutputError
+    │   ├── OutputError
+    │   └── TransferError         another machine does not answer any more
     ├── ModelError                a model is missing, corrupt, or not the one asked for
     ├── ProfileError              a profile cannot be opened, made or trusted
     │   ├── PassphraseError       wrong passphrase, or the file was changed
@@ -56,6 +57,10 @@ class InputError(MediaError):
 
 class OutputError(MediaError):
     """The output cannot be written; nothing stands under its final name."""
+
+
+class TransferError(MediaError):
+    """Another machine, from or to which a file was to come, does not answer any more."""
 
 
 class ModelError(HomeveilError):

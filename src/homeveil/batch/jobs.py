@@ -19,7 +19,7 @@ class Job:
     passphrase_file: on the worker; its environment if None. attempt: names what is staged.
     known_content: a source with this hash needs nothing done; "" for none. stretches: how many a
     long recording is cleared in at once, each in a place of a worker; cores: numbers of those
-    that it has for that, of the pool alone.
+    that it has for that, of the pool alone. wait_seconds: for a byte from another machine.
     """
 
     source: str
@@ -32,6 +32,7 @@ class Job:
     known_content: str = ""
     stretches: int = 1
     cores: tuple[int, ...] = ()
+    wait_seconds: float = 60.0
 
     @property
     def staging(self) -> str:
@@ -69,13 +70,15 @@ class Outcome:
     """What came of a job.
 
     reason: why it failed, "" if it did not. blames_file: whether the file may be at fault,
-    rather than a disk, a passphrase or a model that other files would miss as well. lost: the
+    rather than a disk, a passphrase or a model that other files would miss as well. transient:
+    another machine did not answer; it is tried again, but not counted. lost: the
     worker died. unchanged: the source is the one already done. content: its hash. report:
     homeveil's own, as a document. peak_bytes: most memory of the worker and its child so far.
     """
 
     reason: str = ""
     blames_file: bool = True
+    transient: bool = False
     lost: bool = False
     unchanged: bool = False
     content: str = ""

@@ -62,6 +62,8 @@ def add(commands: Any) -> None:
                         f"else {_STATE_NAME} in DST")  # fmt: skip
     parser.add_argument("--tries", type=int, default=3, metavar="N",
                         help="failures until a file is set aside (3)")  # fmt: skip
+    parser.add_argument("--transfer-timeout", type=float, default=60.0, metavar="S", help="seconds "
+                        "without a byte until another machine is given up for now (60)")
     parser.add_argument("--again", action="store_true", help="try files that were set aside")
     parser.add_argument("--report", type=Path, metavar="F", help="write the summary as JSON")
     parser.add_argument("--html", type=Path, metavar="F", help="write the summary as HTML")
@@ -75,11 +77,13 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Redact an archive."""
+    from homeveil.batch import places
     from homeveil.batch.run import LEFT, Run, Standing
     from homeveil.batch.state import State
     from homeveil.batch.summary import summarize
 
     _check(arguments)
+    places.wait_at_most(arguments.transfer_timeout)
     jobs = _jobs(arguments)
     with State(_state_path(arguments)) as state, options.stopped_by_terminate():
         progress = _Teller(arguments)
@@ -109,6 +113,8 @@ def _check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} is {value}; give at least 1")
+    if not arguments.transfer_timeout > 0:
+        raise UsageError(f"--transfer-timeout is {arguments.transfer_timeout}; give more than 0")
     if arguments.ray_address and arguments.engine != "ray":
         raise UsageError("--ray-address needs --engine ray")
 
@@ -125,6 +131,7 @@ def _jobs(arguments: argparse.Namespace) -> list[Job]:
         policy=options.policy_from(arguments),
         passphrase_file=arguments.passphrase_file,
         isolate=arguments.isolate,
+        wait_seconds=arguments.transfer_timeout,
     )
     jobs = jobs_from(arguments.sources, defaults)
     if any(job.profile for job in jobs) and arguments.engine == "pool":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -189,28 +190,50 @@ def join(pieces: Sequence[Piece], sound: Path | None, target: Path, frames: int)
 def _pictures(
     pieces: Sequence[Piece], sources: Sequence[_av.InputContainer]
 ) -> Iterator[_av.Packet[Any]]:
-    """Packets of all pieces, one piece after another; the last one lasts as long as it is shown."""
+    """Packets of all pieces, one piece after another, with decoding times that increase across
+    seams; the last packet lasts until the last frame has been shown."""
     first = sources[0].streams.video[0]
+    delay = max(_delay(piece.path) for piece in pieces)
+    times: list[int] = []
+    begin = begin_shown = count = 0
     held: _av.Packet[Any] | None = None
-    lead: int | None = None
     for piece, source in zip(pieces, sources, strict=True):
         stream = source.streams.video[0]
         if not _alike(first, stream):
             raise StretchError("stretches differ in form")
-        own_lead: int | None = None
+        own_begin: tuple[int, int] | None = None
         for packet in _between(piece, source, stream):
             decoded, shown = packet.dts or 0, packet.pts or 0
-            own_lead = shown - decoded if own_lead is None else own_lead
-            lead = own_lead if lead is None else lead
+            own_begin = (decoded, shown) if own_begin is None else own_begin
+            end = own_begin[1] + decoded - own_begin[0] + (packet.duration or 0)
+            # As encoders do it: the times at which frames are shown, moved by their delay.
+            heapq.heappush(times, shown)
+            packet.dts = heapq.heappop(times) if count >= delay else shown - delay
+            if not count:
+                begin, begin_shown = packet.dts, shown
+            elif count < delay:
+                packet.dts = begin + count
+            count += 1
             if held is not None:
-                if decoded <= (held.dts or 0):
-                    raise StretchError("decoding times overlap")
+                if packet.dts <= (held.dts or 0):
+                    raise StretchError("frames of two stretches lie across each other")
                 yield held
             held = packet
     if held is not None:
-        if lead is not None and own_lead is not None and held.duration:
-            held.duration = max(1, held.duration + own_lead - lead)
+        held.duration = max(1, end - begin_shown - ((held.dts or 0) - begin))
         yield held
+
+
+def _delay(path: Path) -> int:
+    """By how many frames a file is decoded ahead of what it shows."""
+    with _av.open_input(path) as container:
+        first: int | None = None
+        for number, packet in enumerate(container.demux(video=0)):
+            if first is None:
+                first = packet.pts
+            if packet.dts is None or first is None or packet.dts >= first:
+                return number
+    return 0
 
 
 def _between(
