@@ -85,8 +85,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Relay, str]]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret-of-tests")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem(skip_instance_cache=True).mkdir("archive")
-    yield relay, "s3://archive"
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(f"archive{relay.port}")
+    yield relay, f"s3://archive{relay.port}"
     relay.close()
     server.stop()
     s3fs.S3FileSystem.clear_instance_cache()

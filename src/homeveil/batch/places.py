@@ -296,6 +296,7 @@ def _call(
             except BaseException as error:
                 work.set_exception(error)
 
+        work.set_running_or_notify_cancel()
         # It must not keep the process from ending.
         threading.Thread(target=run, daemon=True).start()
     seen, since = moved(), time.monotonic()
