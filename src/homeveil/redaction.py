@@ -189,8 +189,7 @@ def _in_stretches(
 
     cleared = clear_in_stretches(order, target, isolate, count, told=told)
     report = _report(order.policy, cleared)
-    none = "" if cleared.stretches > 1 else "no stretch could take over from the one before"
-    return dataclasses.replace(report, stretches=cleared.stretches, one_pass=none)
+    return dataclasses.replace(report, stretches=cleared.stretches, one_pass=cleared.one_pass)
 
 
 def is_sound_file(path: Path) -> bool:

@@ -52,8 +52,11 @@ Told = Callable[[int, int | None, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """What was done, as a :class:`homeveil.clearing.Clearing` tells it. stretches: how many were
-    planned, or 1 where none but the first was fit."""
+    """What was done, as a :class:`homeveil.clearing.Clearing` tells it.
+
+    stretches: how many were planned, whichever of them took over, which hangs on who was about; 1
+    where none but the first was fit, for the reason in ``one_pass``.
+    """
 
     tally: Tally
     sound_tally: SoundTally | None
@@ -61,13 +64,14 @@ class Cleared:
     models: dict[str, str]
     isolation: str
     stretches: int
+    one_pass: str = ""
 
 
 @dataclass(slots=True, eq=False)
 class _Part:
     """A stretch in the making. times, shares, faults: of its frames. withheld: their grids, packed,
     by their seconds; of a stretch that follows another. follower: the stretch that took over at
-    ``stop``. ended: nothing more comes."""
+    ``stop``. ended: nothing more comes. unfit: why it gave nothing."""
 
     number: int
     path: Path
@@ -84,6 +88,7 @@ class _Part:
     follower: int = 0
     stop: Fraction | None = None
     ended: bool = False
+    unfit: str = ""
     error: BaseException | None = None
 
     def add(self, frame: VeiledFrame) -> None:
@@ -254,14 +259,17 @@ class _Stretches(Scoped):
             for part, start in zip(chain, starts, strict=True)
         ]
         join(pieces, sound.path, self._target, (form.frames_expected if form else 0) or 0)
-        _log.info("%s: joined", self._target)
+        unfit = [part.unfit for part in self._parts[1:]]
+        if all(unfit):
+            _log.info("%s: cleared in one pass: %s", self._order.source, unfit[0])
         return Cleared(
             tally,
             sound.tally,
             sound.damaged_packets,
             {**first.models, **sound.models},
             first.isolation,
-            len(self._parts) if len(chain) > 1 else 1,
+            1 if all(unfit) else len(self._parts),
+            unfit[0] if all(unfit) else "",
         )
 
     def close(self) -> None:
@@ -285,6 +293,7 @@ class _Stretches(Scoped):
             self._encode(part)
         except StretchError as error:
             # The one before goes on in its place.
+            part.unfit = str(error)
             if not part.number:
                 part.error = error
         except OutputError as error:

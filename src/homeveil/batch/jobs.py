@@ -52,7 +52,8 @@ class Job:
     @classmethod
     def from_json(cls, text: str) -> Job:
         """What :meth:`to_json` gave."""
-        return cls(**json.loads(text))
+        told = json.loads(text)
+        return cls(**{**told, "cores": tuple(told["cores"])})
 
 
 @dataclass(frozen=True, slots=True)
