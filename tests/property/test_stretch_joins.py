@@ -85,7 +85,7 @@ def times(path: Path) -> list[Fraction]:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-@settings(max_examples=8, deadline=None, phases=(Phase.generate,))
+@settings(max_examples=15, deadline=None, phases=(Phase.generate,))
 @given(gaps=steps, data=st.data())
 def test_joined_stretches_hold_every_frame_once(
     suffix: str, gaps: list[int], data: st.DataObject

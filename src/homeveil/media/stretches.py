@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from homeveil.errors import InputError, OutputError, StretchError
 from homeveil.media import _av
@@ -170,7 +171,7 @@ def join(pieces: Sequence[Piece], sound: Path | None, target: Path, frames: int)
             written.time_base = base
             heard = out.add_stream_from_template(beside.streams.audio[0]) if beside else None
             count = 0
-            picture = _pictures(pieces, sources)
+            picture = _pictures(pieces, sources, muxer in ("mp4", "mov"))
             for packet in _in_order(picture, _sounds(beside)):
                 is_sound = packet.stream.type == "audio"
                 count += not is_sound
@@ -188,52 +189,55 @@ def join(pieces: Sequence[Piece], sound: Path | None, target: Path, frames: int)
 
 
 def _pictures(
-    pieces: Sequence[Piece], sources: Sequence[_av.InputContainer]
+    pieces: Sequence[Piece], sources: Sequence[_av.InputContainer], stored: bool
 ) -> Iterator[_av.Packet[Any]]:
     """Packets of all pieces, one piece after another, with decoding times that increase across
-    seams; the last packet lasts until the last frame has been shown."""
+    seams. stored: the container stores how long packets last in decoding order; the last one then
+    lasts until the last frame has been shown."""
     first = sources[0].streams.video[0]
-    delay = max(_delay(piece.path) for piece in pieces)
-    times: list[int] = []
-    begin = begin_shown = count = 0
-    held: _av.Packet[Any] | None = None
+    shown = array("q")
+    for piece in pieces:
+        with _av.open_input(piece.path) as source:
+            stream = source.streams.video[0]
+            if not _alike(first, stream):
+                raise StretchError("stretches differ in form")
+            shown.extend(packet.pts or 0 for packet in _between(piece, source, stream))
+    if len(set(shown)) != len(shown):
+        raise StretchError("a frame came out twice")
+    times = _decoding_times(shown)
+    number = 0
     for piece, source in zip(pieces, sources, strict=True):
-        stream = source.streams.video[0]
-        if not _alike(first, stream):
-            raise StretchError("stretches differ in form")
-        own_begin: tuple[int, int] | None = None
-        for packet in _between(piece, source, stream):
-            decoded, shown = packet.dts or 0, packet.pts or 0
-            own_begin = (decoded, shown) if own_begin is None else own_begin
-            end = own_begin[1] + decoded - own_begin[0] + (packet.duration or 0)
-            # As encoders do it: the times at which frames are shown, moved by their delay.
-            heapq.heappush(times, shown)
-            packet.dts = heapq.heappop(times) if count >= delay else shown - delay
-            if not count:
-                begin, begin_shown = packet.dts, shown
-            elif count < delay:
-                packet.dts = begin + count
-            count += 1
-            if held is not None:
-                if packet.dts <= (held.dts or 0):
-                    raise StretchError("frames of two stretches lie across each other")
-                yield held
-            held = packet
-    if held is not None:
-        held.duration = max(1, end - begin_shown - ((held.dts or 0) - begin))
-        yield held
+        for packet in _between(piece, source, source.streams.video[0]):
+            packet.dts = times[number]
+            number += 1
+            if stored and number == len(times):
+                end = _end(piece.path)
+                packet.duration = max(1, end - shown[0] - (times[-1] - times[0]))
+            yield packet
 
 
-def _delay(path: Path) -> int:
-    """By how many frames a file is decoded ahead of what it shows."""
-    with _av.open_input(path) as container:
-        first: int | None = None
-        for number, packet in enumerate(container.demux(video=0)):
-            if first is None:
-                first = packet.pts
-            if packet.dts is None or first is None or packet.dts >= first:
-                return number
-    return 0
+def _decoding_times(shown: Sequence[int]) -> list[int]:
+    """As encoders make them: the times at which frames are shown, moved by as many frames as
+    these are decoded ahead. shown: in the order of decoding."""
+    order = np.argsort(shown, kind="stable")
+    ranks = np.empty(len(shown), np.int64)
+    ranks[order] = np.arange(len(shown))
+    delay = int((np.arange(len(shown)) - ranks).max(initial=0))
+    ahead = [shown[0] - delay + number for number in range(delay)]
+    return ahead + [int(shown[index]) for index in order[: len(shown) - delay]]
+
+
+def _end(path: Path) -> int:
+    """Until when the last frame of a part is shown, in ticks."""
+    begin: tuple[int, int] | None = None
+    end = 0
+    with _av.open_input(path) as source:
+        for packet in source.demux(video=0):
+            if packet.size:
+                decoded, shown = packet.dts or 0, packet.pts or 0
+                begin = begin or (decoded, shown)
+                end = begin[1] + decoded - begin[0] + (packet.duration or 0)
+    return end
 
 
 def _between(
@@ -247,7 +251,7 @@ def _between(
     for packet in source.demux(stream):
         if not packet.size:
             continue
-        if packet.pts is None or packet.dts is None:
+        if packet.pts is None:
             raise StretchError("stretches were written without times")
         if not begun:
             if packet.pts != low:
