@@ -115,7 +115,8 @@ def test_joined_stretches_hold_every_frame_once(
         join(pieces, None, joined, len(ticks))
         assert times(joined) == times(whole)
         with av.open(str(joined)) as one, av.open(str(whole)) as other:
-            assert one.duration == pytest.approx(other.duration, abs=1000)
+            # mp4 takes steps of decoding for what the last frames last: no nearer than a step.
+            assert one.duration == pytest.approx(other.duration, abs=1000 * max(gaps) + 1000)
         for wrong in (pieces[1:], [*pieces, pieces[-1]]):
             with pytest.raises(StretchError):
                 join(wrong, None, folder / f"no{suffix}", len(ticks))

@@ -210,7 +210,9 @@ def _pictures(
         for packet in _between(piece, source, source.streams.video[0]):
             packet.dts = times[number]
             number += 1
-            if stored and number == len(times):
+            if stored and number < len(times):
+                packet.duration = times[number] - times[number - 1]
+            elif stored:
                 end = _end(piece.path)
                 packet.duration = max(1, end - shown[0] - (times[-1] - times[0]))
             yield packet
