@@ -6,13 +6,15 @@
     │   └── FrameError            a frame's shape, format or time does not fit
     ├── MediaError                a file cannot be read, decoded or written
     │   ├── InputError
-    │   └── OutputError
+    │   ├── OutputError
+    │   └── TransferError         another machine does not answer any more
     ├── ModelError                a model is missing, corrupt, or not the one asked for
     ├── ProfileError              a profile cannot be opened, made or trusted
     │   ├── PassphraseError       wrong passphrase, or the file was changed
     │   └── EnrollmentError       the material is not good enough to enroll from
     ├── PerceptionError           a look failed or took too long; what it was for is veiled
     ├── LedgerError               a ledger cannot be begun, written or read
+    ├── StretchError              a file cannot be cleared in stretches; not seen by callers
     ├── IsolationError            the isolated process cannot be had, died, or did what it may not
     └── EventError                desk events cannot be told as asked, or some were lost
 
@@ -57,6 +59,10 @@ class OutputError(MediaError):
     """The output cannot be written; nothing stands under its final name."""
 
 
+class TransferError(MediaError):
+    """Another machine, from or to which a file was to come, does not answer any more."""
+
+
 class ModelError(HomeveilError):
     """A model is missing, corrupt, or another than the one asked for."""
 
@@ -94,6 +100,11 @@ class IsolationError(HomeveilError):
     may not; nothing stands under the output's name."""
 
     exit_code = 8
+
+
+class StretchError(HomeveilError):
+    """A file, or one stretch of it, cannot be cleared by itself. Who asked for stretches gets the
+    same file cleared in one pass instead, and never sees this."""
 
 
 class EventError(HomeveilError):

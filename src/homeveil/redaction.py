@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -10,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeveil.clearing import Clearing, Order, Veiled
-from homeveil.errors import InputError, UsageError
+from homeveil.errors import InputError, StretchError, UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.isolation import Isolate
-from homeveil.policy import Policy, Sound
+from homeveil.policy import Policy, Sound, Style
 from homeveil.profile.store import LockedProfile
 from homeveil.profile.template import Profile
 from homeveil.report import Report
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from homeveil.emit.files import FileSink
     from homeveil.ledger.writer import Ledger
     from homeveil.media.writer import SoundWriter
+    from homeveil.stretching import Cleared
+
+_log = logging.getLogger("homeveil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ def redact(
     ledger: str | Path | None = None,
     events: DeskEvents | None = None,
     progress: Callable[[Progress], None] | None = None,
+    stretches: int = 1,
 ) -> Report:
     """Redact a recorded file.
 
@@ -58,7 +64,10 @@ def redact(
     can open, send and start nothing. ledger: where to write the signed record of what left; it
     must not exist. events: tell what lies on the desk, of the frames as they are written; they
     stay open, and what was told is not taken back should the run fail. progress: called after
-    every frame written, or every second of sound where there is no picture.
+    every frame written, or every second of sound where there is no picture. stretches: a
+    long picture is cleared in up to so many stretches at once, each in a process of its own.
+    What cannot be (a short or damaged file, AVI, the style ``soft``, with a ledger or events) is
+    cleared in one pass, and the report says why.
 
     Everything beside picture and sound is left out. ``dst`` appears whole or not at all.
     Raises InputError, OutputError, ModelError, ProfileError, PolicyError, IsolationError,
@@ -71,23 +80,51 @@ def redact(
         raise UsageError(
             f"profile is {type(profile).__name__}; give a Profile, a LockedProfile or None"
         )
+    if stretches < 1:
+        raise UsageError(f"{stretches} stretches; give at least 1")
+    order = Order(source, profile, policy, is_sound_file(target), sound_track)
+    _check(order, target, record, events)
+    one_pass = ""
+    if stretches > 1:
+        try:
+            _check_stretches(order, target, record, events)
+            return _in_stretches(order, target, isolate, stretches, progress)
+        except StretchError as error:
+            one_pass = str(error)
+            _log.info("%s: cleared in one pass: %s", source, error)
+    report = _in_one_pass(order, target, isolate, record, events, progress)
+    return dataclasses.replace(report, one_pass=one_pass)
+
+
+def _check(order: Order, target: Path, record: Path | None, events: DeskEvents | None) -> None:
+    """Raise for what cannot end well."""
     # The codec library is loaded late: `import homeveil` must stay light.
     from homeveil.emit.files import check_output
-    from homeveil.isolation.box import open_clearing
     from homeveil.ledger.writer import check_ledger
     from homeveil.media.reader import check_file
 
-    check_file(source)
-    sound_alone = is_sound_file(target)
-    if sound_alone and policy.sound is Sound.WITHHELD:
+    check_file(order.source)
+    if order.sound_alone and order.policy.sound is Sound.WITHHELD:
         raise UsageError(f"{target}: the policy withholds all sound, so nothing would be in it")
-    if sound_alone and events is not None:
+    if order.sound_alone and events is not None:
         raise UsageError(f"{target}: has no picture, so there is no desk to tell events of")
-    if not sound_alone:
-        check_output(target, source, policy)
+    if not order.sound_alone:
+        check_output(target, order.source, order.policy)
     if record is not None:
         check_ledger(record)
-    order = Order(source, profile, policy, sound_alone, sound_track)
+
+
+def _in_one_pass(
+    order: Order,
+    target: Path,
+    isolate: Isolate,
+    record: Path | None,
+    events: DeskEvents | None,
+    progress: Callable[[Progress], None] | None,
+) -> Report:
+    from homeveil.isolation.box import open_clearing
+
+    source, policy = order.source, order.policy
     with (
         open_clearing(order, isolate) as clearing,
         _recorded(record, policy, clearing) as note,
@@ -107,7 +144,7 @@ def redact(
         if events is not None:
             events.finish()
         report = _report(policy, clearing)
-        if sound_alone and not (report.sound and report.sound.seconds):
+        if order.sound_alone and not (report.sound and report.sound.seconds):
             raise InputError(f"{source}: no sound could be decoded; check that it is whole")
         output.commit()
         if note is not None:
@@ -117,6 +154,42 @@ def redact(
                 damaged_packets=clearing.damaged_packets,
             )
     return report
+
+
+def _check_stretches(
+    order: Order, target: Path, record: Path | None, events: DeskEvents | None
+) -> None:
+    """Raise StretchError for what can only be had in one pass."""
+    from homeveil.media.stretches import CUT_SUFFIXES
+
+    if order.sound_alone or not order.source.is_file():
+        raise StretchError("there is no picture in a plain file to be cut")
+    if target.suffix.lower() not in CUT_SUFFIXES:
+        raise StretchError(f"{target.suffix} keeps no times of frames")
+    if record is not None:
+        raise StretchError("a ledger records frames in their order")
+    if events is not None:
+        raise StretchError("desk events are told in their order")
+    if order.policy.style is Style.SOFT:
+        raise StretchError("soft blocks are held in time")
+
+
+def _in_stretches(
+    order: Order,
+    target: Path,
+    isolate: Isolate,
+    count: int,
+    progress: Callable[[Progress], None] | None,
+) -> Report:
+    from homeveil.stretching import clear_in_stretches
+
+    def told(frames: int, expected: int | None, seconds: float) -> None:
+        if progress is not None:
+            progress(Progress(frames, expected, seconds))
+
+    cleared = clear_in_stretches(order, target, isolate, count, told=told)
+    report = _report(order.policy, cleared)
+    return dataclasses.replace(report, stretches=cleared.stretches, one_pass=cleared.one_pass)
 
 
 def is_sound_file(path: Path) -> bool:
@@ -189,7 +262,7 @@ def _progress(clearing: Clearing, told: Progress) -> Progress:
     return Progress(0, None, sound.seconds, form.seconds_expected)
 
 
-def _report(policy: Policy, clearing: Clearing) -> Report:
+def _report(policy: Policy, clearing: Clearing | Cleared) -> Report:
     tally, sound = clearing.tally, clearing.sound_tally
     return Report(
         frames=tally.frames,

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil.clear.clearance import Clearance, Decision, withheld
-from homeveil.errors import FrameError, HomeveilError, PerceptionError
+from homeveil.errors import FrameError, HomeveilError, PerceptionError, StretchError
 from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.grid import Grid
 from homeveil.perceive.perceiver import Perceiver, WatchedPerceiver
@@ -75,12 +75,32 @@ class Redactor(Scoped):
         self._stream: _Stream | None = None
         self._last_seconds: float | None = None
 
+    @property
+    def undisputed(self) -> bool:
+        """Of the frame given last: nothing that is remembered was needed to tell the agent from
+        others, for a while. It says where a recording may be cut, and is nobody's business."""
+        return self._stream is not None and self._stream.undisputed
+
+    def skip(self) -> tuple[VeiledFrame, ...]:
+        """Go on somewhere later in the same recording; give all frames that still wait.
+
+        What was seen of the room before still counts; what differs from it after the gap came in
+        meanwhile. The agent must prove itself anew. Raises StretchError, here or from
+        ``process``, when the room before and after the gap is not the same one: nothing may
+        be cleared then.
+        """
+        if self._stream is None:
+            raise StretchError("nothing was seen before the gap")
+        left = tuple(self._stream.leave_all(self.tally))
+        self._stream.clearance.skip()
+        return left
+
     def process(self, frame: RawFrame) -> Iterator[VeiledFrame]:
         """Take one frame; give the frames whose wait is over.
 
         Raises FrameError when ``frame`` is no RawFrame or its time does not increase; the
         stream then goes on with the next good frame. After a change of size everything
-        starts denied.
+        starts denied. Raises StretchError after ``skip`` alone.
         """
         if self._closed:
             raise FrameError("this Redactor is closed; make a new one")
@@ -95,6 +115,8 @@ class Redactor(Scoped):
         stream = self._stream
         if stream is None or not stream.fits(frame):
             if stream is not None:
+                if stream.clearance.skipped:
+                    raise StretchError("the picture changes its size")
                 yield from stream.leave_all(self.tally)
             stream = self._stream = _Stream(frame, self)
         stream.take(frame.copy(), self._perceiver)
@@ -123,6 +145,7 @@ class _Stream:
         self._veil = Veil(self._grid, redactor.policy)
         self._watch = redactor.watch
         self._waiting: deque[tuple[RawFrame, Decision | None]] = deque()
+        self.undisputed = False
         frame_bytes = sum(plane.nbytes for plane in frame.planes)
         self._most = max(1, MAX_WAITING_BYTES // frame_bytes)
 
@@ -140,6 +163,8 @@ class _Stream:
             request = self.clearance.request(seconds)
             observation = perceiver.look(frame, self._grid, request)
             return self.clearance.finish(frame, seconds, observation)
+        except StretchError:
+            raise
         except Exception as error:
             # Law 2: whatever went wrong, the frame is veiled whole and the stream goes on.
             expected = isinstance(error, (PerceptionError, HomeveilError))
@@ -166,6 +191,7 @@ class _Stream:
 
     def _veil_next(self, tally: Tally) -> VeiledFrame:
         frame, decision = self._waiting.popleft()
+        self.undisputed = decision is not None and decision.undisputed
         try:
             if decision is None:
                 raise HomeveilError("nothing is known about this frame")

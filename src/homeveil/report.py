@@ -48,7 +48,8 @@ class SoundReport:
 @dataclass(frozen=True, slots=True)
 class Report:
     """Result of one redaction. ``sound`` is None when none was written. ``isolation``: what
-    kept raw content in a process of its own, or ``off``."""
+    kept raw content in a process of its own, or ``off``. ``stretches``: how many the file was
+    cleared in, and if 1, ``one_pass``: why, where more had been asked for."""
 
     frames: int
     seconds: float
@@ -61,6 +62,8 @@ class Report:
     models: dict[str, str] = field(default_factory=dict)
     version: str = ""
     isolation: str = "off"
+    stretches: int = 1
+    one_pass: str = ""
 
     def to_json(self) -> str:
         """The report as a JSON object."""
@@ -122,15 +125,18 @@ class Tally:
 
     def add(self, frame: VeiledFrame) -> None:
         """Take in one frame that left."""
-        seconds = frame.time.seconds
+        self.count(frame.time.seconds, frame.veiled_share, fault=frame.fault)
+
+    def count(self, seconds: float, veiled_share: float, *, fault: bool) -> None:
+        """Take in one frame that left, by its time and the share of it that was withheld."""
         self.frames += 1
         if self.first_seconds is None:
             self.first_seconds = seconds
         previous, self.last_seconds = self.last_seconds, seconds
-        self._share += frame.veiled_share
-        if frame.fault:
+        self._share += veiled_share
+        if fault:
             self._extend("fault", previous if self.frames > 1 else seconds, seconds)
-        elif frame.veiled_share >= WHOLE_SHARE:
+        elif veiled_share >= WHOLE_SHARE:
             self._extend("uncleared", previous if self.frames > 1 else seconds, seconds)
 
     def _extend(self, reason: str, previous: float, seconds: float) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -75,6 +76,17 @@ def profile(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("profile") / "agent.veil"
     assert run("enroll", path, "--images", ENROLL).returncode == 0
     return path
+
+
+def test_a_file_alone_may_take_all_places(run: Run, recordings: Path, tmp_path: Path) -> None:
+    """Two workers, one file: both are its, and as it is too short for that it is done all the
+    same, in one pass."""
+    out = tmp_path / "out"
+    words = ("--nobody", "--workers", 2, "--stretches", "auto")
+    assert run("batch", recordings / "cut00.mp4", "--out", out, *words).returncode == 0
+    with sqlite3.connect(out / STATE) as base:
+        ((report,),) = base.execute("SELECT report FROM files").fetchall()
+    assert json.loads(report)["one_pass"] == "it is too short"
 
 
 def test_an_archive_is_cleared_once_and_as_redact_does(

@@ -15,6 +15,7 @@ from homeveil.errors import HomeveilError, IsolationError
 from homeveil.isolation import messages
 from homeveil.isolation.messages import (
     SIZE,
+    Ahead,
     Done,
     Failed,
     Judged,
@@ -38,6 +39,9 @@ GOOD: list[Message] = [
     Done(100, 3),
     Failed.of(errors.InputError("in.mp4: no video stream; give a video file")),
     Late(4),
+    Ahead(40),
+    Picture(2, 0, 0, 1, 1, 1, 0, 640, 360, 9000, 1, 90_000, 12, 3, 1),
+    Opened(640, 360, 30, 1, 0, 0, 100, 4.0, 48_000, 2, 0x3F, 1, 4),
 ]
 
 
@@ -105,6 +109,9 @@ BAD: list[Message] = [
     Picture(0, 0, 0, 1, 1, 1, 0, 0, 360, 0, 1, 90_000, 0),
     Picture(0, 0, 0, 1, 1, 1, 0, 640, 360, 0, 0, 90_000, 0),
     Picture(0, 0, 0, 1, 1, 1, 0, 640, 360, 2**62, 1, 90_000, 0),
+    Picture(0, 0, 0, 1, 1, 1, 0, 640, 360, 0, 1, 90_000, 0, 1, 2),
+    Opened(640, 360, 30, 1, 0, 0, 100, 4.0, 0, 0, 0, 0, 0),
+    Ahead(2**40),
     Sound(8, 1, 48_000, 10, 0, 1, 48_000, 0),
     Sound(0, 0, 48_000, 10, 0, 1, 48_000, 0),
     Sound(0, 1, 1, 10, 0, 1, 48_000, 0),
@@ -159,7 +166,7 @@ def test_every_error_of_ours_that_can_come_has_its_place() -> None:
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
     ours = {kind for kind in kinds if issubclass(kind, HomeveilError)}
     elsewhere = {HomeveilError, errors.MediaError, errors.OutputError, errors.EnrollmentError}
-    elsewhere |= {errors.LedgerError, errors.EventError}
+    elsewhere |= {errors.LedgerError, errors.EventError, errors.TransferError}
     assert {*messages.ERRORS} == ours - elsewhere
 
 

@@ -67,11 +67,14 @@ class Cluster(Engine):
     def free(self) -> int:
         with self._told():
             cores = self._ray.cluster_resources().get("CPU", 0)
-        return max(0, int(cores) // self._cores - len(self._running))
+        taken = sum(job.stretches for job in self._running.values())
+        return max(0, int(cores) // self._cores - taken)
 
     def submit(self, job: Job) -> None:
         with self._told():
-            self._running[self._task.remote(job.to_json(), self._cores)] = job
+            cores = self._cores * job.stretches
+            task = self._task.options(num_cpus=cores)
+            self._running[task.remote(job.to_json(), cores)] = job
 
     def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
         if not self._running:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _held: list[int] = []
+_all: list[int] = []
 
 
 def available_cores() -> list[int]:
@@ -36,14 +37,18 @@ def keep_to(cores: Iterable[int]) -> None:
 
 
 def keep_to_free(count: int) -> None:
-    """Keep this process to ``count`` cores that no other worker of this user keeps to, for as
-    long as it lives; to any, where there are too few. Once for each process."""
-    if _held or not hasattr(os, "sched_setaffinity"):
+    """Keep this process to ``count`` cores that no other worker of this user keeps to, until
+    another count is asked for or it ends; to any, where there are too few."""
+    if len(_held) == count or not hasattr(os, "sched_setaffinity"):
         return
+    while _held:
+        os.close(_held.pop())
+    if not _all:
+        _all.extend(available_cores())
     import fcntl
 
     folder = Path(tempfile.gettempdir()) / f"homeveil-cores-{os.getuid()}"
-    known, free = available_cores(), []
+    known, free = _all, []
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         for core in known:

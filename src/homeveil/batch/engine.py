@@ -16,11 +16,11 @@ class Engine(Scoped):
     @property
     @abstractmethod
     def free(self) -> int:
-        """Jobs that can be submitted now."""
+        """Places for jobs now; a job takes one for each of its stretches."""
 
     @abstractmethod
     def submit(self, job: Job) -> None:
-        """Begin a job; ``free`` must be above 0."""
+        """Begin a job, for which there must be places."""
 
     @abstractmethod
     def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:

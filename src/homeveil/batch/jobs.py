@@ -17,7 +17,9 @@ class Job:
 
     source, target, profile: paths or URLs; profile None shows nobody. policy: as a document.
     passphrase_file: on the worker; its environment if None. attempt: names what is staged.
-    known_content: a source with this hash needs nothing done; "" for none.
+    known_content: a source with this hash needs nothing done; "" for none. stretches: how many a
+    long recording is cleared in at once, each in a place of a worker; cores: numbers of those
+    that it has for that, of the pool alone. wait_seconds: for a byte from another machine.
     """
 
     source: str
@@ -28,6 +30,9 @@ class Job:
     isolate: str = "auto"
     attempt: int = 0
     known_content: str = ""
+    stretches: int = 1
+    cores: tuple[int, ...] = ()
+    wait_seconds: float = 60.0
 
     @property
     def staging(self) -> str:
@@ -47,7 +52,8 @@ class Job:
     @classmethod
     def from_json(cls, text: str) -> Job:
         """What :meth:`to_json` gave."""
-        return cls(**json.loads(text))
+        told = json.loads(text)
+        return cls(**{**told, "cores": tuple(told["cores"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +71,15 @@ class Outcome:
     """What came of a job.
 
     reason: why it failed, "" if it did not. blames_file: whether the file may be at fault,
-    rather than a disk, a passphrase or a model that other files would miss as well. lost: the
+    rather than a disk, a passphrase or a model that other files would miss as well. transient:
+    another machine did not answer; it is tried again, but not counted. lost: the
     worker died. unchanged: the source is the one already done. content: its hash. report:
     homeveil's own, as a document. peak_bytes: most memory of the worker and its child so far.
     """
 
     reason: str = ""
     blames_file: bool = True
+    transient: bool = False
     lost: bool = False
     unchanged: bool = False
     content: str = ""

@@ -1,11 +1,15 @@
 """Where files lie: paths of this machine, or URLs that fsspec knows. The one door to fsspec.
 
+Another machine that does not move a byte for so many seconds (``wait_at_most``) is given up with
+a TransferError; whoever waited goes on at once.
+
 A file appears under its name whole or not at all: here by a rename, on S3 because an upload
 shows only when complete, elsewhere by an upload beside the name and a move.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import glob
@@ -13,18 +17,35 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, wait
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from homeveil.errors import HomeveilError, InputError, OutputError, UsageError
+from homeveil.errors import HomeveilError, InputError, OutputError, TransferError, UsageError
 
 _BLOCK = 1 << 20
 _WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
 """Stores in which an object shows only when all of it has come."""
 
 _SSH = ("sftp", "ssh")
+_S3 = ("s3", "s3a")
+
+DEFAULT_WAIT_SECONDS = 60.0
+_REMOVE_SECONDS = 10.0
+_PART_BYTES = 5 << 20
+"""What is sent to S3 at once: only a part that has arrived tells that anything moves."""
+
+_TIMEOUTS = (TimeoutError, asyncio.TimeoutError, CancelledError)
+_wait = [DEFAULT_WAIT_SECONDS]
+
+
+def wait_at_most(seconds: float) -> None:
+    """For how long this process waits for a byte from or to another machine."""
+    _wait[0] = seconds
 
 
 def is_remote(url: str) -> bool:
@@ -102,9 +123,9 @@ def _find_there(url: str) -> list[tuple[str, str]]:
         if glob.has_magic(path):
             base = "/".join(_fixed_parts(tuple(path.split("/"))))
             names = sorted(one for one in system.glob(path) if system.isfile(one))
-        elif system.isdir(path):
+        elif _call(url, system, "isdir", path):
             base, names = path.rstrip("/"), sorted(system.find(path))
-        elif system.exists(path):
+        elif _call(url, system, "exists", path):
             base, names = path.rpartition("/")[0], [path]
         else:
             return []
@@ -130,7 +151,7 @@ def stamp(url: str) -> str | None:
     with _reading(url):
         system.invalidate_cache()
         try:
-            told = system.info(path)
+            told = _call(url, system, "info", path)
         except FileNotFoundError:
             return None
     marks = [told.get(key) for key in ("size", "ETag", "mtime", "LastModified")]
@@ -169,7 +190,7 @@ def fetch(url: str, folder: Path) -> Path:
     target = folder / path.rpartition("/")[2]
     try:
         with _reading(url):
-            system.get_file(path, str(target))
+            _call(url, system, "get_file", path, str(target), moved=lambda: _bytes_of(target))
     except FileNotFoundError as error:
         raise InputError(f"{url}: no such file; check the name") from error
     return target
@@ -182,7 +203,7 @@ def fetch_text(url: str) -> str:
             return local_path(url).read_text("utf-8")
         system, path = _filesystem(url)
         with _reading(url):
-            return str(system.cat_file(path).decode("utf-8"))
+            return str(_call(url, system, "cat_file", path).decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{url}: cannot be read ({error}); check the name") from error
 
@@ -195,7 +216,7 @@ def make_folder(url: str) -> None:
             return
         system, path = _filesystem(url)
         if _scheme(url) not in _WHOLE_UPLOADS:
-            system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            _call(url, system, "makedirs", path.rpartition("/")[0], exist_ok=True)
     except OSError as error:
         raise OutputError(f"{url}: its folder cannot be made ({error.strerror})") from error
 
@@ -209,12 +230,12 @@ def publish(path: Path, url: str, staging: str) -> None:
             return
         system, target = _filesystem(url)
         if _scheme(url) in _WHOLE_UPLOADS:
-            system.put_file(str(path), target)
+            _upload(url, system, path, target)
             return
         part = _filesystem(staging)[1]
         try:
-            system.put_file(str(path), part)
-            system.mv(part, target)
+            _upload(url, system, path, part)
+            _call(url, system, "mv", part, target)
         except BaseException:
             remove_staged(staging)
             raise
@@ -230,16 +251,86 @@ def remove_staged(url: str) -> None:
         if not is_remote(url):
             shutil.rmtree(local_path(url), ignore_errors=True)
             return
-        system, path = _filesystem(url)
-        system.rm(path, recursive=True)
+        system, path = _filesystem(url, _REMOVE_SECONDS)
+        _call(url, system, "rm", path, recursive=True, seconds=_REMOVE_SECONDS)
 
 
 def _scheme(url: str) -> str:
     return url.partition("://")[0]
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
-    """What reads ``url``, and the path it knows the file by. Raises UsageError."""
+def _bytes_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _upload(url: str, system: Any, path: Path, target: str) -> None:
+    from fsspec.callbacks import Callback
+
+    sent = Callback()
+    more = {"chunksize": _PART_BYTES} if _scheme(url) in _S3 else {}
+    _call(url, system, "put_file", str(path), target, callback=sent, moved=lambda: sent.value,
+          **more)  # fmt: skip
+
+
+def _call(
+    url: str,
+    system: Any,
+    name: str,
+    *arguments: Any,
+    moved: Callable[[], int] = lambda: 0,
+    seconds: float | None = None,
+    **named: Any,
+) -> Any:
+    """What ``system`` answers. moved: bytes so far. Raises TransferError when nothing has moved
+    for ``seconds``; the call is broken off then, and its connection is not used again."""
+    seconds = seconds or _wait[0]
+    work: Future[Any] = Future()
+    if getattr(system, "async_impl", False):
+        call = getattr(system, f"_{name}")(*arguments, **named)
+        work = asyncio.run_coroutine_threadsafe(call, system.loop)
+    else:
+
+        def run() -> None:
+            try:
+                work.set_result(getattr(system, name)(*arguments, **named))
+            except BaseException as error:
+                work.set_exception(error)
+
+        work.set_running_or_notify_cancel()
+        # It must not keep the process from ending.
+        threading.Thread(target=run, daemon=True).start()
+    seen, since = moved(), time.monotonic()
+    while not wait([work], min(1.0, seconds / 4)).done:
+        now = moved()
+        if now != seen:
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since >= seconds:
+            work.cancel()
+            _give_up(system)
+            raise TransferError(f"{url}: nothing came or went for {seconds:g} s; tried again later")
+    try:
+        return work.result()
+    except _TIMEOUTS as error:
+        _give_up(system)
+        raise TransferError(f"{url}: no answer within {seconds:g} s; tried again later") from error
+
+
+def _give_up(system: Any) -> None:
+    """Whoever needs this machine next connects anew."""
+    type(system).clear_instance_cache()
+    client = getattr(system, "client", None)
+    if client is not None:
+        threading.Thread(target=client.close, daemon=True).start()
+
+
+def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
+    """What reads ``url``, and the path it knows the file by. Raises UsageError, TransferError."""
+    seconds = seconds or _wait[0]
+    options: dict[str, Any] = {}
+    if _scheme(url) in _S3:
+        options["config_kwargs"] = {"connect_timeout": seconds, "read_timeout": seconds}
+    elif _scheme(url) in _SSH:
+        options["wait_seconds"] = seconds
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
@@ -247,7 +338,9 @@ def _filesystem(url: str) -> tuple[Any, str]:
     try:
         if _scheme(url) in _SSH:
             _know_hosts()
-        system, path = url_to_fs(url)
+        system, path = url_to_fs(url, **options)
+    except _TIMEOUTS as error:
+        raise TransferError(f"{url}: no answer within {seconds:g} s; tried again later") from error
     except ImportError as error:
         extra = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp"}.get(_scheme(url), "batch")
         raise UsageError(f"{url}: needs `pip install 'homeveil[{extra}]'` ({error})") from error
@@ -271,11 +364,28 @@ def _know_hosts() -> None:
 
     class KnownHosts(SFTPFileSystem):  # type: ignore[misc]
         def _connect(self) -> None:
+            seconds = self.ssh_kwargs.pop("wait_seconds")
             self.client = paramiko.SSHClient()
             self.client.load_system_host_keys()
             self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-            self.client.connect(self.host, **self.ssh_kwargs)
-            self.ftp = self.client.open_sftp()
+            try:
+                self.client.connect(
+                    self.host, timeout=seconds, banner_timeout=seconds, auth_timeout=seconds,
+                    channel_timeout=seconds, **self.ssh_kwargs,
+                )  # fmt: skip
+                self.ftp = self.client.open_sftp()
+            except paramiko.SSHException as error:
+                if "banner" in str(error).lower() or "timeout" in str(error).lower():
+                    raise TimeoutError(str(error)) from error
+                raise
+            self.ftp.get_channel().settimeout(seconds)
+
+        def put_file(
+            self, lpath: str, rpath: str, callback: Any = None, **options: Any
+        ) -> None:
+            self.mkdirs(self._parent(rpath), exist_ok=True)
+            tell = (lambda sent, total: callback.absolute_update(sent)) if callback else None
+            self.ftp.put(lpath, self._strip_protocol(rpath), callback=tell)
 
     for scheme in _SSH:
         register_implementation(scheme, KnownHosts, clobber=True)

@@ -8,6 +8,7 @@ dies; the file it was at counts as lost.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import selectors
 import shutil
@@ -32,10 +33,13 @@ _MOST_IDLE_DEATHS = 8
 
 @dataclass(slots=True)
 class _Worker:
+    """lent: the target of the job that has its cores, which another worker does."""
+
     process: subprocess.Popen[bytes]
     cores: frozenset[int]
     scratch: str
     job: Job | None = None
+    lent: str = ""
     heard: bytes = b""
 
 
@@ -63,7 +67,10 @@ class Pool(Engine):
 
     @property
     def free(self) -> int:
-        return sum(worker.job is None for worker in self._workers)
+        return len(self._idle())
+
+    def _idle(self) -> list[_Worker]:
+        return [one for one in self._workers if one.job is None and not one.lent]
 
     @property
     def process_ids(self) -> list[int]:
@@ -71,7 +78,12 @@ class Pool(Engine):
         return [worker.process.pid for worker in self._workers]
 
     def submit(self, job: Job) -> None:
-        worker = next(worker for worker in self._workers if worker.job is None)
+        worker, *others = self._idle()[: job.stretches]
+        if others:
+            cores = worker.cores.union(*(one.cores for one in others))
+            job = dataclasses.replace(job, cores=tuple(sorted(cores)))
+            for one in others:
+                one.lent = job.target
         worker.job = job
         pipe = worker.process.stdin
         # A worker that died meanwhile is found out when it is read.
@@ -91,6 +103,7 @@ class Pool(Engine):
             elif worker.heard.endswith(b"\n"):
                 if worker.job is not None:
                     done.append((worker.job, Outcome.from_json(worker.heard.decode())))
+                    self._give_back(worker.job)
                 worker.heard, worker.job = b"", None
         return done
 
@@ -115,7 +128,9 @@ class Pool(Engine):
 
     def _replace(self, dead: _Worker) -> list[tuple[Job, Outcome]]:
         self._end(dead)
-        self._workers[self._workers.index(dead)] = self._started(dead.cores)
+        new = self._started(dead.cores)
+        new.lent = dead.lent
+        self._workers[self._workers.index(dead)] = new
         if dead.job is None:
             self._idle_deaths += 1
             if self._idle_deaths > _MOST_IDLE_DEATHS:
@@ -124,10 +139,16 @@ class Pool(Engine):
                     " `homeveil doctor`"
                 )
             return []
+        self._give_back(dead.job)
         places.remove_staged(dead.job.staging)
         code = dead.process.returncode
         how = f"killed by signal {-code}" if code < 0 else f"status {code}"
         return [(dead.job, Outcome(f"{dead.job.source}: its worker died ({how})", lost=True))]
+
+    def _give_back(self, job: Job) -> None:
+        for one in self._workers:
+            if one.lent == job.target:
+                one.lent = ""
 
     def _end(self, worker: _Worker) -> None:
         worker.process.kill()

@@ -16,6 +16,7 @@ from homeveil.batch import places
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Basis, Job, Outcome
 from homeveil.batch.state import LEASE_SECONDS, Row, State
+from homeveil.errors import TransferError
 
 _WAIT_SECONDS = 1.0
 
@@ -58,7 +59,8 @@ class _Input:
 
 class Run:
     """The work of one call on ``jobs``. tries: failed attempts until a file is set aside.
-    tell: called when a file has ended."""
+    stretches: how many places of workers a long file may take, where fewer files are left than
+    places. tell: called when a file has ended."""
 
     def __init__(
         self,
@@ -66,12 +68,16 @@ class Run:
         state: State,
         *,
         tries: int = 3,
+        stretches: int = 1,
         tell: Callable[[Told], None] = lambda told: None,
     ) -> None:
         self._state, self._tries, self._tell = state, tries, tell
+        self._stretches = stretches
         self._bases: dict[tuple[str, str | None], Basis] = {}
         self._running: dict[str, _Input] = {}
         self._held: list[Job] = []
+        self._stalls: dict[str, int] = {}
+        self._waiting: list[Job] = []
         self._renewed = time.monotonic()
         self.inputs = [self._look(job) for job in jobs]
 
@@ -85,9 +91,12 @@ class Run:
         """Do what is left. Raises OutputError when the state file cannot be kept."""
         pending = deque(one.job for one in self.inputs if one.standing in LEFT)
         self._held = [one.job for one in self.inputs if one.standing is Standing.HELD]
-        while pending or self._running or self._held:
+        while pending or self._running or self._held or self._waiting:
+            pending.extend(self._waiting)
+            self._waiting.clear()
             while pending and engine.free > 0:
-                self._begin(pending.popleft(), engine)
+                spare = engine.free // len(pending)
+                self._begin(pending.popleft(), engine, max(1, min(self._stretches, spare)))
             if self._running or engine.free == 0:
                 for job, outcome in engine.wait(_WAIT_SECONDS):
                     pending.extend(self._end(job, outcome))
@@ -100,8 +109,13 @@ class Run:
                 self._state.renew()
                 self._renewed = time.monotonic()
 
-    def _begin(self, job: Job, engine: Engine) -> None:
-        one = self._look(job)
+    def _begin(self, job: Job, engine: Engine, places_taken: int) -> None:
+        try:
+            one = self._look(job)
+        except TransferError as error:
+            outcome = Outcome(str(error), blames_file=False, transient=True)
+            self._waiting += self._after_stall(job, outcome)
+            return
         if one.standing is Standing.HELD:
             self._held.append(job)
             return
@@ -118,7 +132,11 @@ class Run:
         if start > 1:
             places.remove_staged(dataclasses.replace(job, attempt=start - 1).staging)
         known = one.basis.content if one.standing is Standing.CHANGED else ""
-        engine.submit(dataclasses.replace(job, attempt=start, known_content=known))
+        engine.submit(
+            dataclasses.replace(
+                job, attempt=start, known_content=known, stretches=places_taken
+            )
+        )
         self._running[job.target] = one
 
     def _end(self, job: Job, outcome: Outcome) -> list[Job]:
@@ -132,9 +150,18 @@ class Run:
         else:
             basis = dataclasses.replace(one.basis, content=outcome.content)
             kind = self._state.finish(job, one.stamp, basis, outcome, self._tries)
+        if outcome.transient:
+            return self._after_stall(one.job, outcome)
         again = kind == "failed" and outcome.blames_file
         self._tell(Told(job, "again" if again else kind, outcome))
         return [one.job] if again else []
+
+    def _after_stall(self, job: Job, outcome: Outcome) -> list[Job]:
+        """Another machine did not answer: gives the job if it is to be tried again in this run."""
+        stalls = self._stalls[job.target] = self._stalls.get(job.target, 0) + 1
+        again = stalls < self._tries
+        self._tell(Told(job, "again" if again else "failed", outcome))
+        return [job] if again else []
 
     def _look(self, job: Job) -> _Input:
         row = self._state.get(job.target)

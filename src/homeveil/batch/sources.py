@@ -36,6 +36,7 @@ class Defaults:
     policy: Policy
     passphrase_file: str | None = None
     isolate: str = "auto"
+    wait_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
         policy=policy.to_document(),
         passphrase_file=defaults.passphrase_file,
         isolate=defaults.isolate,
+        wait_seconds=defaults.wait_seconds,
     )
 
 

@@ -25,6 +25,7 @@ from homeveil.errors import (
     ModelError,
     OutputError,
     ProfileError,
+    TransferError,
     UsageError,
 )
 from homeveil.isolation import Isolate
@@ -37,8 +38,11 @@ _OTHERS_FAULT = (ModelError, ProfileError, OutputError, UsageError)
 def clear(job: Job) -> Outcome:
     """Clear one file. Nothing is raised: a failure is an outcome, and leaves nothing."""
     begin = time.monotonic()
+    places.wait_at_most(job.wait_seconds)
     try:
         done = _clear(job)
+    except TransferError as error:
+        done = Outcome(str(error), blames_file=False, transient=True)
     except HomeveilError as error:
         done = Outcome(str(error), blames_file=not isinstance(error, _OTHERS_FAULT))
     except OSError as error:
@@ -80,6 +84,7 @@ def _clear(job: Job) -> Outcome:
             profile=profile,
             policy=job.opened_policy(),
             isolate=Isolate(job.isolate),
+            stretches=job.stretches,
         )
         if places.stamp(str(source)) != before:
             raise InputError(f"{job.source}: changed while it was read; try again when it is whole")

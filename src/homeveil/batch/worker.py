@@ -19,14 +19,17 @@ def main(cores: str, scratch: str, work: Callable[[Job], Outcome] = clear) -> No
     """Work until standard input ends, on these cores (numbers with commas). scratch: a folder of
     its own for what it fetches, which is removed then."""
     tempfile.tempdir = scratch
-    keep_to(int(core) for core in cores.split(","))
+    own = [int(core) for core in cores.split(",")]
+    keep_to(own)
     answers = os.dup(1)
     # Whatever a library prints must not stand between the answers.
     os.dup2(2, 1)
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs, scratch), daemon=True).start()
     while True:
-        outcome = work(Job.from_json(jobs.get()))
+        job = Job.from_json(jobs.get())
+        keep_to(job.cores or own)
+        outcome = work(job)
         _write(answers, outcome.to_json().encode() + b"\n")
 
 

@@ -61,6 +61,10 @@ needs nobody outside the outline to stay disputed."""
 MIDDLE_OF_FACE = 0.15
 """Share of the face's width on either side at which somebody behind may show."""
 
+SETTLED_SECONDS = 2.0
+"""How long no cell of the outline may have been in dispute for the outline to be told apart
+without what is remembered."""
+
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
 
@@ -83,6 +87,7 @@ class Decision:
 
     rimless: cells round which no edge of the agent is withheld. unexplained: cells of the
     agent that changed for no known reason; they are withdrawn if somebody comes out there.
+    undisputed: nothing that is remembered was needed to tell the agent from others.
     """
 
     number: int
@@ -96,11 +101,12 @@ class Decision:
     rimless: BoolGrid
     unexplained: BoolGrid
     arrived: BoolGrid
+    undisputed: bool = False
     fault: bool = False
 
 
 class Clearance:
-    """State of clearance of one stream."""
+    """State of clearance of one stream. skipped: the next frame comes after a gap."""
 
     def __init__(self, grid: Grid, profile: Profile | None, policy: Policy) -> None:
         self.grid = grid
@@ -108,39 +114,63 @@ class Clearance:
         self.scene = Scene(grid, policy.hold_seconds)
         self.tracks = Tracks(profile, policy)
         self._plan = LookPlan(grid, policy.looks_per_second)
-        self._second = SecondLooks(grid)
+        self._attention = Attention()
+        self._company_seconds = -np.inf
+        self._number = -1
+        self.skipped = False
+        self._know_nobody()
+
+    def _know_nobody(self) -> None:
+        """Forget all that was seen but the room."""
+        grid = self.grid
         none = np.zeros(grid.shape, bool)
+        self._second = SecondLooks(grid)
         self._outline = none
         self._agent_before = none
         self._others = none
         self._outsiders = none
         self._memory = silhouette.Memory(grid)
         self._sight = silhouette.Sight(grid)
-        self._attention = Attention()
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
         self._outsider_run = np.full(grid.shape, -1, np.int32)
         self._undisputed = none
         self._supported = none
-        self._company_seconds = -np.inf
+        self._disputed_seconds = -np.inf
         self._moved_seconds = np.full(grid.shape, -np.inf)
         self._moves: deque[tuple[float, BoolGrid]] = deque()
         self._unexplained = none
-        self._number = -1
         self._last_seconds: float | None = None
         self._verified: dict[int, tuple[float, float]] = {}
 
+    def skip(self) -> None:
+        """Frames are missing between the last one and the next; all decisions are resolved.
+
+        The agent must prove itself anew, what is not on its plate came in by itself, and
+        somebody is taken to be about. Of people nothing is remembered.
+        """
+        self.tracks.forget()
+        self.scene.skip()
+        self._know_nobody()
+        self.skipped = True
+
     # ---------------------------------------------------------------- one frame
     def begin(self, frame: RawFrame, seconds: float) -> None:
-        """Take in what changed; what changed has lost its clearance by that alone."""
+        """Take in what changed; what changed has lost its clearance by that alone.
+
+        Raises StretchError: see :meth:`homeveil.clear.scene.Scene.advance`.
+        """
         self._number += 1
         near = _kernels.grow(self._outline, 2)
         changed = self.scene.advance(frame, seconds, near, self._outsiders)
         changed &= ~self.scene.on_plate
         self._second.forget(changed)
         self._plan.unsettle(changed, self.scene.ended_seconds)
-        if self._number == 0:
+        if self._number == 0 or self.skipped:
             self._attention.disturb(seconds)
+        if self.skipped:
+            self._company_seconds = self._disputed_seconds = seconds
+            self.skipped = False
         self._sight.forget(changed)
         self._attention.notice(
             seconds, changed, self.scene.excess, self._outline, self._close_window()
@@ -196,6 +226,8 @@ class Clearance:
         core = self._core(candidate)
         middle = self._core(candidate, MIDDLE_OF_FACE)
         agent, foreign = self._contest(frame, seconds, body, claimed, core, middle)
+        if (body & ~self._undisputed).any():
+            self._disputed_seconds = seconds
         things = self._things(agent)
         others = things | foreign
         # What changes beside a disputed cell of the agent's own outline is not for that
@@ -217,6 +249,7 @@ class Clearance:
         self._agent_before = np.zeros(self.grid.shape, bool)
         self._second.forget(np.ones(self.grid.shape, bool))
         self._attention.disturb(seconds)
+        self._disputed_seconds = seconds
         self.scene.remember(frame)
         decision = self._decision(seconds, self._agent_before, self._others, None)
         decision.fault = True
@@ -416,6 +449,7 @@ class Clearance:
             self._outline & (self._claimed_before | ~self._supported),
             self._unexplained,
             (scene.origin == Origin.ARRIVED) & ~scene.on_plate,
+            seconds - self._disputed_seconds >= SETTLED_SECONDS,
         )
 
     # ---------------------------------------------------------------- when a frame leaves

@@ -23,6 +23,7 @@ from homeveil import _kernels
 from homeveil.clear.change import NoiseMeter, compare, mean_difference
 from homeveil.clear.evidence import Evidence
 from homeveil.clear.patches import significant
+from homeveil.errors import StretchError
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, FloatGrid, Grid
 from homeveil.perceive.observation import Observation
@@ -39,6 +40,11 @@ which the rest of it, some way off, may still be cleared."""
 UNCOVERED_FRAMES = 2
 RESET_SHARE = 0.6
 """Share of plated cells that change at once when the light or the camera changed."""
+
+LEAST_PLATED = 0.2
+BACK_SHARE = 0.5
+"""After a gap: share of all cells that have a plate, and of those the share that shows it, from
+which plates still say anything about the room."""
 
 _RUN_SLACK = 1.15
 _SHOCK_EXCESS = 1.6
@@ -78,6 +84,13 @@ class Scene:
         self._previous: RawFrame | None = None
         self._frame_number = -1
         self._shocked = False
+        self._skipped = False
+        self._unseen = np.zeros(shape, bool)
+
+    def skip(self) -> None:
+        """Frames are missing before the next one. What shows neither its plate there nor what it
+        showed when its run began came in meanwhile."""
+        self._skipped = True
 
     def advance(
         self, frame: RawFrame, seconds: float, agent_near: BoolGrid, others: BoolGrid
@@ -85,7 +98,8 @@ class Scene:
         """Compare a new frame with plates and runs; returns the cells that changed.
 
         agent_near: cells at or beside the agent's last outline. others: cells that belong
-        to somebody or something else, by the last decision.
+        to somebody or something else, by the last decision. Raises StretchError when this is
+        the first frame after a gap and the room is not the one of the plates.
         """
         self._frame_number += 1
         if self._plate is None or self._reference is None or self._previous is None:
@@ -95,19 +109,54 @@ class Scene:
             return np.zeros(self.grid.shape, bool)
         cell, slack = self.grid.cell, self.noise.slack
         stats = _kernels.change(frame, self._previous, cell)
-        self.noise.update(mean_difference(stats))
+        if not self._skipped:
+            self.noise.update(mean_difference(stats))
         plate, moments = compare(frame, self._plate, cell, self.has_plate, slack)
         self.texture = moments.texture_now
         still, _ = compare(frame, self._reference, cell, ~others, slack * _RUN_SLACK)
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
         self.on_plate = self.has_plate & plate.matches
+        if self._skipped:
+            return self._resume(frame, still.matches, seconds)
         if self._is_shock(plate.excess):
             self._start_anew(frame)
         broken = ~still.matches
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         self._begin_runs(frame, broken, seconds, agent_near, others)
         self.run_frames[~broken] += 1
+        self._keep_arrived()
         return broken
+
+    def _resume(self, frame: RawFrame, matches: BoolGrid, seconds: float) -> BoolGrid:
+        """Begin runs in the first frame after a gap; returns the cells that changed.
+
+        matches: cells that show what they did when their run began.
+        """
+        plated, back = int(self.has_plate.sum()), int(self.on_plate.sum())
+        if plated < LEAST_PLATED * self.has_plate.size or back < BACK_SHARE * plated:
+            raise StretchError("the light or the camera is not as it was when the file began")
+        assert self._reference is not None
+        broken = ~matches
+        away = ~self.on_plate
+        _kernels.copy_cells(self._reference, frame, self.grid.cell, broken)
+        # What the agent left may have been taken over, and nothing is known to have held still.
+        self.origin[away & (broken | (self.origin == Origin.UNCOVERED))] = Origin.ARRIVED
+        self.evidence.forget(broken & away)
+        self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
+        self.run[broken] = self._frame_number
+        self.run_seconds[broken | away] = seconds
+        self.run_frames[broken] = 0
+        self.run_frames[~broken] += 1
+        self._unseen = ~self.has_plate
+        self._keep_arrived()
+        self._skipped = False
+        return broken
+
+    def _keep_arrived(self) -> None:
+        """Where no plate is known since a gap, one may have been known without it: what comes in
+        there is not forgiven for holding still either."""
+        kept = self._unseen & ~self.has_plate & (self.origin == Origin.ARRIVED)
+        self.excess[kept] = np.inf
 
     @property
     def still(self) -> BoolGrid:

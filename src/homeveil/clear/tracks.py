@@ -78,6 +78,10 @@ class Tracks:
             self.accept_distance, max(SPREAD_FLOOR, spread + EARN_MARGIN)
         )
 
+    def forget(self) -> None:
+        """Nobody is followed any more: whoever is seen next starts unknown."""
+        self.tracks = []
+
     @property
     def agent(self) -> Track | None:
         """The verified track, if exactly one is."""

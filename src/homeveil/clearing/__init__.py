@@ -1,10 +1,11 @@
 """One recorded file or one camera, read and cleared: veiled pictures and sound in the order to
-be written. ``live`` is the part for cameras."""
+be written. ``live`` is the part for cameras, ``stretch`` the one for stretches of long files."""
 
 from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from homeveil.media.reader import VideoReader
     from homeveil.media.sound_reader import SoundReader
     from homeveil.media.sound_track import SoundFormat
+    from homeveil.media.stretches import Stretch
 
 _log = logging.getLogger("homeveil")
 
@@ -59,7 +61,9 @@ class LiveInput:
 class Order:
     """What to clear. source: a file, or what names the camera. profile: whom to show and hear,
     open or still locked, or None for nobody. sound_alone: leave the picture out. sound_track:
-    which one, counted from 0, or None for the file's default. live: the input is a feed."""
+    which one, counted from 0, or None for the file's default. live: the input is a feed.
+    stretch: of the picture, without sound. muted: of sound alone, spans to be muted because
+    the picture was withheld for a fault, in seconds and in order."""
 
     source: Path
     profile: Profile | LockedProfile | None
@@ -67,12 +71,15 @@ class Order:
     sound_alone: bool = False
     sound_track: int | None = None
     live: LiveInput | None = None
+    stretch: Stretch | None = None
+    muted: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """What will come, known before the first frame. width, height: 0 without a picture.
-    seconds_expected and frames_expected are what the file claims. sound: None without."""
+    seconds_expected and frames_expected are what the file claims. sound: None without.
+    stretches: into how many the file is cut."""
 
     width: int
     height: int
@@ -81,6 +88,7 @@ class Form:
     frames_expected: int | None
     seconds_expected: float | None
     sound: SoundFormat | None
+    stretches: int = 1
 
 
 class Clearing(Scoped):
@@ -90,7 +98,8 @@ class Clearing(Scoped):
     so far; sound_tally is None without sound. frames_read: pictures that were read, each of which
     must leave. late_frames: of a camera, pictures given up because they came too late to be
     looked at. damaged_packets: those skipped. isolation: what keeps raw content from this
-    process, or ``off``.
+    process, or ``off``. Of a stretch, about the frame given last: takes_over: the number of the
+    stretch that may go on from here, or 0; undisputed: see ``Redactor``. Neither may leave.
     """
 
     form: Form
@@ -100,6 +109,8 @@ class Clearing(Scoped):
     frames_read: int = 0
     late_frames: int = 0
     isolation: str = "off"
+    takes_over: int = 0
+    undisputed: bool = False
 
     @property
     @abstractmethod
@@ -118,14 +129,20 @@ def open_here(order: Order, tally: Callable[[str], SoundTally] = SoundTally) -> 
         from homeveil.clearing.live import LiveClearing
 
         return LiveClearing(order, tally)
+    if order.stretch is not None:
+        from homeveil.clearing.stretch import StretchClearing
+
+        return StretchClearing(order, tally)
     return _SoundAlone(order, tally) if order.sound_alone else _PictureAndSound(order, tally)
 
 
 class FileClearing(Clearing):
-    """Clears in the process that it is made in, which holds raw content then."""
+    """Clears in the process that it is made in, which holds raw content then. ahead: called with
+    the number of frames of a stretch looked at so far, until the first is given."""
 
     def __init__(self, order: Order, tally: Callable[[str], SoundTally]) -> None:
         self.order = order
+        self.ahead: Callable[[int], None] = lambda frames: None
         self._make_tally = tally
         profile = order.profile
         self.profile = profile.open() if isinstance(profile, LockedProfile) else profile
@@ -169,7 +186,11 @@ class _SoundAlone(FileClearing):
         return self._reader.damaged_packets
 
     def __iter__(self) -> Iterator[Veiled]:
+        muted = deque(self.order.muted)
         for block in self._reader:
+            # Told when it comes near: the gate remembers only so many.
+            while muted and muted[0][0] < block.time.seconds + block.seconds:
+                self._voices.withhold(*muted.popleft())
             yield from self._voices.process(block)
         yield from self._voices.flush()
 

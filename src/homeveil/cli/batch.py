@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import hashlib
 import json
-import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -55,12 +54,16 @@ def add(commands: Any) -> None:
                         help="as for redact")  # fmt: skip
     parser.add_argument("--engine", choices=["pool", "ray"], default="pool")
     parser.add_argument("--workers", type=int, metavar="N", help="else by cores and memory")
+    options.add_stretches(parser, "when fewer files than workers are left, clear a long one in up "
+                          "to N stretches at once, or as many as there are workers", auto=True)
     parser.add_argument("--ray-address", metavar="A", help="of a cluster, such as auto; else a "
                         "local one is started")  # fmt: skip
     parser.add_argument("--state", type=Path, metavar="F", help="what is remembered (SQLite); "
                         f"else {_STATE_NAME} in DST")  # fmt: skip
     parser.add_argument("--tries", type=int, default=3, metavar="N",
                         help="failures until a file is set aside (3)")  # fmt: skip
+    parser.add_argument("--transfer-timeout", type=float, default=60.0, metavar="S", help="seconds "
+                        "without a byte until another machine is given up for now (60)")
     parser.add_argument("--again", action="store_true", help="try files that were set aside")
     parser.add_argument("--report", type=Path, metavar="F", help="write the summary as JSON")
     parser.add_argument("--html", type=Path, metavar="F", help="write the summary as HTML")
@@ -74,15 +77,19 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Redact an archive."""
+    from homeveil.batch import places
     from homeveil.batch.run import LEFT, Run, Standing
     from homeveil.batch.state import State
     from homeveil.batch.summary import summarize
 
     _check(arguments)
+    places.wait_at_most(arguments.transfer_timeout)
     jobs = _jobs(arguments)
-    with State(_state_path(arguments)) as state, _stopped_by_terminate():
+    with State(_state_path(arguments)) as state, options.stopped_by_terminate():
         progress = _Teller(arguments)
-        work = Run(jobs, state, tries=arguments.tries, tell=progress.tell)
+        work = Run(
+            jobs, state, tries=arguments.tries, stretches=arguments.stretches, tell=progress.tell
+        )
         if arguments.again:
             work.try_again()
         if arguments.dry_run:
@@ -102,10 +109,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    for name in ("workers", "tries"):
+    for name in ("workers", "tries", "stretches"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} is {value}; give at least 1")
+    if not arguments.transfer_timeout > 0:
+        raise UsageError(f"--transfer-timeout is {arguments.transfer_timeout}; give more than 0")
     if arguments.ray_address and arguments.engine != "ray":
         raise UsageError("--ray-address needs --engine ray")
 
@@ -122,6 +131,7 @@ def _jobs(arguments: argparse.Namespace) -> list[Job]:
         policy=options.policy_from(arguments),
         passphrase_file=arguments.passphrase_file,
         isolate=arguments.isolate,
+        wait_seconds=arguments.transfer_timeout,
     )
     jobs = jobs_from(arguments.sources, defaults)
     if any(job.profile for job in jobs) and arguments.engine == "pool":
@@ -158,21 +168,7 @@ def _engine(arguments: argparse.Namespace, files: int) -> Engine:
         return Cluster(arguments.ray_address, arguments.workers)
     from homeveil.batch.pool import Pool, default_workers
 
-    return Pool(min(arguments.workers or default_workers(), files))
-
-
-@contextlib.contextmanager
-def _stopped_by_terminate() -> Iterator[None]:
-    """Turns SIGTERM into what Ctrl-C does: workers are ended, leases given back."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return Pool(min(arguments.workers or default_workers(), files * arguments.stretches))
 
 
 class _Teller:

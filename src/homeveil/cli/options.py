@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import signal
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from homeveil.desk_events import DeskEvents, EventsTally
     from homeveil.profile.store import LockedProfile
     from homeveil.profile.template import Profile
+
+_MANY = 256
+"""More stretches than any file has."""
 
 
 def add_passphrase(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +55,30 @@ def add_sound(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--muted", choices=[muted.value for muted in Muted], help="how withheld sound sounds"
     )
+
+
+def add_stretches(parser: argparse.ArgumentParser, text: str, *, auto: bool = False) -> None:
+    """``--stretches``."""
+
+    def count(word: str) -> int:
+        return _MANY if auto and word == "auto" else int(word)
+
+    metavar = "N|auto" if auto else "N"
+    parser.add_argument("--stretches", type=count, default=1, metavar=metavar, help=text)
+
+
+@contextlib.contextmanager
+def stopped_by_terminate() -> Iterator[None]:
+    """Turns SIGTERM into what Ctrl-C does: what was begun is ended, and nothing of it stays."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def add_profile(parser: argparse.ArgumentParser, *, required: bool = True) -> None:

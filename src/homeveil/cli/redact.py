@@ -39,6 +39,8 @@ def add(commands: Any) -> None:
         help="keep raw content in a locked process: as far as the kernel can (auto), whole or "
         "not at all (require), or not (off)",
     )
+    options.add_stretches(parser, "clear a long picture in up to N stretches at once, each in a "
+                          "process of its own")
     parser.add_argument(
         "--ledger", type=Path, metavar="F", help="write a signed record of what left"
     )
@@ -67,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     with (
         options.events_from(arguments, policy) as events,
         progress_bar(f"redacting {arguments.input.name}", quiet=quiet) as bar,
+        options.stopped_by_terminate(),
     ):
 
         def show(progress: Progress) -> None:
@@ -86,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
             ledger=arguments.ledger,
             events=events,
             progress=show,
+            stretches=arguments.stretches,
         )
     remember_output(arguments.output)
     told = events.tally if events is not None else None
@@ -119,6 +123,8 @@ def _summary(report: Report) -> str:
         parts.append(f"{sound.cleared:.1f} of {sound.seconds:.1f} s of sound let through")
         if "no voice enrolled" in sound.withheld:
             parts.append("no voice is enrolled")
+    if report.one_pass:
+        parts.append(f"in one pass ({report.one_pass})")
     faults = sum(span.reason == "fault" for span in report.spans)
     faults += len(sound.fault_spans) if sound else 0
     if faults:

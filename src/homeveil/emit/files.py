@@ -58,8 +58,9 @@ class FileSink(Scoped):
         """Frames taken so far."""
         return self._writer.frames_written if self._writer is not None else 0
 
-    def write(self, frame: VeiledFrame) -> None:
-        """Encode one frame. Raises UsageError, OutputError."""
+    def write(self, frame: VeiledFrame, *, key: bool = False) -> None:
+        """Encode one frame; see :meth:`homeveil.media.writer.VideoWriter.write`. Raises UsageError,
+        OutputError."""
         if not isinstance(frame, VeiledFrame):
             raise UsageError(f"a sink takes a VeiledFrame, not {type(frame).__name__}")
         if self._writer is None:
@@ -78,7 +79,7 @@ class FileSink(Scoped):
                 source=self._source,
                 sound=self._sound,
             )
-        self._writer.write(fitted(frame, self._writer.width, self._writer.height))
+        self._writer.write(fitted(frame, self._writer.width, self._writer.height), key=key)
 
     def write_sound(self, sound: VeiledAudio) -> None:
         """Encode sound; a first frame must have come. Raises UsageError, OutputError."""

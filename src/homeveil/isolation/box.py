@@ -194,6 +194,7 @@ class Box(Clearing):
             message = self._receive()
             if isinstance(message, messages.Picture):
                 frame = self._frame(message)
+                self.takes_over, self.undisputed = message.takes_over, bool(message.undisputed)
                 self.tally.add(frame)
                 if frame.fault:
                     _log.warning("frame withheld: a fault in the isolated process")
@@ -206,6 +207,8 @@ class Box(Clearing):
                 self.sound_tally.add(message.verdict, message.start, message.end)
             elif isinstance(message, messages.Late) and message.frames >= self.late_frames:
                 self.late_frames = message.frames
+            elif isinstance(message, messages.Ahead) and self._order.stretch is not None:
+                continue
             elif isinstance(message, messages.Done) and message.frames == self.tally.frames:
                 self.frames_read, self._damaged = message.frames, message.damaged
                 return
@@ -222,6 +225,8 @@ class Box(Clearing):
         if cells.max() > 1 or int(withheld.sum()) != message.withheld:
             raise self._out_of_turn()
         if message.fault and not withheld.all():
+            raise self._out_of_turn()
+        if self._order.stretch is None and (message.takes_over or message.undisputed):
             raise self._out_of_turn()
         time = _time(message)
         if time.seconds <= self._newest:
@@ -341,6 +346,7 @@ def _form(opened: messages.Opened) -> Form:
         opened.frames or None,
         opened.seconds or None,
         sound,
+        opened.stretches,
     )
 
 

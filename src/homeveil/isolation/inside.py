@@ -27,6 +27,7 @@ from homeveil.frames import PixelFormat, VeiledFrame
 from homeveil.isolation import messages
 from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS, Message
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
+from homeveil.media.stretches import Lengths, Stretch
 from homeveil.perceive.hearing import VOICE_PURPOSES
 from homeveil.perceive.loading import PURPOSES
 from homeveil.policy import Policy
@@ -84,6 +85,7 @@ class _Inside:
     def run(self, landlock: int) -> None:
         order = read_order(json.loads(self._read_text()))
         with open_here(order, self._tally) as clearing:
+            clearing.ahead = lambda frames: self.tell(messages.Ahead(frames))
             clearing.warm_up()
             self.tell(_opened(clearing))
             form = clearing.form
@@ -98,7 +100,7 @@ class _Inside:
                     late = clearing.late_frames
                     self.tell(messages.Late(late))
                 if isinstance(veiled, VeiledFrame):
-                    self._send_picture(veiled)
+                    self._send_picture(veiled, clearing)
                 else:
                     self._send_sound(veiled)
             damaged = min(clearing.damaged_packets, 2**31 - 1)
@@ -139,7 +141,7 @@ class _Inside:
                 self._pictures.append(slot)
         return slots.popleft()
 
-    def _send_picture(self, frame: VeiledFrame) -> None:
+    def _send_picture(self, frame: VeiledFrame, clearing: FileClearing) -> None:
         if not self._slots.fits(frame.width, frame.height):
             raise InputError(
                 f"the picture grows to {frame.width}x{frame.height} in mid-stream, too much for "
@@ -166,6 +168,8 @@ class _Inside:
                 base_num=base.numerator,
                 base_den=base.denominator,
                 withheld=int(frame.withheld.sum()),
+                takes_over=clearing.takes_over,
+                undisputed=int(clearing.undisputed),
             )
         )
 
@@ -208,6 +212,8 @@ def write_order(order: Order) -> dict[str, Any]:
         "sound_alone": order.sound_alone,
         "sound_track": order.sound_track,
         "live": dataclasses.astuple(order.live) if order.live is not None else None,
+        "stretch": dataclasses.astuple(order.stretch) if order.stretch is not None else None,
+        "muted": order.muted,
     }
 
 
@@ -227,7 +233,16 @@ def read_order(document: dict[str, Any]) -> Order:
         document["sound_alone"],
         document["sound_track"],
         LiveInput(*document["live"]) if document["live"] is not None else None,
+        _stretch(document["stretch"]),
+        tuple((start, end) for start, end in document["muted"]),
     )
+
+
+def _stretch(told: list[Any] | None) -> Stretch | None:
+    if told is None:
+        return None
+    number, count, lengths = told
+    return Stretch(number, count, Lengths(*lengths))
 
 
 def _opened(clearing: FileClearing) -> messages.Opened:
@@ -248,6 +263,7 @@ def _opened(clearing: FileClearing) -> messages.Opened:
         sound_channels=form.sound.channels if form.sound else 0,
         purposes=sum(1 << ALL_PURPOSES.index(purpose) for purpose in clearing.models),
         voice=int(profile is not None and profile.voice is not None),
+        stretches=form.stretches,
     )
 
 

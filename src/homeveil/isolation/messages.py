@@ -38,6 +38,7 @@ ERRORS: tuple[type[HomeveilError], ...] = (
     errors.ProfileError,
     errors.PassphraseError,
     errors.PerceptionError,
+    errors.StretchError,
     errors.IsolationError,
 )
 """Errors that can come out of the box. Whatever else is raised comes as the last."""
@@ -54,7 +55,7 @@ class Opened:
     what is unknown. purposes: bits of the models in use. voice: a voice is enrolled."""
 
     KIND: ClassVar[int] = 1
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IIIIIIQdIBHB")
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IIIIIIQdIBHBH")
 
     width: int
     height: int
@@ -68,6 +69,7 @@ class Opened:
     sound_channels: int
     purposes: int
     voice: int
+    stretches: int = 1
 
     def check(self) -> None:
         _need((self.width == 0) == (self.height == 0))
@@ -80,7 +82,7 @@ class Opened:
             _need(1 <= self.sound_channels <= MAX_CHANNELS)
         else:
             _need(self.width > 0)
-        _need(self.voice in (0, 1))
+        _need(self.voice in (0, 1) and self.stretches >= 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,11 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A veiled frame lies in picture slot ``slot``. withheld: cells painted over."""
+    """A veiled frame lies in picture slot ``slot``. withheld: cells painted over. takes_over,
+    undisputed: see :class:`homeveil.clearing.Clearing`; 0 but for a stretch."""
 
     KIND: ClassVar[int] = 3
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BBBBBBBIIqIII")
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BBBBBBBIIqIIIHB")
 
     slot: int
     pixel_format: int
@@ -117,8 +120,11 @@ class Picture:
     base_num: int
     base_den: int
     withheld: int
+    takes_over: int = 0
+    undisputed: int = 0
 
     def check(self) -> None:
+        _need(self.undisputed in (0, 1))
         _need(self.slot < PICTURE_SLOTS and self.pixel_format < len(_FORMATS))
         _need(self.fault in (0, 1) and self.full_range in (0, 1))
         _need(1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE)
@@ -237,9 +243,22 @@ class Late:
         _need(self.frames < 2**40)
 
 
-Message = Opened | Locked | Picture | Sound | Judged | Done | Failed | Late
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Of a stretch: ``frames`` were looked at so far, before the first that is given."""
+
+    KIND: ClassVar[int] = 9
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<Q")
+
+    frames: int
+
+    def check(self) -> None:
+        _need(self.frames < 2**40)
+
+
+Message = Opened | Locked | Picture | Sound | Judged | Done | Failed | Late | Ahead
 _KINDS: dict[int, type[Any]] = {
-    kind.KIND: kind for kind in (Opened, Locked, Picture, Sound, Judged, Done, Failed, Late)
+    kind.KIND: kind for kind in (Opened, Locked, Picture, Sound, Judged, Done, Failed, Late, Ahead)
 }
 
 

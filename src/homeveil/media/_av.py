@@ -25,7 +25,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
@@ -42,6 +42,7 @@ __all__ = [
     "InputContainer",
     "OutputContainer",
     "Packet",
+    "PictureType",
     "VideoCodecContext",
     "VideoFrame",
     "VideoReformatter",

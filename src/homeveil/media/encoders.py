@@ -83,6 +83,7 @@ class Encoding:
             options = {"crf": str(self.quality), "preset": self.preset}
             if self.encoder == "libx265":  # it prints past FFmpeg's log
                 options["x265-params"] = "log-level=none"
+                options["forced-idr"] = "1"
             return options
         return {}
 

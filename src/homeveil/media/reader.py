@@ -48,12 +48,15 @@ class VideoReader(Scoped):
     truncated: the file ends before its own headers say; known once reading has ended
     or, where the headers tell, from the start.
 
+    begin: the key frame to start at, in ticks; nothing before it is given. The first if None.
+
     Raises InputError when ``path`` cannot be read, is no media, has no video stream or
     not one frame that can be decoded. Memory does not grow with the length of the file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], begin: int | None = None) -> None:
         self.path = Path(path)
+        self._begin = begin
         check_file(self.path)
         try:
             self._container = _av.open_input(self.path)
@@ -68,7 +71,7 @@ class VideoReader(Scoped):
     def _open(self) -> None:
         if self._container.format.name in _NOT_VIDEO and not _is_image(self.path):
             raise InputError(f"{self.path}: not a video file; give a recording")
-        self._stream = stream = _video_stream(self._container, self.path)
+        self._stream = stream = video_stream(self._container, self.path)
         stream.thread_type = "AUTO"
         stream.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
         self.has_audio = len(self._container.streams.audio) > 0
@@ -76,6 +79,8 @@ class VideoReader(Scoped):
         self.frame_rate = _sane_rate(stream.average_rate) or _sane_rate(stream.guessed_rate)
         self.duration_seconds = _av.claimed_seconds(self._container, stream, self.time_base)
         self.frame_count_hint = self._claimed_count()
+        if self._begin is not None:
+            self._seek(self._begin)
         self._packets = Packets(self._container, stream)
         self._undecoded = 0
         self.concealed_frames = 0
@@ -92,6 +97,12 @@ class VideoReader(Scoped):
                 f" ({self.damaged_packets} damaged packets); check that the file is whole"
             )
         self.width, self.height = self._first.width, self._first.height
+
+    def _seek(self, begin: int) -> None:
+        try:
+            self._container.seek(begin, stream=self._stream)
+        except _av.FFmpegError as error:
+            raise InputError(f"{self.path}: cannot be read ({_av.reason(error)})") from error
 
     def _claimed_count(self) -> int | None:
         if self._stream.frames > 0:
@@ -133,6 +144,9 @@ class VideoReader(Scoped):
                     self._undecoded += 1
                 continue
             for picture in pictures:
+                if self._begin is not None and (picture.pts or 0) < self._begin:
+                    # What follows a key frame and is shown before it leans on what is not read.
+                    continue
                 frame = self._frame(picture)
                 if self.sample_aspect_ratio is None:
                     self._note_aspect()
@@ -196,7 +210,7 @@ def _cut_off(path: Path) -> str:
     )
 
 
-def _video_stream(container: _av.InputContainer, path: Path) -> _av.VideoStream:
+def video_stream(container: _av.InputContainer, path: Path) -> _av.VideoStream:
     """The first stream of moving pictures; cover art does not count."""
     pictures = False
     for stream in container.streams.video:

@@ -159,8 +159,9 @@ class VideoWriter(_Output):
         """What was added to all times because the stream started before zero."""
         return self._shift
 
-    def write(self, frame: VeiledFrame) -> None:
-        """Encode one frame. Times must increase.
+    def write(self, frame: VeiledFrame, *, key: bool = False) -> None:
+        """Encode one frame. Times must increase. key: nothing before it is needed to decode it
+        and what follows.
 
         Raises UsageError for anything but a VeiledFrame, OutputError for another size, a
         time that does not increase, or a failure to write; after the latter nothing is
@@ -182,7 +183,10 @@ class VideoWriter(_Output):
         with self._writing():
             if self._container is None:
                 self._open(frame.pixel_format)
-            self._encode(self._picture(frame, tick))
+            picture = self._picture(frame, tick)
+            if key:
+                picture.pict_type = _av.PictureType.I
+            self._encode(picture)
         self._last_tick = tick
         self.frames_written += 1
 
