@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +31,11 @@ NOTHING = np.zeros(GRID.shape, bool)
 Picture = NDArray[np.uint8]
 
 
-def desk() -> Picture:
-    """A wall above, wood below."""
+def desk(contrast: float = 1.0) -> Picture:
+    """A wall above, wood below. contrast: of its grain."""
     picture = np.full((HEIGHT, WIDTH, 3), (205, 203, 198), np.uint8)
     grain = 12 * np.sin(np.linspace(0, 40, 150))[:, None] + 6 * np.sin(np.linspace(0, 25, WIDTH))
-    picture[210:] = np.clip(np.array((150, 112, 80)) + grain[..., None], 0, 255)
+    picture[210:] = np.clip(np.array((150, 112, 80)) + contrast * grain[..., None], 0, 255)
     return picture
 
 
@@ -95,3 +98,17 @@ def watch(
         now = start + number / RATE
         found += watcher.look(veiled(picture(now), now, withheld(now)))
     return found
+
+
+def record(path: Path, picture: Callable[[float], Picture], seconds: float) -> Path:
+    """A recording of a desk, with a camera's noise."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(10), options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        rng = np.random.default_rng(7)
+        for number in range(round(10 * seconds)):
+            shown = picture(number / 10)
+            noisy = np.clip(shown + rng.normal(0, 2.0, shown.shape), 0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noisy, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path

@@ -16,8 +16,8 @@ from torch.utils.data import IterableDataset
 
 SIDE = 192
 STRIDE = 4
-POOL = 300
-CROPS = 16
+POOL = 900
+CROPS = 32
 LEAST_PIXELS = 20
 HELD_RENDERED = 5
 """Every fifth rendered picture is held back."""

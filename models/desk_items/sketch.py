@@ -379,3 +379,22 @@ class Studio:
         gamma, gain = rng.uniform(1.8, 2.4), rng.uniform(0.6, 1.3)
         other = gain * rng.uniform(0.8, 1.25)
         return _exposed(empty, gain, gamma), _exposed(full, other, gamma), mask, kinds
+
+    def company(self, number: int, *, moved_lamp: bool):
+        """A clean desk empty, and with people at it and their shadows but no item: two
+        pictures, mask of the second, and where the desk is seen in the first."""
+        rng = random.Random(9_000_011 * 19 + number)
+        width, depth = rng.uniform(0.9, 1.8), rng.uniform(0.5, 0.85)
+        desk, room = _desk(rng, width, depth), _room(rng, depth)
+        view, seed = _view(rng, depth), rng.random()
+        empty, first = Stage([desk, room], self.library).shoot(*view, random.Random(seed))
+        bodies = []
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            bodies.append(Sketcher(rng, PEOPLE))
+            person(bodies[-1], depth / 2)
+        lamp = random.Random(seed + moved_lamp)
+        full, mask = Stage([*bodies, desk, room], self.library).shoot(*view, lamp)
+        gamma, gain = rng.uniform(1.8, 2.4), rng.uniform(0.6, 1.3)
+        other = gain * rng.uniform(0.8, 1.25)
+        pictures = _exposed(empty, gain, gamma), _exposed(full, other, gamma)
+        return *pictures, mask, first == DESK

@@ -20,7 +20,7 @@ from torch.nn import functional as fn
 from torch.utils.data import DataLoader
 
 SEED = 20261125
-BATCH = 16
+BATCH = 24
 
 
 def loss_of(out: Tensor, batch: list[Tensor]) -> dict[str, Tensor]:
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--half", action="store_true", help="bfloat16 where the CPU has it")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
@@ -79,7 +80,9 @@ def main() -> None:
         for group in optimiser.param_groups:
             group["lr"] = rate
         x = (image.float() / 255).to(memory_format=torch.channels_last)
-        parts = loss_of(net.train()(x), batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.half):
+            out = net.train()(x)
+        parts = loss_of(out.float(), batch)
         loss = parts["centre"] + 2 * parts["box"] + 2 * parts["ground"]
         optimiser.zero_grad()
         loss.backward()

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import desk_tops
 import homeveil
 from boxes import needs_box
 from clips import make, veiled_frame
+from commands import Run
 from homeveil.desk.findings import Change, Finding
 from homeveil.desk_rules import DeskItem
 from homeveil.errors import OutputError, UsageError
@@ -276,3 +278,30 @@ def test_homeveils_own_watcher_says_what_it_cannot(state: Path, tmp_path: Path) 
     assert "no event does not mean a clean desk" in done.stderr.replace("\n", " ")
     assert out.exists()
     assert events.exists()
+
+
+def test_a_recording_is_compared_with_the_enrolled_desk(
+    state: Path, run: Run, tmp_path: Path
+) -> None:
+    """`enroll --desk` and `redact --events`, nothing scripted: what was not there when the desk
+    was enrolled is told, though it lay there from the first frame on; the clean desk is not."""
+    corners = ", ".join(f"[{x}, {y}]" for x, y in desk_tops.POLYGON)
+    policy = tmp_path / "policy.toml"
+    policy.write_text(f"[desk]\npolygon = [{corners}]\n")
+    profile = tmp_path / "desk.veil"
+    top = desk_tops.desk(contrast=0.3)
+    card = desk_tops.with_card(top, 250, 270, 90, 50, 200)
+    clean = desk_tops.record(tmp_path / "clean.mp4", lambda _: top, 4)
+    littered = desk_tops.record(tmp_path / "littered.mp4", lambda _: card, 6)
+    enrolled = run("enroll", profile, "--desk", clean, "--policy", policy)
+    assert enrolled.returncode == 0, enrolled.stderr
+    told = {}
+    for source in (clean, littered):
+        result = run(
+            *("redact", source, tmp_path / f"out-{source.name}", "--profile", profile),
+            *("--policy", policy, "--events", "-", "--quiet"),
+        )
+        assert result.returncode == 0, result.stderr
+        events = [json.loads(line) for line in result.stdout.splitlines()]
+        told[source.stem] = [event["type"].rsplit(".", 1)[1] for event in events]
+    assert told == {"clean": [], "littered": ["appeared"]}

@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     board = Board(Today.of_installation())
     with ExitStack() as stack:
-        outputs, served = _outputs(arguments, policy, board)
+        outputs, served = _outputs(arguments, shot, board)
         session = stack.enter_context(
             Session(shot, outputs, board, size=options.size_from(arguments.size))
         )
@@ -156,7 +156,7 @@ def shot_from(arguments: argparse.Namespace, policy: Policy) -> Shot:
 
 
 def _outputs(
-    arguments: argparse.Namespace, policy: Policy, board: Board
+    arguments: argparse.Namespace, shot: Shot, board: Board
 ) -> tuple[list[LiveOutput], Served | None]:
     """All outputs, and the one among them that is fetched on loopback."""
     from homeveil.live.outputs.push import Push
@@ -164,7 +164,7 @@ def _outputs(
     from homeveil.live.outputs.served import Served
     from homeveil.live.outputs.transport import Transport
 
-    transport = Transport(policy)
+    transport = Transport(shot.policy)
     broadcast = transport.broadcast
     encoded: list[LiveOutput] = [Push(broadcast, url) for url in arguments.stream or ()]
     if arguments.record is not None:
@@ -188,7 +188,7 @@ def _outputs(
     if arguments.events:
         from homeveil.live.outputs.desk import DeskWatch
 
-        outputs.append(DeskWatch(_events(arguments, policy, board)))
+        outputs.append(DeskWatch(_events(arguments, shot, board)))
     if not outputs and not arguments.page:
         raise UsageError(
             "nothing would leave: give an output, such as --stream URL, --record DIR, "
@@ -197,12 +197,18 @@ def _outputs(
     return outputs, served
 
 
-def _events(arguments: argparse.Namespace, policy: Policy, board: Board) -> DeskEvents:
+def _events(arguments: argparse.Namespace, shot: Shot, board: Board) -> DeskEvents:
     from homeveil.desk.times import Live
     from homeveil.desk_events import DeskEvents
+    from homeveil.profile.store import desk_of
 
-    places = [*arguments.events, board]
-    return DeskEvents(places, policy.desk, clock=Live(), models=policy.models)
+    return DeskEvents(
+        [*arguments.events, board],
+        shot.policy.desk,
+        clock=Live(),
+        models=shot.policy.models,
+        template=desk_of(shot.profile),
+    )
 
 
 def _serve(

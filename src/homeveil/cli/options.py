@@ -154,8 +154,13 @@ def profile_from(arguments: argparse.Namespace) -> Profile | None:
 
 
 @contextlib.contextmanager
-def events_from(arguments: argparse.Namespace, policy: Policy) -> Iterator[DeskEvents | None]:
-    """The desk events that the options ask for, or None. They are closed at the end."""
+def events_from(
+    arguments: argparse.Namespace, policy: Policy, profile: LockedProfile | None
+) -> Iterator[DeskEvents | None]:
+    """The desk events that the options ask for, or None. They are closed at the end.
+
+    profile: whose enrolled desk, if it has one, the desk is compared with.
+    """
     from homeveil.errors import UsageError
 
     if not arguments.events:
@@ -167,6 +172,7 @@ def events_from(arguments: argparse.Namespace, policy: Policy) -> Iterator[DeskE
         raise UsageError("--json and --events - both want standard output; give one a file")
     from homeveil.desk.times import Recorded
     from homeveil.desk_events import DeskEvents
+    from homeveil.profile.store import desk_of
 
     start = None
     if arguments.events_start:
@@ -178,7 +184,11 @@ def events_from(arguments: argparse.Namespace, policy: Policy) -> Iterator[DeskE
                 "2026-01-31T08:00:00+01:00"
             ) from error
     with DeskEvents(
-        arguments.events, policy.desk, clock=Recorded(start), models=policy.models
+        arguments.events,
+        policy.desk,
+        clock=Recorded(start),
+        models=policy.models,
+        template=desk_of(profile),
     ) as events:
         yield events
 

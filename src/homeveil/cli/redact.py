@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     profile = options.locked_profile_from(arguments)
     quiet = arguments.quiet or arguments.json
     with (
-        options.events_from(arguments, policy) as events,
+        options.events_from(arguments, policy, profile) as events,
         progress_bar(f"redacting {arguments.input.name}", quiet=quiet) as bar,
         options.stopped_by_terminate(),
     ):

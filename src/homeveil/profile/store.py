@@ -145,6 +145,13 @@ class LockedProfile:
         return load_profile(self.path, self.passphrase)
 
 
+def desk_of(profile: Profile | LockedProfile | None) -> DeskTemplate | None:
+    """The enrolled desk alone: the zone and its clean look, nothing of a person. None if there
+    is none. Raises what :func:`load_profile` raises."""
+    opened = profile.open() if isinstance(profile, LockedProfile) else profile
+    return opened.desk if opened is not None else None
+
+
 def encode_profile(profile: Profile) -> bytes:
     """An open profile as bytes, NOT encrypted: for a pipe to another process of ours."""
     return _encode_payload(profile)
