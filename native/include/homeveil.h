@@ -52,6 +52,22 @@ int hv_thumbnail(const hv_image *image, double x0, double y0, double x1, double 
 int hv_change(const hv_image *frame, const hv_image *reference, int32_t cell, int32_t gain_q8,
               int32_t offset, const hv_change_out *out);
 
+/* Tolerances in grey levels and shares; what they mean: src/homeveil/clear/change.py. */
+typedef struct {
+    double luma_step, chroma_step, mean_step, luma_per_texture, mean_per_texture;
+    double structure_texture, structure_correlation;
+    double shade_correlation, shade_flat, shade_textured, shade_residual, shade_residual_per_texture;
+    double shadow_texture, shadow_correlation, shadow_uneven, shadow_residual;
+    double least_lit;
+} hv_excess_rule;
+
+/* The largest difference of each cell of a grid in units of its own tolerance, which is taken
+ * times slack (over 0), and the standard deviation of its luma. In double precision, one way on
+ * every processor. scratch: HV_EXCESS_PLANES x cols x rows. */
+enum { HV_EXCESS_PLANES = 5 };
+int hv_excess(const hv_change_out *change, int32_t cols, int32_t rows, const hv_excess_rule *rule,
+              double slack, double *scratch, float *excess, float *texture_now);
+
 /* Rounded mean colour of each cell. */
 int hv_cell_means(const hv_image *image, int32_t cell, uint8_t *y, uint8_t *u, uint8_t *v);
 

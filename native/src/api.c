@@ -41,16 +41,29 @@ int hv_thumbnail(const hv_image *image, double x0, double y0, double x1, double 
     return HV_OK;
 }
 
+static int lacks_buffer(const hv_change_out *o) {
+    return !o || !o->peak_y || !o->peak_uv || !o->sad_y || !o->n || !o->sum_a || !o->sum_b ||
+           !o->sum_aa || !o->sum_bb || !o->sum_ab;
+}
+
 int hv_change(const hv_image *frame, const hv_image *reference, int32_t cell, int32_t gain_q8,
               int32_t offset, const hv_change_out *out) {
     const int status = pair_status(frame, reference);
     if (status) return status;
     if (bad_cell(cell)) return HV_BAD_CELL;
-    if (!out || !out->peak_y || !out->peak_uv || !out->sad_y || !out->n || !out->sum_a ||
-        !out->sum_b || !out->sum_aa || !out->sum_bb || !out->sum_ab)
-        return HV_BAD_ARGUMENT;
+    if (lacks_buffer(out)) return HV_BAD_ARGUMENT;
     if (gain_q8 < 0 || gain_q8 > 65535 || offset < -255 || offset > 255) return HV_BAD_ARGUMENT;
     hv_dispatch()->change(frame, reference, cell, gain_q8, offset, out);
+    return HV_OK;
+}
+
+int hv_excess(const hv_change_out *change, int32_t cols, int32_t rows, const hv_excess_rule *rule,
+              double slack, double *scratch, float *excess, float *texture_now) {
+    if (lacks_buffer(change) || !rule || !scratch || !excess || !texture_now)
+        return HV_BAD_ARGUMENT;
+    if (cols < 1 || rows < 1 || cols > MAX_SIDE / 8 || rows > MAX_SIDE / 8 || !(slack > 0))
+        return HV_BAD_ARGUMENT;
+    hv_excess_c(change, cols, rows, rule, slack, scratch, excess, texture_now);
     return HV_OK;
 }
 

@@ -108,6 +108,8 @@ void hv_cell_means_of(const hv_table *, const hv_image *, int32_t, uint8_t *, ui
 void hv_explain_of(const hv_table *, const hv_image *, const hv_image *, int32_t,
                    const uint8_t *, const uint8_t *, int32_t, uint16_t *);
 void hv_to_rgb_of(const hv_table *, const hv_image *, uint8_t *, ptrdiff_t);
+void hv_excess_c(const hv_change_out *, int32_t, int32_t, const hv_excess_rule *, double, double *,
+                 float *, float *);
 void hv_copy_cells_c(const hv_image *, const hv_image *, int32_t, const uint8_t *);
 void hv_grow_c(const uint8_t *, uint8_t *, int32_t, int32_t, int32_t);
 void hv_from_rgb_c(const uint8_t *, ptrdiff_t, int32_t, const hv_image *);

@@ -66,6 +66,43 @@ static void test_writers(void) {
     }
 }
 
+/* The excess of any sums of two frames is a number, nothing between a frame and itself. */
+static void test_excess(void) {
+    const hv_excess_rule rule = {7, 4.5, 4.5, 0.45, 0.25, 10, 0.6, 0.85, 0.13, 0.4, 3, 0.2,
+                                 4, 0.7, 0.06, 1.5, 16};
+    for (int w = 1; w <= 67; w += 3) {
+        const int h = 1 + (int)(rnd() % 45), cell = 8 << (rnd() % 3);
+        const int cols = hv_ceil_div(w, cell), rows = hv_ceil_div(h, cell), n = cols * rows;
+        canvas a = make(w, h, 1, 0), b = make(w, h, 1, 0);
+        int32_t *narrow = malloc((size_t)n * 6 * sizeof *narrow);
+        int64_t *wide = malloc((size_t)n * 3 * sizeof *wide);
+        double *scratch = malloc((size_t)n * HV_EXCESS_PLANES * sizeof *scratch);
+        float *excess = malloc((size_t)n * sizeof *excess), *texture = malloc((size_t)n * 4);
+        if (!narrow || !wide || !scratch || !excess || !texture) abort();
+        const hv_change_out out = {narrow, narrow + n, narrow + 2 * n, narrow + 3 * n,
+                                   narrow + 4 * n, narrow + 5 * n, wide, wide + n, wide + 2 * n};
+        for (int same = 0; same < 2; same++) {
+            const hv_image *other = same ? &a.image : &b.image;
+            expect(hv_change(&a.image, other, cell, 256, 0, &out) == HV_OK, "change", w, h);
+            expect(hv_excess(&out, cols, rows, &rule, 1.1, scratch, excess, texture) == HV_OK,
+                   "excess", w, h);
+            int good = 1;
+            for (int k = 0; k < n; k++)
+                good &= excess[k] >= 0 && excess[k] < 1e9f && texture[k] >= 0 &&
+                        texture[k] < 256 && !(same && excess[k] > 1e-3f);
+            expect(good, "excess is a number", w, h);
+        }
+        expect(hv_excess(&out, 0, rows, &rule, 1, scratch, excess, texture) == HV_BAD_ARGUMENT,
+               "no columns", w, h);
+        expect(hv_excess(&out, cols, rows, &rule, 0, scratch, excess, texture) == HV_BAD_ARGUMENT,
+               "no slack", w, h);
+        expect(hv_excess(&out, cols, rows, &rule, 1, NULL, excess, texture) == HV_BAD_ARGUMENT,
+               "no scratch", w, h);
+        free(a.memory), free(b.memory), free(narrow), free(wide), free(scratch), free(excess);
+        free(texture);
+    }
+}
+
 /* Verdicts come in number and order; none is open without a run of evidence, none at all
  * near a fault; a closed block is written without being read. */
 static void test_gate(void) {
@@ -167,6 +204,7 @@ static void test_refusals(void) {
 
 int main(void) {
     test_writers();
+    test_excess();
     test_gate();
     test_refusals();
     printf("entries (%s): %d checks, %d failed\n", hv_cpu_name(), checks, failures);

@@ -32,6 +32,29 @@ _STATUS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ExcessRule:
+    """Tolerances, field by field those of ``hv_excess_rule`` in ``native/include/homeveil.h``."""
+
+    luma_step: float
+    chroma_step: float
+    mean_step: float
+    luma_per_texture: float
+    mean_per_texture: float
+    structure_texture: float
+    structure_correlation: float
+    shade_correlation: float
+    shade_flat: float
+    shade_textured: float
+    shade_residual: float
+    shade_residual_per_texture: float
+    shadow_texture: float
+    shadow_correlation: float
+    shadow_uneven: float
+    shadow_residual: float
+    least_lit: float
+
+
 class ChangeStats(NamedTuple):
     """Differences of a frame (a) from a reference (b) per cell, each (rows, cols).
 
@@ -96,19 +119,34 @@ def change(
     """Compare two frames of one size and layout; the reference's luma is first taken times
     gain_q8 / 256 plus offset for the peaks and the absolute differences."""
     rows, cols = _grid_shape(frame, cell)
-    count = rows * cols
     narrow, wide = np.empty((6, rows, cols), np.int32), np.empty((3, rows, cols), np.int64)
-    first = ffi.from_buffer("int32_t[]", narrow) + 0
-    moments = ffi.from_buffer("int64_t[]", wide) + 0
-    out = ffi.new(
-        "hv_change_out *",
-        [*(first + k * count for k in range(6)), *(moments + k * count for k in range(3))],
-    )
+    stats = ChangeStats(*narrow, *wide)
     a, keep_a = _image(frame)
     b, keep_b = _image(reference)
-    _check(lib.hv_change(a, b, cell, gain_q8, offset, out))
+    _check(lib.hv_change(a, b, cell, gain_q8, offset, _change_out(stats)))
     del keep_a, keep_b
-    return ChangeStats(*narrow, *wide)
+    return stats
+
+
+class Excess:
+    """The largest difference of each cell in units of its own tolerance."""
+
+    def __init__(self, rule: ExcessRule) -> None:
+        self._rule = ffi.new("hv_excess_rule *", asdict(rule))
+
+    def of(self, stats: ChangeStats, slack: float) -> tuple[FloatGrid, FloatGrid]:
+        """The difference, in tolerances taken times ``slack``, and the standard deviation of the
+        frame's luma, each (rows, cols)."""
+        rows, cols = stats.n.shape
+        excess, texture = np.empty((2, rows, cols), np.float32)
+        _check(
+            lib.hv_excess(
+                _change_out(stats), cols, rows, self._rule, slack,
+                ffi.cast("double *", _scratch.of(8 * lib.HV_EXCESS_PLANES * rows * cols)),
+                ffi.from_buffer("float[]", excess), ffi.from_buffer("float[]", texture),
+            )
+        )
+        return excess, texture
 
 
 def cell_means(frame: Frame, cell: int) -> NDArray[np.uint8]:
@@ -253,6 +291,18 @@ def _pointer(plane: Plane) -> Any:
     if plane.flags.c_contiguous:
         return ffi.from_buffer("uint8_t[]", plane)
     return ffi.cast("uint8_t *", plane.ctypes.data)
+
+
+def _change_out(stats: ChangeStats) -> Any:
+    """The C view of ``stats``, which must stay alive as long as it is used."""
+    arrays: tuple[NDArray[Any], ...] = stats
+    if {one.shape for one in arrays} != {stats.n.shape} or any(
+        one.dtype.itemsize != (4 if number < 6 else 8) for number, one in enumerate(arrays)
+    ):
+        raise FrameError("statistics differ in shape or kind")
+    narrow = (ffi.from_buffer("int32_t[]", one) for one in arrays[:6])
+    wide = (ffi.from_buffer("int64_t[]", one) for one in arrays[6:])
+    return ffi.new("hv_change_out *", [*narrow, *wide])
 
 
 def _output(out: Rgb | None, shape: tuple[int, int, int]) -> Rgb:

@@ -21,7 +21,7 @@ from homeveil.errors import InputError
 from homeveil.frames import RawFrame
 from homeveil.grid import Box
 from homeveil.models import store
-from homeveil.perceive.exposure import exposed
+from homeveil.perceive.exposure import exposed, gain_for
 from homeveil.perceive.observation import Face
 from homeveil.policy import ModelFile, Policy
 from homeveil.profile.template import Profile
@@ -210,7 +210,7 @@ def _faces(frame: RawFrame, finder: FaceDetector) -> list[tuple[Box, float]]:
     for long_side in (far, _NEAR_LONG_SIDE):
         scale = longer / long_side
         size = (max(1, round(frame.width / scale)), max(1, round(frame.height / scale)))
-        rgb = exposed(_kernels.thumbnail(frame, whole, size), frame)
+        rgb = exposed(_kernels.thumbnail(frame, whole, size), gain_for(frame))
         found += [
             (Box(*(side * scale for side in sides)), score)
             for *sides, score in finder.faces(rgb).tolist()

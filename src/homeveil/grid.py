@@ -8,6 +8,7 @@ depend on the resolution. Boxes are half-open ``[x0, x1)`` in pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,8 +147,14 @@ class Grid:
         return grid
 
     def centres(self) -> tuple[FloatGrid, FloatGrid]:
-        """x and y of the cell centres in pixels, each (rows, cols)."""
-        ys = (np.arange(self.rows, dtype=np.float32) + 0.5) * self.cell
-        xs = (np.arange(self.cols, dtype=np.float32) + 0.5) * self.cell
-        grid_x, grid_y = np.meshgrid(xs, ys)
-        return grid_x, grid_y
+        """x and y of the cell centres in pixels, each (rows, cols), to be read only."""
+        return _centres(self)
+
+
+@lru_cache(maxsize=8)
+def _centres(grid: Grid) -> tuple[FloatGrid, FloatGrid]:
+    ys = (np.arange(grid.rows, dtype=np.float32) + 0.5) * grid.cell
+    xs = (np.arange(grid.cols, dtype=np.float32) + 0.5) * grid.cell
+    grid_x, grid_y = np.meshgrid(xs, ys)
+    grid_x.flags.writeable = grid_y.flags.writeable = False
+    return grid_x, grid_y

@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from homeveil import _kernels
+from homeveil.clear import change
 from homeveil.errors import FrameError
 from homeveil.frames import PixelFormat, RawFrame, Timestamp
 from homeveil.grid import Box
@@ -66,6 +67,75 @@ def test_change_equals_its_definition(
             for x in range(0, part.shape[1], 4)
         )
         assert stats.peak_y[row, col] == peak
+
+
+def mean_around(plane: np.ndarray) -> np.ndarray:
+    """Mean over 3x3 cells; at the edge the cell on the other side counts twice."""
+    for axis in range(2):
+        pad = [(1, 1) if axis == k else (0, 0) for k in range(2)]
+        plane = np.pad(plane, pad, "reflect" if plane.shape[axis] > 1 else "edge")
+    across = plane[:, :-2] + plane[:, 1:-1] + plane[:, 2:]
+    return (across[:-2] + across[1:-1] + across[2:]) * (1 / 9)
+
+
+def plain_excess(stats: _kernels.ChangeStats) -> tuple[np.ndarray, np.ndarray]:
+    """The definition of the excess, and of texture."""
+    n = np.maximum(stats.n, 1).astype(np.float64)
+    mean_a, mean_b = stats.sum_a / n, stats.sum_b / n
+    var_a = np.maximum(stats.sum_aa / n - mean_a**2, 0)
+    var_b = np.maximum(stats.sum_bb / n - mean_b**2, 0)
+    covariance = stats.sum_ab / n - mean_a * mean_b
+    texture = np.sqrt(var_b)
+    correlation = covariance / np.sqrt(var_a * var_b + 1e-6)
+    chroma = stats.peak_uv / (16 * change.CHROMA_STEP)
+    luma = stats.peak_y / (16 * (change.LUMA_STEP + change.LUMA_PER_TEXTURE * texture))
+    mean = change.mean_difference(stats) / (
+        change.MEAN_STEP + change.MEAN_PER_TEXTURE * texture
+    )
+    as_is = np.maximum(np.maximum(luma, mean), chroma)
+    rich = texture > change.STRUCTURE_TEXTURE
+    lack = (1 - correlation) / (1 - change.STRUCTURE_CORRELATION)
+    unlike = rich & (correlation < change.STRUCTURE_CORRELATION)
+    as_is = np.where(unlike, np.maximum(as_is, lack), as_is)
+    gain = mean_a / np.maximum(mean_b, 1)
+    both = mean_around(covariance) / np.sqrt(mean_around(var_a) * mean_around(var_b) + 1e-6)
+    uneven = np.sqrt(np.maximum(mean_around(gain**2) - mean_around(gain) ** 2, 0))
+    cast = (mean_around(var_b) > change.SHADOW_TEXTURE**2) & (both > change.SHADOW_CORRELATION)
+    cast &= uneven < change.SHADOW_UNEVEN
+    left = var_a + gain**2 * var_b - 2 * gain * covariance
+    residual = np.sqrt(np.maximum(left, 0)) / (
+        change.SHADE_RESIDUAL + change.SHADE_RESIDUAL_PER_TEXTURE * texture
+    )
+    textured = (rich & (correlation > change.SHADE_CORRELATION)) | cast
+    shade = np.abs(gain - 1) / np.where(textured, change.SHADE_TEXTURED, change.SHADE_FLAT)
+    residual = np.where(cast, residual / change.SHADOW_RESIDUAL, residual)
+    reshaded = np.maximum(np.maximum(residual, shade), chroma)
+    reshaded = np.where(mean_b < change._MIN_LIT, np.inf, reshaded)
+    return np.minimum(as_is, reshaded), np.sqrt(var_a)
+
+
+@given(
+    seed=seeds, size=sizes, cell=cells, light=st.floats(0.5, 1.3), noise=st.integers(0, 60),
+    slack=st.floats(1, 2),
+)
+@settings(max_examples=80, deadline=None)
+def test_excess_equals_its_definition(
+    seed: int, size: tuple[int, int], cell: int, light: float, noise: int, slack: float
+) -> None:
+    """Also of the same picture in another light, which may be a shadow."""
+    a, rng = frame(seed, *size), np.random.default_rng(seed)
+    changed = tuple(
+        np.clip(plane * light + rng.integers(-noise, noise + 1, plane.shape), 0, 255).astype(
+            np.uint8
+        )
+        for plane in a.planes
+    )
+    b = replace(a, planes=(changed[0], a.planes[1], a.planes[2]))
+    stats = _kernels.change(b, a, cell)
+    excess, texture = change._EXCESS.of(stats, slack)
+    wanted, deviation = plain_excess(stats)
+    assert (excess == (wanted / slack).astype(np.float32)).all()
+    assert (texture == deviation.astype(np.float32)).all()
 
 
 @given(seed=seeds, size=sizes, cell=cells, smooth=st.booleans())

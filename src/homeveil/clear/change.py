@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from homeveil import _kernels
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, FloatGrid
-
-BLOCK_SAMPLES = 16
-"""Samples in the blocks whose sums the change kernel reports."""
 
 LUMA_STEP = 7.0
 CHROMA_STEP = 4.5
@@ -54,16 +50,40 @@ residual that is left."""
 _MIN_LIT = 16
 _GAIN_RANGE = (0.6, 1.7)
 
+_EXCESS = _kernels.Excess(
+    _kernels.ExcessRule(
+        luma_step=LUMA_STEP,
+        chroma_step=CHROMA_STEP,
+        mean_step=MEAN_STEP,
+        luma_per_texture=LUMA_PER_TEXTURE,
+        mean_per_texture=MEAN_PER_TEXTURE,
+        structure_texture=STRUCTURE_TEXTURE,
+        structure_correlation=STRUCTURE_CORRELATION,
+        shade_correlation=SHADE_CORRELATION,
+        shade_flat=SHADE_FLAT,
+        shade_textured=SHADE_TEXTURED,
+        shade_residual=SHADE_RESIDUAL,
+        shade_residual_per_texture=SHADE_RESIDUAL_PER_TEXTURE,
+        shadow_texture=SHADOW_TEXTURE,
+        shadow_correlation=SHADOW_CORRELATION,
+        shadow_uneven=SHADOW_UNEVEN,
+        shadow_residual=SHADOW_RESIDUAL,
+        least_lit=_MIN_LIT,
+    )
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
     """Differences of a frame from a reference, per cell.
 
     ``excess`` is the largest difference in units of its own tolerance: above 1 the cell
-    does not match. (rows, cols) float32.
+    does not match. ``texture`` is the standard deviation of the frame's luma, grey levels.
+    Both (rows, cols) float32.
     """
 
     excess: FloatGrid
+    texture: FloatGrid
 
     @property
     def matches(self) -> BoolGrid:
@@ -100,7 +120,7 @@ def mean_difference(stats: _kernels.ChangeStats) -> FloatGrid:
 
 def compare(
     frame: RawFrame, reference: RawFrame, cell: int, known: BoolGrid, slack: float
-) -> tuple[Change, Moments]:
+) -> Change:
     """Compare ``frame`` with ``reference``.
 
     known: cells whose reference is meaningful; exposure is estimated from them.
@@ -109,74 +129,8 @@ def compare(
     gain = exposure_gain(stats, known)
     if abs(gain - 256) > 2:
         stats = _kernels.change(frame, reference, cell, gain_q8=gain)
-    moments = Moments(stats)
-    excess = np.minimum(_as_is(stats, moments), _reshaded(stats, moments)) / slack
-    return Change(excess.astype(np.float32)), moments
-
-
-class Moments:
-    """Means, deviations and correlation of frame (a) and reference (b) per cell."""
-
-    def __init__(self, stats: _kernels.ChangeStats) -> None:
-        n = np.maximum(stats.n, 1).astype(np.float64)
-        self.mean_a, self.mean_b = stats.sum_a / n, stats.sum_b / n
-        self.var_a = np.maximum(stats.sum_aa / n - self.mean_a**2, 0)
-        self.var_b = np.maximum(stats.sum_bb / n - self.mean_b**2, 0)
-        self.covariance = stats.sum_ab / n - self.mean_a * self.mean_b
-        self.texture = np.sqrt(self.var_b)
-        self.texture_now = np.sqrt(self.var_a).astype(np.float32)
-        self.correlation = self.covariance / np.sqrt(self.var_a * self.var_b + 1e-6)
-
-
-def _as_is(stats: _kernels.ChangeStats, moments: Moments) -> NDArray[np.float64]:
-    """Excess of the plain difference."""
-    texture = moments.texture
-    luma = stats.peak_y / (BLOCK_SAMPLES * (LUMA_STEP + LUMA_PER_TEXTURE * texture))
-    mean = mean_difference(stats) / (MEAN_STEP + MEAN_PER_TEXTURE * texture)
-    excess = np.maximum(np.maximum(luma, mean), _chroma(stats))
-    # A plain difference can stay small over texture while the picture is another.
-    unlike = (texture > STRUCTURE_TEXTURE) & (moments.correlation < STRUCTURE_CORRELATION)
-    lack = (1 - moments.correlation) / (1 - STRUCTURE_CORRELATION)
-    return np.where(unlike, np.maximum(excess, lack), excess)
-
-
-def _reshaded(stats: _kernels.ChangeStats, moments: Moments) -> NDArray[np.float64]:
-    """Excess once a change of brightness of this cell alone is taken out."""
-    gain = moments.mean_a / np.maximum(moments.mean_b, 1)
-    left = moments.var_a + gain**2 * moments.var_b - 2 * gain * moments.covariance
-    residual = np.sqrt(np.maximum(left, 0)) / (
-        SHADE_RESIDUAL + SHADE_RESIDUAL_PER_TEXTURE * moments.texture
-    )
-    textured = (moments.texture > STRUCTURE_TEXTURE) & (moments.correlation > SHADE_CORRELATION)
-    cast = _cast(moments, gain)
-    shade = np.abs(gain - 1) / np.where(textured | cast, SHADE_TEXTURED, SHADE_FLAT)
-    residual = np.where(cast, residual / SHADOW_RESIDUAL, residual)
-    excess = np.maximum(np.maximum(residual, shade), _chroma(stats))
-    return np.where(moments.mean_b < _MIN_LIT, np.inf, excess)
-
-
-def _cast(moments: Moments, gain: NDArray[np.float64]) -> BoolGrid:
-    """Cells on which a shadow may lie: gain smooth, faint texture still there beneath.
-
-    Judged over the cell and its eight neighbours, where the texture of paper or wood
-    stands out from the noise. Somebody in front would wipe it out.
-    """
-    a, b, both = (
-        cv2.blur(moment, (3, 3)) for moment in (moments.var_a, moments.var_b, moments.covariance)
-    )
-    correlation = both / np.sqrt(a * b + 1e-6)
-    middle = cv2.blur(gain, (3, 3))
-    uneven = np.sqrt(np.maximum(cv2.blur(gain**2, (3, 3)) - middle**2, 0))
-    cast: BoolGrid = (
-        (b > SHADOW_TEXTURE**2)
-        & (correlation > SHADOW_CORRELATION)
-        & (uneven < SHADOW_UNEVEN)
-    )
-    return cast
-
-
-def _chroma(stats: _kernels.ChangeStats) -> NDArray[np.float64]:
-    return stats.peak_uv / (BLOCK_SAMPLES * CHROMA_STEP)
+    excess, texture = _EXCESS.of(stats, slack)
+    return Change(excess, texture)
 
 
 def exposure_gain(stats: _kernels.ChangeStats, known: BoolGrid) -> int:

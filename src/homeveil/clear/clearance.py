@@ -268,9 +268,11 @@ class Clearance:
         claimed = np.zeros(self.grid.shape, bool)
         if candidate is None:
             return claimed
-        for track in self.tracks.tracks:
-            if track is not candidate and track.is_sure:
-                claimed |= silhouette.claimed_by(self.grid, candidate.box, track.box)
+        rivals = [one for one in self.tracks.tracks if one is not candidate and one.is_sure]
+        if rivals:
+            ours = silhouette.body_distance(self.grid, candidate.box)
+            for track in rivals:
+                claimed |= silhouette.claimed_by(self.grid, candidate.box, ours, track.box)
         pictures = self.scene.evidence.face_there()
         return claimed | (pictures & ~self.grid.cells_in(candidate.box.grown(0.1, 0.3, 0.1, 0.1)))
 
@@ -402,7 +404,7 @@ class Clearance:
     def _look_again(self, observation: Observation, seconds: float, body: BoolGrid) -> None:
         """Second looks at what held still since the start and only a mask took for somebody."""
         scene = self.scene
-        scene.evidence.excused |= self._second.answer(observation.checks)
+        scene.evidence.excuse(self._second.answer(observation.checks))
         settled = (scene.origin == Origin.STARTUP) & ~scene.on_plate
         settled &= seconds - scene.run_seconds >= scene.hold_seconds
         settled &= scene.evidence.looked_enough() & ~_kernels.grow(body, 1)

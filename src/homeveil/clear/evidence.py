@@ -52,6 +52,7 @@ class Evidence:
         self.looks = np.zeros((BANDS, *grid.shape), np.float32)
         self.faces = np.zeros((BANDS, *grid.shape), np.float32)
         self.excused = np.zeros(grid.shape, bool)
+        self._means: FloatGrid | None = None
 
     def forget(self, cells: BoolGrid) -> None:
         """Start anew in ``cells``."""
@@ -59,6 +60,13 @@ class Evidence:
         self.looks[:, cells] = 0
         self.faces[:, cells] = 0
         self.excused &= ~cells
+        self._means = None
+
+    def excuse(self, cells: BoolGrid) -> None:
+        """What the mask saw in ``cells`` is nobody, until they change."""
+        if cells.any():
+            self.excused |= cells
+            self._means = None
 
     def add_look(self, look: PeopleLook, spill: BoolGrid, moving: BoolGrid) -> None:
         """Take in a people mask.
@@ -73,6 +81,7 @@ class Evidence:
         voting = counted & ~spill[inner.index]
         self.votes[index] += np.where(voting, look.probability[inside], 0)
         self.looks[index] += counted
+        self._means = None
 
     def add_face(self, face: Face) -> None:
         """Take in a face that is not the agent's; its body hangs below it."""
@@ -81,10 +90,12 @@ class Evidence:
         np.maximum(view, worth(face), out=view)
 
     def means(self) -> FloatGrid:
-        """(bands, rows, cols): mean probability per band; 0 without looks or if excused."""
-        means = (self.votes / np.maximum(self.looks, 1)).astype(np.float32)
-        means[:, self.excused] = 0
-        return means
+        """(bands, rows, cols), to be read only: mean probability per band; 0 without looks or if
+        excused."""
+        if self._means is None:
+            self._means = (self.votes / np.maximum(self.looks, 1)).astype(np.float32)
+            self._means[:, self.excused] = 0
+        return self._means
 
     def looked_enough(self) -> BoolGrid:
         """Cells with enough looks at every scanning band."""

@@ -23,9 +23,9 @@ def significant(cells: BoolGrid, excess: FloatGrid) -> BoolGrid:
     if count <= 1:
         return np.zeros_like(cells)
     clear = np.zeros(count, bool)
-    clear[np.unique(labels[cells & (excess >= THING_EXCESS)])] = True
+    clear[labels[cells & (excess >= THING_EXCESS)]] = True
     keep = clear & (stats[:, cv2.CC_STAT_AREA] >= THING_CELLS)
-    keep[np.unique(labels[cells & (excess >= LONE_EXCESS)])] = True
+    keep[labels[cells & (excess >= LONE_EXCESS)]] = True
     keep[0] = False
     chosen: BoolGrid = keep[labels]
     return chosen
@@ -44,7 +44,7 @@ def touching(cells: BoolGrid, seeds: BoolGrid) -> BoolGrid:
     """Patches of ``cells`` that share a cell with ``seeds``."""
     count, labels = cv2.connectedComponents(cells.astype(np.uint8), connectivity=8)
     touched = np.zeros(count, bool)
-    touched[np.unique(labels[cells & seeds])] = True
+    touched[labels[cells & seeds]] = True
     touched[0] = False
     chosen: BoolGrid = touched[labels]
     return chosen

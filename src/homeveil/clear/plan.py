@@ -46,10 +46,7 @@ class LookPlan:
         self._credit = self._due = float(START_LOOKS)
         self._most = START_LOOKS
         self._patience = np.full(grid.shape, STILL_SECONDS)
-        self._windows = {
-            band: [(window, trusted(window, grid)) for window in _tilings(grid, band)]
-            for band in SCAN_BANDS
-        }
+        self._tilings = {band: _Tiling(grid, band) for band in SCAN_BANDS}
 
     def unsettle(self, changed: BoolGrid, held_seconds: NDArray[np.float64]) -> None:
         """Cells changed that had held still for so long."""
@@ -84,42 +81,62 @@ class LookPlan:
         self, evidence: Evidence, wanted: FloatGrid
     ) -> tuple[tuple[CellWindow, int], ...]:
         """Windows for this frame. wanted: weight of each cell that needs looks."""
-        looks = evidence.looks.copy()
-        chosen: list[tuple[CellWindow, int]] = []
         # A few cells that flicker beside the agent are not worth a burst of looks.
         most = int(((wanted > 0) & ~evidence.looked_enough()).sum())
-        while min(self._credit, self._due, self._most) >= 1.0 and len(chosen) < most:
-            best = self._best(looks, wanted)
+        most = max(0, min(most, int(min(self._credit, self._due, self._most))))
+        if not most:
+            return ()
+        looks = evidence.looks.copy()
+        worths = {
+            band: tiling.worths(wanted, looks[band]) for band, tiling in self._tilings.items()
+        }
+        chosen: list[tuple[CellWindow, int]] = []
+        while len(chosen) < most:
+            best = self._best(worths)
             if best is None:
                 break
-            window, band = best
-            looks[(band, *trusted(window, self._grid).index)] += 1
-            chosen.append(best)
-            self.spend(1)
+            band, number = best
+            tiling = self._tilings[band]
+            looks[(band, *tiling.parts[number].index)] += 1
+            worths[band] = tiling.worths(wanted, looks[band])
+            chosen.append((tiling.windows[number], band))
+        self.spend(len(chosen))
         return tuple(chosen)
 
-    def _best(self, looks: FloatGrid, wanted: FloatGrid) -> tuple[CellWindow, int] | None:
-        best: tuple[CellWindow, int] | None = None
+    def _best(self, worths: dict[int, list[float]]) -> tuple[int, int] | None:
+        """Band and number of the window that is worth most; of equals the first."""
+        best: tuple[int, int] | None = None
         best_worth = 0.0
-        for band in SCAN_BANDS:
-            need = wanted * np.clip(1 - looks[band] / LOOKS_NEEDED, 0, 1)
-            if not need.any():
+        for band, values in worths.items():
+            if max(values, default=0.0) <= best_worth + 1e-6:
                 continue
-            sums = np.zeros((need.shape[0] + 1, need.shape[1] + 1), np.float64)
-            sums[1:, 1:] = need.cumsum(0).cumsum(1)
-            for window, part in self._windows[band]:
-                area = max(1, part.shape[0] * part.shape[1])
-                total = (
-                    sums[part.row1, part.col1]
-                    - sums[part.row0, part.col1]
-                    - sums[part.row1, part.col0]
-                    + sums[part.row0, part.col0]
-                )
-                # By share, so that fine windows, which cover less, get their turn too.
-                worth = total / area
+            for number, worth in enumerate(values):
                 if worth > best_worth + 1e-6:
-                    best, best_worth = (window, band), worth
+                    best, best_worth = (band, number), worth
         return best
+
+
+class _Tiling:
+    """The windows of a band and the parts of them that count."""
+
+    def __init__(self, grid: Grid, band: int) -> None:
+        self.windows = _tilings(grid, band)
+        self.parts = [trusted(window, grid) for window in self.windows]
+        corners = np.array([(p.row0, p.col0, p.row1, p.col1) for p in self.parts]).T
+        self._top, self._left, self._bottom, self._right = corners
+        self._area = np.maximum(1, (self._bottom - self._top) * (self._right - self._left))
+        self._sums = np.zeros((grid.rows + 1, grid.cols + 1), np.float64)
+
+    def worths(self, wanted: FloatGrid, looks: FloatGrid) -> list[float]:
+        """Of each window: the need of its cells, by share, so that fine windows, which cover
+        less, get their turn too."""
+        need = wanted * np.clip(1 - looks / LOOKS_NEEDED, 0, 1)
+        sums = self._sums
+        sums[1:, 1:] = need.cumsum(0).cumsum(1)
+        total = sums[self._bottom, self._right] - sums[self._top, self._right]
+        total = total - sums[self._bottom, self._left] + sums[self._top, self._left]
+        worths: list[float] = (total / self._area).tolist()
+        return worths
 
 
 def _filled(credit: float, per_second: float, elapsed_seconds: float) -> float:

@@ -111,9 +111,9 @@ class Scene:
         stats = _kernels.change(frame, self._previous, cell)
         if not self._skipped:
             self.noise.update(mean_difference(stats))
-        plate, moments = compare(frame, self._plate, cell, self.has_plate, slack)
-        self.texture = moments.texture_now
-        still, _ = compare(frame, self._reference, cell, ~others, slack * _RUN_SLACK)
+        plate = compare(frame, self._plate, cell, self.has_plate, slack)
+        self.texture = plate.texture
+        still = compare(frame, self._reference, cell, ~others, slack * _RUN_SLACK)
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
         self.on_plate = self.has_plate & plate.matches
         if self._skipped:
@@ -228,7 +228,7 @@ class Scene:
         doubtful = broken & (self.origin == Origin.ARRIVED) & ~self.on_plate
         if not doubtful.any():
             return
-        back, _ = compare(frame, self._initial, self.grid.cell, ~doubtful, self.noise.slack)
+        back = compare(frame, self._initial, self.grid.cell, ~doubtful, self.noise.slack)
         self.origin[doubtful & back.matches] = Origin.STARTUP
 
     def observe(self, observation: Observation, spill: BoolGrid, moving: BoolGrid) -> None:
@@ -287,13 +287,13 @@ class Scene:
             return thing
         count, labels = cv2.connectedComponents(thing.astype(np.uint8), connectivity=8)
         came_in = np.zeros(count, bool)
-        came_in[np.unique(labels[thing & self.has_plate])] = True
+        came_in[labels[thing & self.has_plate]] = True
         patience = np.where(came_in, THING_PATIENCE_SECONDS, LEFT_PATIENCE_SECONDS)
         young = (age < patience[labels]) | ~enough
         traces = self.evidence.traces()
         spoiled = _kernels.grow(traces, 1) | young
         bad = np.zeros(count, bool)
-        bad[np.unique(labels[thing & spoiled])] = True
+        bad[labels[thing & spoiled]] = True
         cells = np.bincount(labels[thing], minlength=count)
         traced = np.bincount(labels[thing & traces], minlength=count)
         bad &= came_in | (traced > TRACED_SHARE * cells)

@@ -117,8 +117,8 @@ class SecondLooks:
         self._reviewed &= (self._again_seconds > seconds) | (self._attempts >= MOST_ATTEMPTS)
         count, labels = cv2.connectedComponents(seen.astype(np.uint8), connectivity=8)
         open_ = np.ones(count, bool)
-        open_[np.unique(labels[seen & ~settled])] = False
-        open_[np.unique(labels[seen & self._reviewed])] = False
+        open_[labels[seen & ~settled]] = False
+        open_[labels[seen & self._reviewed]] = False
         for number in range(1, count):
             if not open_[number]:
                 continue

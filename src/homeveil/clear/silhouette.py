@@ -114,14 +114,14 @@ def body_distance(grid: Grid, face: Box) -> FloatGrid:
     return distance
 
 
-def claimed_by(grid: Grid, agent: Box, other: Box) -> BoolGrid:
+def claimed_by(grid: Grid, agent: Box, ours: FloatGrid, other: Box) -> BoolGrid:
     """Cells nearer to another person than to the agent; a tie goes to the other.
 
+    ours: ``body_distance`` of the agent.
     Somebody whose face is lower in the picture may sit in front of the agent, on the lap
     say: all within reach of their arms is theirs.
     """
     theirs = body_distance(grid, other)
-    ours = body_distance(grid, agent)
     near = (theirs < 2.6) & grid.cells_in(reach(other, grid.height))
     claimed: BoolGrid = near & (theirs < _CLAIM_ADVANTAGE * ours)
     side = max(other.width, other.height)

@@ -38,7 +38,7 @@ _log = logging.getLogger("homeveil")
 
 Veiled = VeiledFrame | VeiledAudio
 
-_WARM_WIDTH, _WARM_HEIGHT = 256, 144
+_WARM_WIDTH, _WARM_HEIGHT = 96, 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,7 +72,7 @@ class LiteNetwork(Scoped):
             tuple(int(side) for side in output["shape"]): int(output["index"])
             for output in runner.get_output_details()
         }
-        self._picture = np.empty((1, height, width, 3), np.float32)
+        self._tables: dict[float, NDArray[np.float32]] = {}
 
     def run(
         self, rgb: NDArray[np.uint8], low: float, *shapes: tuple[int, ...]
@@ -80,15 +81,24 @@ class LiteNetwork(Scoped):
         size, whose 0..255 become ``low``..1."""
         if self._runner is None:
             raise PerceptionError("a model was used after it was closed")
-        np.multiply(rgb, (1 - low) / 255, out=self._picture[0])
-        if low:
-            self._picture += low
-        self._runner.set_tensor(self._input, self._picture)
+        width, height = self.size
+        if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
+            raise PerceptionError(f"{self._name}: does not take a picture of {rgb.shape}")
+        # A view of the network's own memory, which must be gone when it runs.
+        cv2.LUT(rgb, self._table(low), self._runner.tensor(self._input)()[0])
         self._runner.invoke()
         return [
             np.asarray(self._runner.get_tensor(self._outputs[shape]), np.float32)
             for shape in shapes
         ]
+
+    def _table(self, low: float) -> NDArray[np.float32]:
+        """What each of 0..255 becomes."""
+        table = self._tables.get(low)
+        if table is None:
+            table = (np.arange(256) * ((1 - low) / 255)).astype(np.float32) + np.float32(low)
+            self._tables[low] = table
+        return table
 
     def require(self, *shapes: tuple[int, ...]) -> None:
         """Raise ModelError unless there are outputs of these shapes."""

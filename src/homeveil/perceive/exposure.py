@@ -14,13 +14,15 @@ _LEAST_GAIN = 1.1
 _STEP = 8
 
 
-def exposed(rgb: NDArray[np.uint8], frame: RawFrame) -> NDArray[np.uint8]:
-    """``rgb``, (height, width, 3), a look at ``frame``, in the light that models expect.
-
-    The gain is that of the whole frame, so that all looks at it are treated alike.
-    """
+def gain_for(frame: RawFrame) -> float:
+    """What brings ``frame`` into the light that models expect: one gain for all looks at it, so
+    that they are treated alike."""
     mean = float(frame.planes[0][::_STEP, ::_STEP].mean())
-    gain = min(MOST_GAIN, TARGET_LUMA / max(mean, 1.0))
+    return min(MOST_GAIN, TARGET_LUMA / max(mean, 1.0))
+
+
+def exposed(rgb: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
+    """``rgb``, (height, width, 3), brightened where that is worth it."""
     if gain < _LEAST_GAIN:
         return rgb
     return np.asarray(cv2.convertScaleAbs(rgb, alpha=gain), dtype=np.uint8)

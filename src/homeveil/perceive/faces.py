@@ -48,8 +48,9 @@ class FaceBoxes:
             short_range, "face_detection_short", CONFIRMING_SCORE, _SHORT_RANGE, 2
         )
 
-    def confirm(self, frame: RawFrame, face: Face) -> Face:
-        """``face``, marked with whether a close-up confirms it."""
+    def confirm(self, frame: RawFrame, face: Face, gain: float) -> Face:
+        """``face``, marked with whether a close-up confirms it. gain: the frame's, see
+        ``exposure``."""
         side = max(face.box.width, face.box.height)
         small = side <= _SMALL_SHARE * max(frame.width, frame.height)
         if not small and face.score >= PLAIN_SCORE:
@@ -58,7 +59,7 @@ class FaceBoxes:
         for reach in _CLOSE_UPS:
             half = reach * side
             region = Box(x - half, y - half, x + half, y + half)
-            rgb = exposed(_kernels.thumbnail(frame, region, (_CLOSE_SIZE, _CLOSE_SIZE)), frame)
+            rgb = exposed(_kernels.thumbnail(frame, region, (_CLOSE_SIZE, _CLOSE_SIZE)), gain)
             middle = _CLOSE_SIZE / 2
             near, far = middle * (1 - 0.5 / reach), middle * (1 + 0.5 / reach)
             expected = Box(near, near, far, far)
@@ -69,10 +70,10 @@ class FaceBoxes:
                     return face
         return replace(face, confirmed=False)
 
-    def look(self, frame: RawFrame, region: Box, band: int) -> list[Face]:
+    def look(self, frame: RawFrame, region: Box, band: int, gain: float) -> list[Face]:
         """Faces in ``region``, boxes in frame pixels."""
         width, height = _look_size(region, _WHOLE_LONG_SIDE if band == 0 else _WINDOW_SIZE)
-        rgb = exposed(_kernels.thumbnail(frame, region, (width, height)), frame)
+        rgb = exposed(_kernels.thumbnail(frame, region, (width, height)), gain)
         scale_x, scale_y = region.width / width, region.height / height
         faces = []
         for x0, y0, x1, y1, score in self._finder.faces(rgb):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil.errors import PerceptionError
+from homeveil.perceive._graph import quicker
 from homeveil.perceive._litert import LiteNetwork
 
 Rgb = NDArray[np.uint8]
@@ -28,7 +29,7 @@ class Segmenter(LiteNetwork):
     """Probability of a person per pixel (selfie segmentation)."""
 
     def __init__(self, model: bytes, name: str) -> None:
-        super().__init__(model, name)
+        super().__init__(quicker(model), name)
         width, height = self.size
         self._shape = (1, height, width, 1)
         self.require(self._shape)

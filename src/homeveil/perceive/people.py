@@ -26,14 +26,16 @@ class PeopleMask:
         self._wide = Segmenter(wide, "people_mask_wide")
         self._square = Segmenter(square, "people_mask_square")
 
-    def whole(self, frame: RawFrame, grid: Grid) -> PeopleLook:
-        """The wide model over the whole frame."""
+    def whole(self, frame: RawFrame, grid: Grid, gain: float) -> PeopleLook:
+        """The wide model over the whole frame. gain: the frame's, see ``exposure``."""
         window = CellWindow(0, 0, grid.rows, grid.cols)
-        return self._look(self._wide, frame, grid, window, WHOLE)
+        return self._look(self._wide, frame, grid, window, WHOLE, gain)
 
-    def close_up(self, frame: RawFrame, grid: Grid, window: CellWindow, band: int) -> PeopleLook:
+    def close_up(
+        self, frame: RawFrame, grid: Grid, window: CellWindow, band: int, gain: float
+    ) -> PeopleLook:
         """The square model over ``window``."""
-        return self._look(self._square, frame, grid, window, band)
+        return self._look(self._square, frame, grid, window, band, gain)
 
     def close(self) -> None:
         self._wide.close()
@@ -46,8 +48,9 @@ class PeopleMask:
         grid: Grid,
         window: CellWindow,
         band: int,
+        gain: float,
     ) -> PeopleLook:
-        rgb = exposed(_kernels.thumbnail(frame, grid.box(window), model.size), frame)
+        rgb = exposed(_kernels.thumbnail(frame, grid.box(window), model.size), gain)
         probability = model.probability(rgb)
         if probability.shape != rgb.shape[:2]:
             # It could be stretched over the cells all the same, and would mean nothing.

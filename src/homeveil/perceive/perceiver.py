@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.grid import Box, Grid
+from homeveil.perceive.exposure import gain_for
 from homeveil.perceive.observation import (
     WHOLE,
     Depth,
@@ -58,19 +59,21 @@ class ModelPerceiver:
         self._beside = concurrent.futures.ThreadPoolExecutor(1, "homeveil-faces")
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
-        pending = self._beside.submit(self._look_for_faces, frame, grid, request)
+        gain = gain_for(frame)
+        pending = self._beside.submit(self._look_for_faces, frame, grid, request, gain)
         try:
             wide = close = None
             if request.depth is Depth.WHOLE:
-                wide = self._people.whole(frame, grid)
+                wide = self._people.whole(frame, grid, gain)
             if request.agent is not None and request.depth is not Depth.NOTHING:
-                close = self._people.close_up(frame, grid, request.agent, WHOLE)
+                close = self._people.close_up(frame, grid, request.agent, WHOLE, gain)
             looks = tuple(
-                self._people.close_up(frame, grid, window, band)
+                self._people.close_up(frame, grid, window, band, gain)
                 for window, band in request.regions
             )
             checks = tuple(
-                self._people.close_up(frame, grid, window, WHOLE) for window in request.checks
+                self._people.close_up(frame, grid, window, WHOLE, gain)
+                for window in request.checks
             )
         finally:
             # Nobody else may use the face models, or the frame, while this look does.
@@ -79,20 +82,20 @@ class ModelPerceiver:
         return Observation(wide, close, looks, faces, identities, checks, looked)
 
     def _look_for_faces(
-        self, frame: RawFrame, grid: Grid, request: LookRequest
+        self, frame: RawFrame, grid: Grid, request: LookRequest, gain: float
     ) -> tuple[tuple[Face, ...], tuple[Identity, ...], Box | None]:
         found: list[Face] = []
         looked: Box | None = _NOWHERE
         if request.agent is not None and request.depth is not Depth.NOTHING:
             looked = grid.box(request.agent)
-            found += self._faces.look(frame, looked, WHOLE + 1)
+            found += self._faces.look(frame, looked, WHOLE + 1, gain)
         # The agent's face must not seem lost for a look that was too narrow.
         if request.depth is Depth.WHOLE or (request.depth is Depth.AGENT and not found):
-            found += self._faces.look(frame, Box(0, 0, frame.width, frame.height), WHOLE)
+            found += self._faces.look(frame, Box(0, 0, frame.width, frame.height), WHOLE, gain)
             looked = None
         for window, band in request.regions:
-            found += self._faces.look(frame, grid.box(window), band)
-        faces = [self._faces.confirm(frame, face) for face in self._faces.merged(found)]
+            found += self._faces.look(frame, grid.box(window), band, gain)
+        faces = [self._faces.confirm(frame, face, gain) for face in self._faces.merged(found)]
         identities = [self._identity.compare(frame, face) for face in _fresh(faces, request.known)]
         known = tuple(identity for identity in identities if identity is not None)
         return tuple(faces), known, looked
