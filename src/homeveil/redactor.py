@@ -81,18 +81,19 @@ class Redactor(Scoped):
         others, for a while. It says where a recording may be cut, and is nobody's business."""
         return self._stream is not None and self._stream.undisputed
 
-    def skip(self) -> tuple[VeiledFrame, ...]:
+    def skip(self, settle_seconds: float = 0.0) -> tuple[VeiledFrame, ...]:
         """Go on somewhere later in the same recording; give all frames that still wait.
 
         What was seen of the room before still counts; what differs from it after the gap came in
-        meanwhile. The agent must prove itself anew. Raises StretchError, here or from
-        ``process``, when the room before and after the gap is not the same one: nothing may
-        be cleared then.
+        meanwhile. The agent must prove itself anew; from ``settle_seconds`` after the gap on, for
+        a while, somebody is taken to be about, as may be. What leaves before then is to be
+        thrown away. Raises StretchError, here or from ``process``, when the room before and
+        after the gap is not the same one: nothing may be cleared then.
         """
         if self._stream is None:
             raise StretchError("nothing was seen before the gap")
         left = tuple(self._stream.leave_all(self.tally))
-        self._stream.clearance.skip()
+        self._stream.clearance.skip(settle_seconds)
         return left
 
     def process(self, frame: RawFrame) -> Iterator[VeiledFrame]:

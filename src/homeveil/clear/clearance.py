@@ -116,6 +116,8 @@ class Clearance:
         self._plan = LookPlan(grid, policy.looks_per_second)
         self._attention = Attention()
         self._company_seconds = -np.inf
+        self._company_due: float | None = None
+        self._settle_seconds = 0.0
         self._number = -1
         self.skipped = False
         self._know_nobody()
@@ -143,12 +145,14 @@ class Clearance:
         self._last_seconds: float | None = None
         self._verified: dict[int, tuple[float, float]] = {}
 
-    def skip(self) -> None:
+    def skip(self, settle_seconds: float) -> None:
         """Frames are missing between the last one and the next; all decisions are resolved.
 
-        The agent must prove itself anew, what is not on its plate came in by itself, and
-        somebody is taken to be about. Of people nothing is remembered.
+        The agent must prove itself anew, and what is not on its plate came in by itself. Of people
+        nothing is remembered; so from ``settle_seconds`` after the next frame on, when there
+        is an outline that changes can be held against, somebody is taken to be about.
         """
+        self._settle_seconds = settle_seconds
         self.tracks.forget()
         self.scene.skip()
         self._know_nobody()
@@ -169,8 +173,12 @@ class Clearance:
         if self._number == 0 or self.skipped:
             self._attention.disturb(seconds)
         if self.skipped:
-            self._company_seconds = self._disputed_seconds = seconds
+            self._disputed_seconds = seconds
+            self._company_due = seconds + self._settle_seconds
             self.skipped = False
+        if self._company_due is not None and seconds >= self._company_due:
+            self._company_seconds, self._company_due = seconds, None
+            self.scene.settle_gap(near)
         self._sight.forget(changed)
         self._attention.notice(
             seconds, changed, self.scene.excess, self._outline, self._close_window()

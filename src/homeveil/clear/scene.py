@@ -86,11 +86,17 @@ class Scene:
         self._shocked = False
         self._skipped = False
         self._unseen = np.zeros(shape, bool)
+        self._barred = np.zeros(shape, bool)
 
     def skip(self) -> None:
         """Frames are missing before the next one. What shows neither its plate there nor what it
-        showed when its run began came in meanwhile."""
+        showed when its run began may have come in meanwhile; ``settle_gap`` says so for good."""
         self._skipped = True
+
+    def settle_gap(self, near_agent: BoolGrid) -> None:
+        """What is still off its plate after a gap, and is not near the agent, came in."""
+        self.origin[~self.on_plate & ~near_agent] = Origin.ARRIVED
+        self._keep_arrived()
 
     def advance(
         self, frame: RawFrame, seconds: float, agent_near: BoolGrid, others: BoolGrid
@@ -124,6 +130,7 @@ class Scene:
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         self._begin_runs(frame, broken, seconds, agent_near, others)
         self.run_frames[~broken] += 1
+        self._barred &= ~broken
         self._keep_arrived()
         return broken
 
@@ -140,7 +147,10 @@ class Scene:
         away = ~self.on_plate
         _kernels.copy_cells(self._reference, frame, self.grid.cell, broken)
         # What the agent left may have been taken over, and nothing is known to have held still.
-        self.origin[away & (broken | (self.origin == Origin.UNCOVERED))] = Origin.ARRIVED
+        # For now it is as when a stream begins, so that the agent is not told apart from what is
+        # merely new; but where a plate is known, looks alone clear nothing else.
+        self.origin[away & (broken | (self.origin == Origin.UNCOVERED))] = Origin.STARTUP
+        self._barred = away & self.has_plate
         self.evidence.forget(broken & away)
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         self.run[broken] = self._frame_number
@@ -270,6 +280,7 @@ class Scene:
         uncovered &= ~_kernels.grow(others, 2) & ~_kernels.grow(seen, 1)
         arrived = self._patient_specks(age, enough)
         clear = (startup | uncovered | arrived) & ~blocked & ~agent & ~self.on_plate
+        clear &= ~self._barred
         self._promote(frame, clear)
 
     def _patient_specks(self, age: NDArray[np.float64], enough: BoolGrid) -> BoolGrid:

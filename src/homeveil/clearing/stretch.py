@@ -101,7 +101,7 @@ class StretchClearing(FileClearing):
             self._tell_ahead()
             for _ in self._redactor.process(raw):
                 pass
-        self._redactor.skip()
+        self._redactor.skip(self._cut.warmup)
 
     def _tell_ahead(self) -> None:
         if not self.tally.frames:

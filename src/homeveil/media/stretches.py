@@ -54,13 +54,15 @@ class Cut:
     """Where one stretch lies, in ticks of the file's picture.
 
     opening: the room is looked at up to this tick. begin: the key frame from which it is looked
-    at again. start: the first frame given; from there a stretch goes on until it is stopped.
+    at again, ``warmup`` seconds before start. start: the first frame given; from there a stretch
+    goes on until it is stopped.
     seams: frames at which a stretch may take over, with its number. count: stretches of the
     file. frames: of all of it.
     """
 
     opening: int
     begin: int
+    warmup: float
     start: int
     seams: dict[int, int]
     count: int
@@ -125,7 +127,8 @@ def place(ticks: Sequence[int], keys: Sequence[int], base: Fraction, stretch: St
         raise StretchError("it has too few key frames, or is too short")
     begin = first if stretch.number == 0 else begins[min(stretch.number, count - 1) - 1]
     start = starts[min(stretch.number, count - 1)]
-    return Cut(opening, begin, start, seams, count, len(ticks))
+    warmup = float((start - begin) * base)
+    return Cut(opening, begin, warmup, start, seams, count, len(ticks))
 
 
 def _ticks(seconds: float, base: Fraction) -> int:
