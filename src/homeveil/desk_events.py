@@ -158,8 +158,8 @@ def _own_watcher(
     if template is None and "desk_detector" not in models:
         # Silence must not pass for a clean desk.
         _log.warning(
-            "the desk detector that comes with homeveil is too little trained to name items: no "
-            "event does not mean a clean desk; name a detector of your own in the policy "
-            "([models.desk_detector])"
+            "the desk detector that comes with homeveil names few kinds of items: no event does "
+            "not mean a clean desk; enroll the clean desk (homeveil enroll --desk) or name a "
+            "detector of your own in the policy ([models.desk_detector])"
         )
     return DeskWatcher(rules, DeskModels.load(models), template)
