@@ -31,7 +31,12 @@ def seated(room: Picture = ROOM) -> Picture:
 
 
 def across(
-    before: Picture, after: Picture, count: int, scene: object = None, profile: object = None
+    before: Picture,
+    after: Picture,
+    count: int,
+    scene: object = None,
+    profile: object = None,
+    settle: float = 0.0,
 ) -> tuple[list[RawFrame], list[VeiledFrame], Redactor]:
     """Frames of ``after`` as they come and as they leave behind a gap, live."""
     perceiver = FakePerceiver(scene or FakeScene())
@@ -39,16 +44,18 @@ def across(
     raws = frames(lambda n: before if n < OPENING else after, GAP + count)
     for raw in raws[:OPENING]:
         list(redactor.process(raw))
-    redactor.skip()
+    redactor.skip(settle)
     later = raws[GAP:]
     return later, [veiled for raw in later for veiled in redactor.process(raw)], redactor
 
 
-def test_what_came_in_meanwhile_stays_veiled() -> None:
+@pytest.mark.parametrize("settle", [0.0, 10.0])
+def test_what_came_in_meanwhile_stays_veiled(settle: float) -> None:
     """Something that no look takes for a person, there since the gap, has not faded into view half
-    a minute later; the room beside it is shown at once."""
+    a minute later, whether or not looks had their time before it counts as come in; the room
+    beside it is shown at once."""
     after = with_patch(ROOM, texture(6, 64, 150), 199, 60)
-    raws, out, _ = across(ROOM, after, 330)
+    raws, out, _ = across(ROOM, after, 330, settle=settle)
     for n in (0, 10, 100, 329):
         assert shown(raws[n].planes[0], out[n].planes[0], *THING) < 0.03, n
         assert shown(raws[n].planes[0], out[n].planes[0], 0, 0, 150, HEIGHT) == 1.0, n
@@ -75,6 +82,15 @@ def test_what_came_in_where_no_plate_is_known_stays_veiled() -> None:
         assert shown(raws[n].planes[0], out[n].planes[0], 127, 64, 193, HEIGHT - 2) < 0.05, n
 
 
+def test_holding_still_is_no_ground_where_no_plate_is_known() -> None:
+    """What has come in where the agent sat in the opening, and has not stirred since, is not
+    cleared for that: it may be anybody, in the colours of the room."""
+    seen = lambda t: FakeScene(agent=AGENT) if t < OPENING / 10 else FakeScene()  # noqa: E731
+    raws, out, _ = across(seated(), ROOM, 200, seen, fake_profile())
+    for n in (0, 50, 199):
+        assert shown(raws[n].planes[0], out[n].planes[0], 130, 70, 190, HEIGHT - 8) < 0.05, n
+
+
 def test_the_agent_must_prove_itself_anew() -> None:
     """Verified before the gap, the agent is withheld in the first frame after it and shown once
     compared again."""
@@ -82,6 +98,21 @@ def test_the_agent_must_prove_itself_anew() -> None:
     face = (144, 64, 176, 96)
     assert shown(raws[0].planes[0], out[0].planes[0], *face) < 0.05
     assert shown(raws[29].planes[0], out[29].planes[0], *face) == 1.0
+    assert redactor.undisputed
+
+
+def test_an_agent_who_sits_otherwise_is_told_apart() -> None:
+    """Where the agent sat in the opening the room is seen after the gap, and the agent beside it:
+    looks clear the room, and what is new beside the agent is not held against them."""
+    other = with_patch(
+        with_patch(ROOM, texture(3, 70, HEIGHT - 100), 45, 100), texture(4, 40, 40), 60, 60
+    )
+    moved = Box(60, 60, 100, 100)
+    seen = lambda t: FakeScene(agent=AGENT if t < OPENING / 10 else moved)  # noqa: E731
+    raws, out, redactor = across(seated(), other, 150, seen, fake_profile(), settle=10.0)
+    for n in (60, 149):
+        assert shown(raws[n].planes[0], out[n].planes[0], 64, 64, 96, 96) == 1.0, n
+        assert shown(raws[n].planes[0], out[n].planes[0], 50, 140, 110, HEIGHT - 8) > 0.9, n
     assert redactor.undisputed
 
 
