@@ -216,8 +216,7 @@ def _pictures(
             if stored and number < len(times):
                 packet.duration = times[number] - times[number - 1]
             elif stored:
-                end = _end(piece.path)
-                packet.duration = max(1, end - shown[0] - (times[-1] - times[0]))
+                packet.duration = max(1, _end(shown) - shown[0] - (times[-1] - times[0]))
             yield packet
 
 
@@ -232,17 +231,10 @@ def _decoding_times(shown: Sequence[int]) -> list[int]:
     return ahead + [int(shown[index]) for index in order[: len(shown) - delay]]
 
 
-def _end(path: Path) -> int:
-    """Until when the last frame of a part is shown, in ticks."""
-    begin: tuple[int, int] | None = None
-    end = 0
-    with _av.open_input(path) as source:
-        for packet in source.demux(video=0):
-            if packet.size:
-                decoded, shown = packet.dts or 0, packet.pts or 0
-                begin = begin or (decoded, shown)
-                end = begin[1] + decoded - begin[0] + (packet.duration or 0)
-    return end
+def _end(shown: Sequence[int]) -> int:
+    """Until when the last frame is shown: for as long as the one before it was."""
+    last = sorted(shown)[-2:]
+    return last[-1] + (last[-1] - last[0])
 
 
 def _between(
