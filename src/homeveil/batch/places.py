@@ -375,7 +375,9 @@ def _know_hosts() -> None:
                 )  # fmt: skip
                 self.ftp = self.client.open_sftp()
             except paramiko.SSHException as error:
-                if "banner" in str(error).lower() or "timeout" in str(error).lower():
+                # Which of these it is hangs on which of paramiko's threads sees it first.
+                silent = ("banner", "timeout", "no existing session")
+                if any(word in str(error).lower() for word in silent):
                     raise TimeoutError(str(error)) from error
                 raise
             self.ftp.get_channel().settimeout(seconds)
