@@ -316,13 +316,13 @@ def install(name: str, target: str, *, first: bool = False) -> None:
     if first:
         inside._Inside.run = lambda self, _: attack(self)  # type: ignore[method-assign]
     else:
-        inside._Inside._send_picture = lambda self, _: attack(self)  # type: ignore[method-assign]
+        inside._Inside._send_picture = lambda self, *_: attack(self)  # type: ignore[method-assign]
 
 
 def forge(hexes: str) -> None:
     """Have the isolated process send these bytes when the first picture leaves."""
 
-    def send(self: inside._Inside, _: object) -> None:
+    def send(self: inside._Inside, *_: object) -> None:
         os.write(self._outgoing, bytes.fromhex(hexes).ljust(messages.SIZE, b"\0"))
         threading.Event().wait()
 
@@ -332,7 +332,7 @@ def forge(hexes: str) -> None:
 def tear() -> None:
     """Have the isolated process end in the middle of a message."""
 
-    def send(self: inside._Inside, _: object) -> None:
+    def send(self: inside._Inside, *_: object) -> None:
         os.write(self._outgoing, messages.encode(messages.Done(0, 0))[:100])
         os._exit(0)
 

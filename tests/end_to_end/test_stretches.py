@@ -218,12 +218,15 @@ _BEGUN = (
     " Isolate.AUTO, 2, Lengths(4.0, 2.0, 1.0, 1.0, 5.0))\n"
 )
 
+_HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""A shell in the background has its children ignore Ctrl-C."""
+
 
 @pytest.fixture
 def begun(arrival: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that clears in stretches, once parts of both are being written."""
     (tmp_path / "out").mkdir()
-    command = [sys.executable, "-c", _BEGUN.format(before="pass"), arrival, tmp_path / "out/o.mp4"]
+    command = [sys.executable, "-c", _BEGUN.format(before=_HEARS), arrival, tmp_path / "out/o.mp4"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while len(list((tmp_path / "out").glob(".*.parts/.*.part"))) < 2:
         assert process.poll() is None
