@@ -29,12 +29,7 @@ COMPARED = ("protect_pct", "protect_minor_pct", "protect_head_pct", "protect_min
 
 def main() -> int:
     """Run each way, score each, compare; 1 if a figure of the same wait is off by 0.2."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("clips", "enroll", "scorer", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--style", default="fill")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    arguments = privacy.parsed(__doc__, style="fill")
     ahead = round(1000 * Policy().lookahead_seconds)
     runs = {
         name: _run(name, delay, arguments)
@@ -80,15 +75,8 @@ def _run(name: str, delay: int | None, arguments: argparse.Namespace) -> dict[st
         )
         seconds[clip.name] = round(time.perf_counter() - begin, 2)
         print(f"{name}: {clip.name}: {seconds[clip.name]} s", file=sys.stderr)
-    scores = out / "scores.json"
-    subprocess.run(
-        [
-            *(sys.executable, arguments.scorer, "--gt", *clips, "--out-dir", out),
-            *("--json", scores, "--sheet", out / "worst.png"),
-        ],
-        check=False,
-    )
-    return {"seconds": seconds, **privacy.scored(scores)}
+    privacy.score(arguments.scorer, clips, out)
+    return {"seconds": seconds, **privacy.scored(out / "scores.json")}
 
 
 def _pipeline(source: Path, target: Path, profile: Path, style: str, delay: int) -> list[str]:

@@ -24,12 +24,7 @@ PACKAGES = ("numpy", "av", "ai-edge-litert", "onnxruntime", "opencv-python-headl
 
 def main() -> int:
     """Enroll, redact, score; the scorer's exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("clips", "enroll", "scorer", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--style", default="veil")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    arguments = parsed(__doc__, style="veil")
     arguments.out.mkdir(parents=True, exist_ok=True)
     environment = {"HOMEVEIL_PASSPHRASE": "benchmark", **os.environ}
     clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
@@ -45,16 +40,30 @@ def main() -> int:
         seconds[clip.name] = round(time.perf_counter() - begin, 2)
         print(f"{clip.name}: {seconds[clip.name]} s", file=sys.stderr)
     scores = arguments.out / "scores.json"
-    status = subprocess.run(
-        [
-            sys.executable, arguments.scorer, "--gt", *clips, "--out-dir", arguments.out,
-            "--json", scores, "--sheet", arguments.out / "worst.png",
-        ],
-        check=False,
-    ).returncode  # fmt: skip
+    status = score(arguments.scorer, clips, arguments.out)
     if arguments.json:
         arguments.json.write_text(json.dumps(_record(arguments, scores, seconds), indent=1) + "\n")
     return status
+
+
+def parsed(doc: str, *, style: str) -> argparse.Namespace:
+    """What every run over scored clips is told. doc: of the module. style: the default."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    for name in ("clips", "enroll", "scorer", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--style", default=style)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+def score(scorer: Path, clips: list[Path], folder: Path) -> int:
+    """Score the clips' files in ``folder`` into its ``scores.json``, with a sheet of the worst
+    frames; the scorer's exit status."""
+    command = [
+        *(sys.executable, scorer, "--gt", *clips, "--out-dir", folder),
+        *("--json", folder / "scores.json", "--sheet", folder / "worst.png"),
+    ]
+    return subprocess.run(command, check=False).returncode
 
 
 def enrolled(clip: Path, arguments: argparse.Namespace, environment: dict[str, str]) -> Path:

@@ -13,10 +13,8 @@ frames of the second stretch and over the first second of them; ``stricter``: th
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -39,12 +37,7 @@ Grids = dict[float, np.ndarray]
 
 def main() -> int:
     """Clear both ways, score, compare; 0."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("clips", "enroll", "scorer", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--style", default="fill")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    arguments = privacy.parsed(__doc__, style="fill")
     environment = {**os.environ, "HOMEVEIL_PASSPHRASE": PASSPHRASE}
     policy = Policy(style=Style(arguments.style), sound=Sound.WITHHELD)
     ways = {name: arguments.out / name for name in ("one_pass", "stretches", "forced")}
@@ -150,13 +143,9 @@ def _share(withheld: Grids, shown: Grids, times: list[float]) -> float:
 
 def scored(scorer: Path, clips: list[Path], folder: Path) -> dict[str, object]:
     """The scorer's figures for the files in ``folder``."""
-    scores = folder / "scores.json"
-    subprocess.run(
-        [sys.executable, scorer, "--gt", *clips, "--out-dir", folder, "--json", scores],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return privacy.scored(scores)
+    if status := privacy.score(scorer, clips, folder):
+        raise SystemExit(f"{scorer} ended with {status}")
+    return privacy.scored(folder / "scores.json")
 
 
 if __name__ == "__main__":

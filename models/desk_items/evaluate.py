@@ -103,21 +103,30 @@ def curve(ranked: list[tuple[float, bool]], wanted: int) -> dict[str, Any]:
     return {"wanted": wanted, "average_precision": round(area, 3), "points": points}
 
 
+def filmed(number: int, *pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Pictures at the size that is watched, with a camera's noise, drawn from ``number``."""
+    draw = np.random.default_rng(number)
+    return tuple(
+        np.clip(cv2.resize(p, (576, 320)) + draw.normal(0, 2.5, (320, 576, 3)), 0, 255)
+        .astype(np.uint8) for p in pictures
+    )
+
+
+def enrolled(empty: np.ndarray) -> CleanDesk:
+    """A clean look, at the size that a profile keeps."""
+    return CleanDesk(cv2.resize(empty, (288, 160), interpolation=cv2.INTER_AREA), (576, 320))
+
+
 def against_clean(count: int, *, moved_lamp: bool) -> dict[str, Any]:
     """Items found against the clean look of drawn desks, and boxes where no item is."""
     studio, found, asked, false = Studio(), 0, 0, 0
     for number in range(count):
         empty, full, mask, kinds = studio.pair(HELD + number, moved_lamp=moved_lamp)
-        draw = np.random.default_rng(number)
-        empty, full = (
-            np.clip(cv2.resize(p, (576, 320)) + draw.normal(0, 2.5, (320, 576, 3)), 0, 255)
-            .astype(np.uint8) for p in (empty, full)
-        )
+        empty, full = filmed(number, empty, full)
         mask = cv2.resize(mask, (576, 320), interpolation=cv2.INTER_NEAREST)
         zone = cv2.morphologyEx((mask > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9)))
         zone = cv2.erode(zone, np.ones((9, 9)), borderValue=1).astype(bool)
-        half = cv2.resize(empty, (288, 160), interpolation=cv2.INTER_AREA)
-        difference = CleanDesk(half, (576, 320)).compare(full, zone, np.zeros_like(zone))
+        difference = enrolled(empty).compare(full, zone, np.zeros_like(zone))
         marked = cv2.resize(difference.mask.astype(np.uint8), (576, 320)) > 0
         for one in range(1, len(kinds) + 1):
             item = (mask == one) & zone
@@ -137,19 +146,14 @@ def in_company(count: int, *, moved_lamp: bool) -> dict[str, Any]:
     studio, boxes = Studio(), 0
     for number in range(count):
         empty, full, mask, zone = studio.company(HELD + number, moved_lamp=moved_lamp)
-        draw = np.random.default_rng(number)
-        empty, full = (
-            np.clip(cv2.resize(p, (576, 320)) + draw.normal(0, 2.5, (320, 576, 3)), 0, 255)
-            .astype(np.uint8) for p in (empty, full)
-        )
+        empty, full = filmed(number, empty, full)
         zone, people = (
             cv2.resize(p.astype(np.uint8), (576, 320), interpolation=cv2.INTER_NEAREST)
             for p in (zone, mask == PEOPLE)
         )
         zone = cv2.erode(zone, np.ones((9, 9)), borderValue=1).astype(bool)
         people = cv2.dilate(people, np.ones((17, 17))) > 0
-        half = cv2.resize(empty, (288, 160), interpolation=cv2.INTER_AREA)
-        boxes += len(CleanDesk(half, (576, 320)).compare(full, zone, people).boxes)
+        boxes += len(enrolled(empty).compare(full, zone, people).boxes)
     return {"pictures": count, "false_boxes": boxes}
 
 

@@ -202,20 +202,18 @@ def is_sound_file(path: Path) -> bool:
 def _output(
     target: Path, source: Path, policy: Policy, clearing: Clearing
 ) -> FileSink | SoundWriter:
-    from homeveil.emit.files import FileSink
+    from homeveil.emit.files import policy_sink
     from homeveil.media.writer import SoundWriter
 
     form = clearing.form
     if not form.width and form.sound is not None:
         return SoundWriter(target, form.sound, source)
-    return FileSink(
+    return policy_sink(
         target,
+        policy,
+        source,
         frame_rate=form.frame_rate,
-        encoder=policy.video_encoder,
-        quality=policy.video_quality,
-        preset=policy.encoder_preset,
         sample_aspect_ratio=form.sample_aspect_ratio,
-        source=source,
         sound=form.sound,
     )
 

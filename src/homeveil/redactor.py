@@ -116,7 +116,7 @@ class Redactor(Scoped):
         stream = self._stream
         if stream is None or not stream.fits(frame):
             if stream is not None:
-                if stream.clearance.skipped:
+                if stream.clearance.scene.skipped:
                     raise StretchError("the picture changes its size")
                 yield from stream.leave_all(self.tally)
             stream = self._stream = _Stream(frame, self)

@@ -27,7 +27,7 @@ import numpy as np
 from homeveil.audio import VeiledAudio
 from homeveil.clear.patches import large
 from homeveil.clearing import Clearing, FileClearing, Form, Order
-from homeveil.emit.files import FileSink
+from homeveil.emit.files import FileSink, policy_sink
 from homeveil.errors import HomeveilError, OutputError, StretchError
 from homeveil.frames import VeiledFrame
 from homeveil.isolation import Isolate
@@ -406,14 +406,11 @@ class _Faults:
 
 
 def file_sink(path: Path, order: Order, form: Form) -> FileSink:
-    """What writes the picture of ``order`` to ``path``, as its policy says."""
-    policy = order.policy
-    return FileSink(
+    """What writes the picture of ``order`` to ``path``, without sound."""
+    return policy_sink(
         path,
+        order.policy,
+        order.source,
         frame_rate=form.frame_rate,
-        encoder=policy.video_encoder,
-        quality=policy.video_quality,
-        preset=policy.encoder_preset,
         sample_aspect_ratio=form.sample_aspect_ratio,
-        source=order.source,
     )

@@ -15,6 +15,7 @@ from test_batch_places import Sftp
 from archives import cuts
 from commands import Run
 from homeveil.batch import places
+from homeveil.batch.jobs import WAIT_SECONDS
 from homeveil.errors import TransferError
 
 WAIT = 1.5
@@ -69,7 +70,7 @@ class Relay:
 def _impatient() -> Iterator[None]:
     places.wait_at_most(WAIT)
     yield
-    places.wait_at_most(places.DEFAULT_WAIT_SECONDS)
+    places.wait_at_most(WAIT_SECONDS)
 
 
 @pytest.fixture

@@ -10,6 +10,9 @@ from typing import Any
 
 from homeveil.policy import Policy
 
+WAIT_SECONDS = 60.0
+"""How long a byte from or to another machine is waited for, unless somebody says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -32,7 +35,7 @@ class Job:
     known_content: str = ""
     stretches: int = 1
     cores: tuple[int, ...] = ()
-    wait_seconds: float = 60.0
+    wait_seconds: float = WAIT_SECONDS
 
     @property
     def staging(self) -> str:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from homeveil.batch.jobs import WAIT_SECONDS
 from homeveil.errors import HomeveilError, InputError, OutputError, TransferError, UsageError
 
 _BLOCK = 1 << 20
@@ -34,13 +35,12 @@ _WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
 _SSH = ("sftp", "ssh")
 _S3 = ("s3", "s3a")
 
-DEFAULT_WAIT_SECONDS = 60.0
 _REMOVE_SECONDS = 10.0
 _PART_BYTES = 5 << 20
 """What is sent to S3 at once: only a part that has arrived tells that anything moves."""
 
 _TIMEOUTS = (TimeoutError, asyncio.TimeoutError, CancelledError)
-_wait = [DEFAULT_WAIT_SECONDS]
+_wait = [WAIT_SECONDS]
 
 
 def wait_at_most(seconds: float) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from homeveil.batch import places
-from homeveil.batch.jobs import Job
+from homeveil.batch.jobs import WAIT_SECONDS, Job
 from homeveil.errors import InputError, UsageError
 from homeveil.media.encoders import PICTURE_MUXERS
 from homeveil.media.sound_track import SOUND_MUXERS
@@ -36,7 +36,7 @@ class Defaults:
     policy: Policy
     passphrase_file: str | None = None
     isolate: str = "auto"
-    wait_seconds: float = 60.0
+    wait_seconds: float = WAIT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Decision:
 
 
 class Clearance:
-    """State of clearance of one stream. skipped: the next frame comes after a gap."""
+    """State of clearance of one stream."""
 
     def __init__(self, grid: Grid, profile: Profile | None, policy: Policy) -> None:
         self.grid = grid
@@ -119,7 +119,6 @@ class Clearance:
         self._company_due: float | None = None
         self._settle_seconds = 0.0
         self._number = -1
-        self.skipped = False
         self._know_nobody()
 
     def _know_nobody(self) -> None:
@@ -156,7 +155,6 @@ class Clearance:
         self.tracks.forget()
         self.scene.skip()
         self._know_nobody()
-        self.skipped = True
 
     # ---------------------------------------------------------------- one frame
     def begin(self, frame: RawFrame, seconds: float) -> None:
@@ -166,16 +164,16 @@ class Clearance:
         """
         self._number += 1
         near = _kernels.grow(self._outline, 2)
+        resumed = self.scene.skipped
         changed = self.scene.advance(frame, seconds, near, self._outsiders)
         changed &= ~self.scene.on_plate
         self._second.forget(changed)
         self._plan.unsettle(changed, self.scene.ended_seconds)
-        if self._number == 0 or self.skipped:
+        if self._number == 0 or resumed:
             self._attention.disturb(seconds)
-        if self.skipped:
+        if resumed:
             self._disputed_seconds = seconds
             self._company_due = seconds + self._settle_seconds
-            self.skipped = False
         if self._company_due is not None and seconds >= self._company_due:
             self._company_seconds, self._company_due = seconds, None
             self.scene.settle_gap(near)

@@ -59,7 +59,7 @@ class Origin(enum.IntEnum):
 
 
 class Scene:
-    """Plates, runs and evidence of every cell."""
+    """Plates, runs and evidence of every cell. skipped: the next frame comes after a gap."""
 
     def __init__(self, grid: Grid, hold_seconds: float) -> None:
         self.grid = grid
@@ -84,14 +84,14 @@ class Scene:
         self._previous: RawFrame | None = None
         self._frame_number = -1
         self._shocked = False
-        self._skipped = False
+        self.skipped = False
         self._unseen = np.zeros(shape, bool)
         self._barred = np.zeros(shape, bool)
 
     def skip(self) -> None:
         """Frames are missing before the next one. What shows neither its plate there nor what it
         showed when its run began may have come in meanwhile; ``settle_gap`` says so for good."""
-        self._skipped = True
+        self.skipped = True
 
     def settle_gap(self, near_agent: BoolGrid) -> None:
         """What is still off its plate after a gap, and is not near the agent, came in."""
@@ -115,14 +115,14 @@ class Scene:
             return np.zeros(self.grid.shape, bool)
         cell, slack = self.grid.cell, self.noise.slack
         stats = _kernels.change(frame, self._previous, cell)
-        if not self._skipped:
+        if not self.skipped:
             self.noise.update(mean_difference(stats))
         plate = compare(frame, self._plate, cell, self.has_plate, slack)
         self.texture = plate.texture
         still = compare(frame, self._reference, cell, ~others, slack * _RUN_SLACK)
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
         self.on_plate = self.has_plate & plate.matches
-        if self._skipped:
+        if self.skipped:
             return self._resume(frame, still.matches, seconds)
         if self._is_shock(plate.excess):
             self._start_anew(frame)
@@ -159,7 +159,7 @@ class Scene:
         self.run_frames[~broken] += 1
         self._unseen = ~self.has_plate
         self._keep_arrived()
-        self._skipped = False
+        self.skipped = False
         return broken
 
     def _keep_arrived(self) -> None:

@@ -20,6 +20,28 @@ from homeveil.policy import Policy
 from homeveil.scoped import Scoped
 
 
+def policy_sink(
+    path: Path,
+    policy: Policy,
+    source: Path,
+    *,
+    frame_rate: Fraction | None,
+    sample_aspect_ratio: Fraction | None,
+    sound: SoundFormat | None = None,
+) -> FileSink:
+    """A sink that encodes as ``policy`` says. Raises OutputError."""
+    return FileSink(
+        path,
+        frame_rate=frame_rate,
+        encoder=policy.video_encoder,
+        quality=policy.video_quality,
+        preset=policy.encoder_preset,
+        sample_aspect_ratio=sample_aspect_ratio,
+        source=source,
+        sound=sound,
+    )
+
+
 class FileSink(Scoped):
     """A :class:`homeveil.emit.sink.Sink` that writes ``path``; its size, clock and colour
     are those of the first frame. A file holds one size: frames of another, after a change
