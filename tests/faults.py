@@ -145,8 +145,21 @@ def canary_clip(path: Path, frames: int = 20) -> tuple[Path, list[bytes]]:
 
 
 def found(data: bytes, pieces: list[bytes]) -> int:
-    """How many of the pieces stand in ``data``."""
-    return sum(piece in data for piece in pieces)
+    """How many of the pieces, of at least 8 bytes, stand in ``data``. All are looked for at once:
+    only where four bytes begin some piece is more compared."""
+    starts: dict[bytes, list[bytes]] = {}
+    first, second = np.zeros((2, 2**16), bool)
+    for piece in pieces:
+        starts.setdefault(piece[:8], []).append(piece)
+        one, other = np.frombuffer(piece[:4], "<u2")
+        first[one] = second[other] = True
+    there: set[bytes] = set()
+    for odd in (0, 1):
+        words = np.frombuffer(data[odd:], "<u2", max(0, len(data) - odd) // 2)
+        for place in np.flatnonzero(first[words[:-1]] & second[words[1:]]) * 2 + odd:
+            at = int(place)
+            there.update(p for p in starts.get(data[at : at + 8], ()) if data.startswith(p, at))
+    return len(there)
 
 
 def written_under(folder: Path) -> Iterator[bytes]:

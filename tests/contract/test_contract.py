@@ -90,6 +90,7 @@ def test_sinks_and_arrays_refuse_raw_frames(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.once
 def test_the_type_checker_refuses_a_leak(tmp_path: Path) -> None:
     """Passing a RawFrame where a VeiledFrame is wanted is a type error."""
     pytest.importorskip("mypy")
