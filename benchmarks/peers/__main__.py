@@ -5,7 +5,8 @@
         --scorer privacy_score.py [--runs 5] [--seconds 30] [--json FILE]
 
 Times are of whole processes on a clip made longer; protection is scored on the clip as it is,
-from output pixels. Ratios are to the transcode of the same run, so that a busy machine slows
+from output pixels, and nothing else with ``--runs 0``. Ratios are to the transcode of the same
+run, so that a busy machine slows
 both; printed are medians over all runs and clips.
 """
 
@@ -91,7 +92,8 @@ class _Bench:
         for rival in RIVALS:
             rows = costs[rival.name]
             medians = {
-                key: round(statistics.median(row[key] for row in rows), 2) for key in rows[0]
+                key: round(statistics.median(row[key] for row in rows), 2)
+                for key in (rows[0] if rows else ())
             }
             result[rival.name] = {**medians, **(self._score(rival) if rival.protects else {})}
         return result
