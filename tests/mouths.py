@@ -1,8 +1,8 @@
-"""Faces for tests whose mouths open and shut: stills of the examples, warped, with sound."""
+"""Mouths for tests: stills of the examples warped so that they speak, and scripted openings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from homeveil.clear.lips import LipsKey
+from homeveil.clear.tracks import Track, Tracks
+from homeveil.grid import Box
 from homeveil.media.sound_reader import SoundReader
+from homeveil.perceive.observation import Mouth
+from homeveil.policy import Lips, Policy
 from voices import EXAMPLES
 
 Picture = NDArray[np.uint8]
@@ -23,7 +28,6 @@ MOUTH = (304.0, 142.0)
 """Where the lips of STILL meet, in pixels, and what is warped round it: half the mouth's width, and
 how far down the chin goes."""
 HALF_WIDTH, CHIN = 13.0, 20.0
-EYES_TO_NOSE = 19.0
 INSIDE = (58, 30, 34)
 
 RATE = 16_000
@@ -51,7 +55,22 @@ def opened(picture: Picture, gap: float, mouth: tuple[float, float] = MOUTH) -> 
     return np.round(blend).astype(np.uint8)
 
 
-def speaking(seconds: float, gap: float = 5.0, hertz: float = 4.0) -> float:
+def with_another(picture: Picture, gap: float) -> Picture:
+    """``picture`` with somebody else beside the agent, a print of another head, whose mouth is open
+    by ``gap`` pixels."""
+    head = opened(still(), gap)[40:160, 250:360]
+    height, width = head.shape[0], round(1.3 * head.shape[1])
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    across = x / width * 2 - 1
+    # Eyes and cheeks lie elsewhere than the agent's.
+    bent = np.sign(across) * np.abs(across) ** 1.3
+    other = cv2.remap(head, (bent + 1) / 2 * (head.shape[1] - 1), y, cv2.INTER_CUBIC)
+    out = picture.copy()
+    out[40 : 40 + height, 460 : 460 + width] = (other * np.array([0.6, 0.5, 0.4])).astype(np.uint8)
+    return out
+
+
+def speaking(seconds: float, gap: float = 7.0, hertz: float = 4.0) -> float:
     """How far a mouth that speaks is open at a time."""
     return gap * (0.5 - 0.5 * float(np.cos(2 * np.pi * hertz * seconds)))
 
@@ -89,3 +108,43 @@ def write_clip(
             container.mux(sound.encode(block))
         container.mux(sound.encode(None))
     return path
+
+
+AGENT, CHILD = Box(140, 60, 180, 100), Box(20, 60, 60, 100)
+
+
+def tracks(verified: bool, *boxes: Box) -> Tracks:
+    """Tracks of faces in sight, the first of which is the agent's, if ``verified``."""
+    found = Tracks(None, Policy())
+    for number, box in enumerate(boxes, 1):
+        track = Track(number, box, 0.9, 0.0, 0.0)
+        track.is_agent = verified and number == 1
+        found.tracks.append(track)
+    return found
+
+
+def key(mode: Lips) -> LipsKey:
+    """A key that has seen nothing yet."""
+    return LipsKey(Policy(lips=mode))
+
+
+Opens = Callable[[float], float | None]
+
+
+def fill(
+    lips: LipsKey,
+    times: Iterable[float],
+    agent: Opens | None,
+    child: Opens | None = None,
+    *,
+    verified: Callable[[float], bool] = lambda t: True,
+    every: bool = False,
+) -> None:
+    """Frames at ``times`` in which mouths are open so far. every: looks at each, asked or not."""
+    for seconds in times:
+        faces = [(AGENT, agent), *([(CHILD, child)] if child is not None else [])]
+        seen = tracks(verified(seconds), *(box for box, _ in faces))
+        asked = lips.ask(seconds, seen, lambda box: False)
+        said = [(box, opens(seconds)) for box, opens in faces if opens is not None]
+        mouths = [Mouth(box, gap) for box, gap in said if gap is not None and (every or asked)]
+        lips.take(seconds, tuple(mouths), seen)

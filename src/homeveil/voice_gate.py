@@ -305,9 +305,13 @@ class _Stretch:
         withheld, closes = self._picture.withheld, self._picture.closes
         if any(begin < end and start < last for begin, last in withheld):
             return Verdict.FAULT
-        if closes is not None and verdict is Verdict.OPEN and closes(start, end):
-            return Verdict.LIPS
-        return verdict
+        if closes is None or verdict is not Verdict.OPEN:
+            return verdict
+        try:
+            return Verdict.LIPS if closes(start, end) else verdict
+        except Exception as error:
+            _log.warning("sound withheld: %s", type(error).__name__)
+            return Verdict.FAULT
 
     def _mute_until(self, position: int, tally: SoundTally, verdict: Verdict) -> None:
         self._gate(min(position, self._came), verdict, verdict, tally)

@@ -21,9 +21,9 @@ SOURCE = Path(homeveil.__file__).parent
 
 EXPORTED = {
     "DeskEvents", "DeskItem", "DeskRules", "EnrollmentError", "EventError", "FrameError",
-    "HomeveilError", "InputError", "Isolate", "IsolationError", "LedgerError", "Lips",
-    "LipsKey", "Live", "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted",
-    "OutputError", "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError", "Profile",
+    "HomeveilError", "InputError", "Isolate", "IsolationError", "LedgerError", "Lips", "LipsKey",
+    "Live", "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted", "OutputError",
+    "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError", "Profile",
     "ProfileError", "Progress", "RawAudio", "RawFrame", "Recorded", "Redactor", "Report",
     "Severity", "Sound", "SoundReport", "Span", "Style", "Timestamp", "UsageError", "VeiledAudio",
     "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array", "erase_profile",

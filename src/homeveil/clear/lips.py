@@ -28,11 +28,11 @@ INTERVAL_SECONDS = 0.06
 LEAST_LOOKS, LEAST_SECONDS = 3, 0.12
 """Fewer looks, or looks closer together than this, say nothing of the agent's mouth."""
 
-MOVES = 0.06
+MOVES = 0.05
 """Range of the agent's opening, see :func:`homeveil.perceive.lips.opening`, from which the mouth
 moves; see ``docs/decisions/0020-lips.md`` for what was measured."""
 
-OTHER_MOVES = 0.1
+OTHER_MOVES = 0.08
 """The same for another's: smaller faces tremble more."""
 
 MOST_OTHERS = 2
