@@ -91,7 +91,8 @@ def write_clip(
     """A clip of ``picture(seconds)`` at ``times`` with one channel of sound, hardly compressed."""
     tick = Fraction(1, 90_000)
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=25, options={"crf": "14", "g": "25"})
+        how = {"crf": "14", "g": "25", "bf": "0"}
+        video = container.add_stream("libx264", rate=25, options=how)
         video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
         video.time_base = video.codec_context.time_base = tick
         sound = container.add_stream("aac", rate=RATE, layout="mono")

@@ -22,7 +22,8 @@ from homeveil.frames import RawFrame
 from homeveil.grid import Box, Grid
 from homeveil.gstreamer.sounds import SoundFlow
 from homeveil.perceive.lips import opening
-from homeveil.perceive.observation import Depth, LookRequest, Mouth, Observation
+from homeveil.perceive.observation import WHOLE, Depth, Face, LookRequest, Mouth, Observation
+from homeveil.perceive.perceiver import ModelPerceiver
 from homeveil.policy import Lips, Policy, Sound, Style
 from homeveil.redactor import Redactor
 from homeveil.voice_gate import VoiceGate
@@ -246,6 +247,55 @@ def test_mouths_are_looked_at_only_for_the_key(with_lips: bool) -> None:
             }
             redactor.reset()
             assert all(closed(lips, np.arange(1.0, 2.5, 0.01)))
+
+
+class Stub:
+    """In the place of networks: faces where they are said to be; each mouth tells its place."""
+
+    def __init__(self, *boxes: Box) -> None:
+        self.found = [Face(box, 0.9, WHOLE) for box in boxes]
+
+    def look(self, *_: object) -> list[Face]:
+        return self.found
+
+    def merged(self, faces: list[Face]) -> list[Face]:
+        return faces
+
+    def confirm(self, frame: object, face: Face, gain: float) -> Face:
+        return face
+
+    def whole(self, frame: object, grid: Grid, gain: float) -> None:
+        return None
+
+    def compare(self, frame: object, face: Face) -> None:
+        return None
+
+    def mouth(self, frame: object, box: Box) -> Mouth:
+        return Mouth(box, 0.1)
+
+    def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("depth", "found", "places"),
+    [
+        (Depth.WHOLE, [AGENT.moved(4, 3), CHILD], [AGENT.moved(4, 3)]),
+        (Depth.WHOLE, [CHILD], []),
+        (Depth.NOTHING, [], [AGENT]),
+    ],
+)
+def test_a_mouth_is_looked_at_where_its_face_is(
+    depth: Depth, found: list[Box], places: list[Box]
+) -> None:
+    """Where it was found in this frame; where it was before only if nobody looked for it."""
+    stub = Stub(*found)
+    perceiver = ModelPerceiver(stub, stub, stub)  # type: ignore[arg-type]
+    (raw,) = frames(lambda n: texture(21), 1)
+    request = LookRequest(depth, mouths=(AGENT,))
+    seen = perceiver.look(raw, Grid.over(raw.width, raw.height), request)
+    perceiver.close()
+    assert [mouth.box for mouth in seen.mouths] == places
 
 
 @pytest.mark.parametrize("bad", [Mouth(AGENT, math.nan), Mouth(Box(0, 0, math.inf, 9), 0.1)])

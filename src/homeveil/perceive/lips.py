@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from homeveil.perceive.landmarks import yaw_degrees
 
-MIN_FACE_PIXELS = 48
-"""Of smaller faces nothing is said: the mesh trembles more than a mouth moves."""
+MIN_FACE_PIXELS = 32
+"""Of smaller faces nothing is said: their lips are a pixel or two apart."""
 
 MAX_YAW_DEGREES = 30.0
 """Of faces turned further the mesh guesses the lips."""

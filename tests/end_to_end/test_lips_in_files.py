@@ -4,16 +4,29 @@ the agent's voice all along."""
 from __future__ import annotations
 
 import json
+import os
+import threading
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from commands import PASSPHRASE, Run
 from homeveil import load_profile, redact
+from homeveil.clearing import LiveInput, Order, open_here
 from homeveil.errors import PerceptionError
 from homeveil.isolation import Isolate
+from homeveil.media.feed import (
+    CLOCK,
+    EncodedSoundForm,
+    FeedPacket,
+    FeedWriter,
+    Kind,
+    PictureForm,
+)
 from homeveil.perceive.identity import FaceIdentity
 from homeveil.policy import Lips, Policy, Sound, Style
 from homeveil.profile.template import Profile
@@ -161,6 +174,54 @@ def test_sound_alone_has_no_lips(tmp_path: Path, clip: Path, profile: Profile) -
     assert heard[Lips.OFF]
     assert heard[Lips.CHECK] == heard[Lips.OFF]
     assert not heard[Lips.REQUIRE]
+
+
+def feed_of(clip: Path) -> int:
+    """A feed of the clip's packets in the order of their times; its times begin at 0."""
+    reading, writing = os.pipe()
+    with av.open(str(clip)) as container:
+        pair = container.streams.video[0], container.streams.audio[0]
+        forms = [stream.codec_context for stream in pair]
+        packets = []
+        for packet in container.demux(*pair):
+            if packet.size:
+                pts, dts = (
+                    round(at * packet.time_base / CLOCK) for at in (packet.pts, packet.dts)
+                )
+                kind = Kind.PICTURE if packet.stream is pair[0] else Kind.SOUND
+                packets.append(FeedPacket(kind, bytes(packet), pts, dts, packet.is_keyframe))
+        picture = PictureForm(640, 360, Fraction(25), "h264", "yuv420p", forms[0].extradata)
+        sound = EncodedSoundForm(RATE, 1, "aac", forms[1].extradata)
+
+    def write() -> None:
+        feed = FeedWriter(writing)
+        feed.forms(picture, sound)
+        for packet in sorted(packets, key=lambda packet: packet.dts):
+            feed.packet(packet)
+        feed.end()
+        os.close(writing)
+
+    threading.Thread(target=write, daemon=True).start()
+    return reading
+
+
+@pytest.mark.parametrize("sound", [Sound.MONITOR, Sound.CALL])
+def test_live_it_is_decided_with_what_is_known(
+    clip: Path, profile: Profile, sound: Sound
+) -> None:
+    """A camera: heard while the lips move, not while they are still; a call, which knows 120 ms of
+    what comes, is held against that."""
+    policy = Policy(style=Style.FILL, lips=Lips.REQUIRE, sound=sound)
+    live = LiveInput(feed_of(clip), 0.0, 1e12)
+    with open_here(Order(Path("camera"), profile, policy, live=live)) as clearing:
+        for _ in clearing:
+            pass
+        assert clearing.sound_tally is not None
+        report = clearing.sound_tally.report()
+    spans = [(max(a, 0.0), b) for a, b in report.spans]
+    assert sum(max(0.0, min(b, 2.4) - max(a, 0.9)) for a, b in spans) > 0.7
+    assert not [span for span in spans if span[1] > 2.9]
+    assert report.withheld["lips"] > 1.0
 
 
 @pytest.mark.parametrize("mode", [Lips.CHECK, Lips.REQUIRE])
