@@ -1,15 +1,15 @@
 """How far mouths are seen to open: those of the example's still, warped, and those of clips.
 
-    python -m benchmarks.lips [CLIP ...]
+    python -m benchmarks.lips [CLIP ...] [--json F]
 
-For each face of a clip (``all``: every face with enough looks) the range of its opening within
-0.4 s, as the gate's second key sees it, over all moments: a mouth that is still should stay below
-``MOVES``, one that speaks above it.
+Over all faces of a clip, and all moments, the range of the opening within 0.4 s, as the gate's
+second key sees it: a mouth that is still should stay below ``MOVES``, one that speaks above it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.machine import record
 from homeveil import frame_from_array
 from homeveil.clear.lips import (
     INTERVAL_SECONDS,
@@ -44,7 +45,7 @@ from mouths import opened, speaking, still
 
 SECONDS, RATE = 4.0, 25
 GAPS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
-SCALES = (0.6, 0.75, 1.0, 2.0)
+SCALES = (0.5, 0.75, 1.0, 2.0)
 MOMENT_SECONDS = 0.02
 
 
@@ -111,48 +112,87 @@ def ranges(rows: list[Row]) -> np.ndarray:
     return np.array(found)
 
 
-def tell(name: str, rows: list[Row]) -> None:
-    """One row of the table."""
-    found = ranges(rows)
-    if not found.size:
-        print(f"| {name} | {len(rows)} | | | | | | | | |", flush=True)
-        return
-    low, high = np.percentile([row[3] for row in rows], [5, 95])
-    shares = " | ".join(f"{share:.3f}" for share in np.percentile(found, [5, 50, 95, 99, 100]))
-    still, moves = np.mean(found < MOVES), np.mean(found >= OTHER_MOVES)
-    print(
-        f"| {name} | {len(rows)} | {low:.0f}-{high:.0f} | {shares} | {still:.0%} | {moves:.0%} |",
-        flush=True,
-    )
+class Table:
+    """Rows as they are measured, and one over all clips of a folder."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, dict[str, object]] = {}
+        self._groups: dict[str, tuple[list[Row], list[np.ndarray]]] = {}
+        print("| what | looks | face px | p5 | p50 | p95 | p99 | max | still | other moves |")
+        print("|---|---|---|---|---|---|---|---|---|---|")
+
+    def add(self, group: str, name: str, rows: list[Row]) -> None:
+        found = ranges(rows)
+        all_rows, all_found = self._groups.setdefault(group, ([], []))
+        all_rows += rows
+        all_found.append(found)
+        self._tell(f"{group}, {name}", rows, found)
+
+    def sum_up(self, group: str) -> None:
+        rows, found = self._groups[group]
+        self._tell(f"{group}, all", rows, np.concatenate(found))
+
+    def _tell(self, name: str, rows: list[Row], found: np.ndarray) -> None:
+        if not found.size:
+            print(f"| {name} | {len(rows)} | | | | | | | | |", flush=True)
+            return
+        low, high = (round(side) for side in np.percentile([row[3] for row in rows], [5, 95]))
+        shares = [round(float(one), 3) for one in np.percentile(found, [5, 50, 95, 99, 100])]
+        still, moves = float(np.mean(found < MOVES)), float(np.mean(found >= OTHER_MOVES))
+        text = " | ".join(f"{share:.3f}" for share in shares)
+        print(
+            f"| {name} | {len(rows)} | {low}-{high} | {text} | {still:.1%} | {moves:.1%} |",
+            flush=True,
+        )
+        self.results[name] = {
+            "looks": len(rows),
+            "face_pixels": [low, high],
+            "range_p5_p50_p95_p99_max": shares,
+            "still_share": round(still, 4),
+            "other_moves_share": round(moves, 4),
+        }
 
 
-def cost(looker: Looker) -> None:
-    """What one look at a mouth takes."""
+def cost(looker: Looker) -> float:
+    """What one look at a mouth takes, in milliseconds."""
     frame, box, spent = next(example(3.0, 2.0, 0.0)), Box(536, 160, 692, 316), []
     for _ in range(100):
         begin = time.perf_counter()
         looker.identity.mouth(frame, box)
         spent.append(1000 * (time.perf_counter() - begin))
     print(f"\none look at a mouth: {np.median(spent):.2f} ms (median of {len(spent)})")
+    return round(float(np.median(spent)), 2)
+
+
+def group_of(clip: Path) -> tuple[str, str]:
+    """FOLDER, NAME of FOLDER/NAME.mkv or FOLDER/NAME/video.mp4."""
+    if clip.stem == "video":
+        return clip.parents[1].name, clip.parent.name
+    return clip.parent.name, clip.stem
 
 
 def main() -> int:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", nargs="*", type=Path)
+    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    looker = Looker()
-    print("| clip | looks | face px | p5 | p50 | p95 | p99 | max | still | other moves |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    looker, table = Looker(), Table()
     for clip in arguments.clips:
         with VideoReader(clip) as reader:
-            tell(f"{clip.parent.name}/{clip.stem}", looker.rows(reader))
+            table.add(*group_of(clip), looker.rows(reader))
+    for group in dict.fromkeys(group_of(clip)[0] for clip in arguments.clips):
+        table.sum_up(group)
     for scale in SCALES:
         for gap in GAPS if scale == 1.0 else (0.0, 3.0, 6.0):
             for sway in (0.0, 3.0):
-                name = f"example x{scale:g}, {gap:g} px open, sway {sway:g}"
-                tell(name, looker.rows(example(gap, scale, sway)))
-    cost(looker)
+                name = f"x{scale:g}, {gap:g} px open, sway {sway:g}"
+                table.add("example", name, looker.rows(example(gap, scale, sway)))
+    milliseconds = cost(looker)
+    if arguments.json:
+        about = record("homeveil", "ai-edge-litert", "numpy")
+        result = {**about, "look_ms": milliseconds, "rows": table.results}
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 
