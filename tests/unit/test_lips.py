@@ -128,8 +128,9 @@ def test_only_the_verified_face_is_the_agents() -> None:
     fill(lips, clock(3.0), wave(0.3), verified=lambda t: t > 1)
     assert not any(closed(lips, np.arange(0.3, 2.7, 0.01)))
     lips = key(Lips.CHECK)
-    fill(lips, clock(3.0), wave(0.3), verified=lambda t: t < 1)
-    assert all(closed(lips, np.arange(1.3, 2.7, 0.01)))
+    fill(lips, clock(4.0), wave(0.3), verified=lambda t: not 1 < t < 2)
+    assert not any(closed(lips, [0.7, *np.arange(2.25, 3.7, 0.01)]))
+    assert all(closed(lips, np.arange(1.05, 1.95, 0.01)))
 
 
 @pytest.mark.parametrize(("mode", "unknown"), [(Lips.CHECK, False), (Lips.REQUIRE, True)])
@@ -215,6 +216,7 @@ def test_few_mouths_are_looked_at() -> None:
     assert lips.ask(1.0 + INTERVAL_SECONDS / 2, seen, lambda box: False) == ()
     assert lips.seen_to == 1.0 + INTERVAL_SECONDS / 2
     assert poster in lips.ask(2.0, seen, lambda box: False)
+    assert key(Lips.OFF).ask(1.0, seen, lambda box: False) == ()
     seen.tracks[0].misses = 1
     assert AGENT not in lips.ask(3.0, seen, lambda box: False)
 

@@ -33,7 +33,7 @@ MOVES = 0.06
 moves; see ``docs/decisions/0020-lips.md`` for what was measured."""
 
 OTHER_MOVES = 0.08
-"""The same for another's: smaller faces tremble more."""
+"""The same for another's: others are often small and seen aside."""
 
 MOST_OTHERS = 2
 _SAME = 0.5
@@ -84,7 +84,7 @@ class LipsKey:
         """Faces whose mouths are to be looked at in the frame of this time: the agent's and the
         largest others, of these first those that do not hold still."""
         self.seen_to = seconds
-        if seconds - self._asked < INTERVAL_SECONDS:
+        if self.mode is Lips.OFF or seconds - self._asked < INTERVAL_SECONDS:
             return ()
         self._asked = seconds
         agent = tracks.agent
@@ -97,7 +97,8 @@ class LipsKey:
         """What was seen in the frame of this time; ``tracks`` know it already."""
         agent = tracks.agent
         if agent is not None:
-            self._proved[self._stream, agent.number] = (agent.born_seconds, seconds)
+            span = (agent.born_seconds, seconds)
+            self._proved.setdefault((self._stream, agent.number), span)
         for mouth in mouths:
             track = _nearest(mouth.box, tracks)
             if track is not None:
@@ -124,9 +125,10 @@ class LipsKey:
         return not all(moves) if moves else self.mode is Lips.REQUIRE
 
     def _was_agent(self, look: _Look) -> bool:
-        """Whether the face, not yet verified when it was looked at, was soon after."""
-        born, last = self._proved.get(look.face, (0.0, float("-inf")))
-        return born <= look.seconds <= last
+        """Whether the face was not yet verified when it was looked at, and was for the first time
+        after that. One that was and is no longer may be somebody else's."""
+        born, proved = self._proved.get(look.face, (0.0, float("-inf")))
+        return born <= look.seconds <= proved
 
 
 def _nearest(box: Box, tracks: Tracks) -> Track | None:
