@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 from commands import PASSPHRASE, Run
-from homeveil import load_profile, redact
+from homeveil import frame_from_array, load_profile, redact
+from homeveil.clear.lips import MOVES
 from homeveil.clearing import LiveInput, Order, open_here
 from homeveil.errors import PerceptionError
+from homeveil.grid import Box
 from homeveil.isolation import Isolate
 from homeveil.media.feed import (
     CLOCK,
@@ -28,6 +30,8 @@ from homeveil.media.feed import (
     PictureForm,
 )
 from homeveil.perceive.identity import FaceIdentity
+from homeveil.perceive.loading import load_models
+from homeveil.perceive.networks import FaceMesh
 from homeveil.policy import Lips, Policy, Sound, Style
 from homeveil.profile.template import Profile
 from homeveil.report import Report
@@ -139,6 +143,29 @@ def test_another_mouth_that_moves_closes(tmp_path: Path, profile: Profile) -> No
     assert share(off, 2.9, 4.9) > 0.8
     assert share(report, 0.7, 2.3) == pytest.approx(share(off, 0.7, 2.3), abs=0.001)
     assert share(report, 2.7, 4.7) == 0
+
+
+def test_a_mouth_is_told_from_a_wall_and_a_face_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the detector's place is off by a third of a face the opening is the same; where there
+    is no face nothing is said."""
+    data = load_models({}).data
+    identity = FaceIdentity(data["face_landmarks"], data["face_embedding"], lambda probe: 9.0)
+    face = Box(269, 76, 342, 149)
+    gaps = {}
+    for gap in (0.0, 8.0):
+        frame = frame_from_array(opened(still(), gap), "rgb", 0.0)
+        here, aside = (identity.mouth(frame, box) for box in (face, face.moved(12, -8)))
+        assert here is not None
+        assert aside is not None
+        assert aside.opening == pytest.approx(here.opening, abs=MOVES / 2)
+        gaps[gap] = here.opening
+        for elsewhere in (Box(420, 60, 490, 130), Box(265, 200, 345, 280), face.moved(73, 0)):
+            assert identity.mouth(frame, elsewhere) is None
+        assert identity.mouth(frame, Box(300, 100, 330, 130)) is None
+    assert gaps[8.0] - gaps[0.0] > 2 * MOVES
+    monkeypatch.setattr(FaceMesh, "presence", lambda self: -1.0)
+    assert identity.mouth(frame, face) is None
+    identity.close()
 
 
 def test_isolated_it_is_the_same(

@@ -10,6 +10,7 @@ import pytest
 
 from homeveil.clear.lips import (
     INTERVAL_SECONDS,
+    MOST_MISSES,
     MOST_OTHERS,
     MOVES,
     OTHER_MOVES,
@@ -203,8 +204,8 @@ def test_it_forgets() -> None:
 
 # ------------------------------------------------------------------ whom it asks for
 def test_few_mouths_are_looked_at() -> None:
-    """The agent's and the two largest others, those first that do not hold still; not in every
-    frame; none that was missed."""
+    """The agent's and the two largest others, those first that do not hold still, also if a
+    detector missed them; not in every frame, and not the agent's when it is lost."""
     poster = Box(200, 0, 280, 80)
     extra = [(3, Box(400, 0, 440, 40)), (4, Box(500, 0, 545, 45)), (5, poster)]
     seen = tracks(True, AGENT, CHILD, *(box for _, box in extra))
@@ -217,8 +218,14 @@ def test_few_mouths_are_looked_at() -> None:
     assert lips.seen_to == 1.0 + INTERVAL_SECONDS / 2
     assert poster in lips.ask(2.0, seen, lambda box: False)
     assert key(Lips.OFF).ask(1.0, seen, lambda box: False) == ()
-    seen.tracks[0].misses = 1
-    assert AGENT not in lips.ask(3.0, seen, lambda box: False)
+    for track in seen.tracks:
+        track.misses = MOST_MISSES
+    assert {AGENT, CHILD} <= {*lips.ask(3.0, seen, lambda box: box != CHILD)}
+    for track in seen.tracks:
+        track.misses += 1
+    asked = lips.ask(4.0, seen, lambda box: box != CHILD)
+    assert AGENT not in asked
+    assert CHILD in asked
 
 
 class Watching(FakePerceiver):
@@ -283,14 +290,14 @@ class Stub:
     ("depth", "found", "places"),
     [
         (Depth.WHOLE, [AGENT.moved(4, 3), CHILD], [AGENT.moved(4, 3)]),
-        (Depth.WHOLE, [CHILD], []),
+        (Depth.WHOLE, [CHILD], [AGENT]),
         (Depth.NOTHING, [], [AGENT]),
     ],
 )
 def test_a_mouth_is_looked_at_where_its_face_is(
     depth: Depth, found: list[Box], places: list[Box]
 ) -> None:
-    """Where it was found in this frame; where it was before only if nobody looked for it."""
+    """Where it was found in this frame, else where it was before."""
     stub = Stub(*found)
     perceiver = ModelPerceiver(stub, stub, stub)  # type: ignore[arg-type]
     (raw,) = frames(lambda n: texture(21), 1)

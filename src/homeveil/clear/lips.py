@@ -36,6 +36,9 @@ OTHER_MOVES = 0.08
 """The same for another's: others are often small and seen aside."""
 
 MOST_OTHERS = 2
+MOST_MISSES = 2
+"""The agent's face may be missed so often in a row for its mouth to be looked at where it was."""
+
 _SAME = 0.5
 _MOST_LOOKS = 4096
 
@@ -88,9 +91,9 @@ class LipsKey:
             return ()
         self._asked = seconds
         agent = tracks.agent
-        others = [one for one in tracks.tracks if one is not agent and not one.misses]
+        others = [one for one in tracks.tracks if one is not agent]
         others.sort(key=lambda one: (holds_still(one.box), -one.box.area))
-        own = [agent] if agent is not None and not agent.misses else []
+        own = [agent] if agent is not None and agent.misses <= MOST_MISSES else []
         return tuple(track.box for track in (*own, *others[:MOST_OTHERS]))
 
     def take(self, seconds: float, mouths: tuple[Mouth, ...], tracks: Tracks) -> None:

@@ -57,14 +57,17 @@ class FaceIdentity:
         )
 
     def mouth(self, frame: RawFrame, box: Box) -> Mouth | None:
-        """How far the mouth of the face in ``box`` is open; None when it cannot be said."""
+        """How far the mouth of the face in ``box`` is open; None when it cannot be said, or when
+        there is no face."""
         if max(box.width, box.height) < lips.MIN_FACE_PIXELS:
             return None
         picture = _picture_of(box)
         points = self._points(frame, picture)
         if not np.isfinite(points).all():
             raise PerceptionError("the face mesh answered with what is no number")
-        opening = lips.opening(points) if _plausible(points, box, picture) else None
+        if self._landmarks.presence() <= 0 or not _plausible(points, box, picture):
+            return None
+        opening = lips.opening(points)
         return Mouth(box, opening) if opening is not None else None
 
     def _points(self, frame: RawFrame, picture: Box) -> NDArray[np.float32]:

@@ -99,20 +99,19 @@ class ModelPerceiver:
         faces = [self._faces.confirm(frame, face, gain) for face in self._faces.merged(found)]
         identities = [self._identity.compare(frame, face) for face in _fresh(faces, request.known)]
         known = tuple(identity for identity in identities if identity is not None)
-        mouths = self._mouths(frame, faces, looked, request) if request.mouths else ()
+        mouths = self._mouths(frame, faces, request) if request.mouths else ()
         return tuple(faces), known, looked, mouths
 
     def _mouths(
-        self, frame: RawFrame, faces: list[Face], looked: Box | None, request: LookRequest
+        self, frame: RawFrame, faces: list[Face], request: LookRequest
     ) -> tuple[Mouth, ...]:
-        """Each where the face was found in this frame, or where it was if nobody looked there."""
+        """Each where the face was found in this frame, else where it was: detectors lose a face
+        whose mouth is wide open."""
         places: list[Box] = []
         for box in request.mouths:
             here = max(faces, key=lambda face: face.box.overlap(box), default=None)
-            if here is not None and here.box.overlap(box) >= SAME_FACE:
-                places.append(here.box)
-            elif looked is not None and not looked.holds(box):
-                places.append(box)
+            found = here is not None and here.box.overlap(box) >= SAME_FACE
+            places.append(here.box if here is not None and found else box)
         mouths = [self._identity.mouth(frame, box) for box in places]
         return tuple(mouth for mouth in mouths if mouth is not None)
 
