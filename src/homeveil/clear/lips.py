@@ -28,7 +28,7 @@ INTERVAL_SECONDS = 0.06
 LEAST_LOOKS, LEAST_SECONDS = 3, 0.12
 """Fewer looks, or looks closer together than this, say nothing of the agent's mouth."""
 
-MOVES = 0.06
+MOVES = 0.05
 """Range of the agent's opening, see :func:`homeveil.perceive.lips.opening`, from which the mouth
 moves; see ``docs/decisions/0020-lips.md`` for what was measured."""
 

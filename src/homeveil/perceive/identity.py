@@ -58,17 +58,32 @@ class FaceIdentity:
 
     def mouth(self, frame: RawFrame, box: Box) -> Mouth | None:
         """How far the mouth of the face in ``box`` is open; None when it cannot be said, or when
-        there is no face."""
+        there is no face.
+
+        The mesh is fitted twice, the second time where it lay the first time: what it says of
+        lips hangs on how the face lies in the picture, and a detector's box wanders.
+        """
         if max(box.width, box.height) < lips.MIN_FACE_PIXELS:
             return None
         picture = _picture_of(box)
-        points = self._points(frame, picture)
-        if not np.isfinite(points).all():
-            raise PerceptionError("the face mesh answered with what is no number")
+        points = self._finite_points(frame, picture)
+        if self._landmarks.presence() <= 0:
+            return None
+        scale = picture.width / _PICTURE_SIDE
+        low, high = (end(points[:, :2], axis=0) * scale for end in (np.min, np.max))
+        x, y = picture.x0, picture.y0
+        picture = _picture_of(Box(x + low[0], y + low[1], x + high[0], y + high[1]))
+        points = self._finite_points(frame, picture)
         if self._landmarks.presence() <= 0 or not _plausible(points, box, picture):
             return None
         opening = lips.opening(points)
         return Mouth(box, opening) if opening is not None else None
+
+    def _finite_points(self, frame: RawFrame, picture: Box) -> NDArray[np.float32]:
+        points = self._points(frame, picture)
+        if not np.isfinite(points).all():
+            raise PerceptionError("the face mesh answered with what is no number")
+        return points
 
     def _points(self, frame: RawFrame, picture: Box) -> NDArray[np.float32]:
         """(468, 3) landmarks in ``picture``, as if it were _PICTURE_SIDE wide."""
