@@ -53,13 +53,14 @@ from homeveil.errors import (
 
 if TYPE_CHECKING:
     from homeveil.audio import RawAudio, VeiledAudio, audio_from_array
+    from homeveil.clear.lips import LipsKey
     from homeveil.desk.times import Live, Recorded
     from homeveil.desk_events import DeskEvents
     from homeveil.desk_rules import DeskItem, DeskRules, Severity
     from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
     from homeveil.isolation import Isolate
     from homeveil.pictures import array_from_frame, frame_from_array
-    from homeveil.policy import ModelFile, Muted, Policy, Sound, Style
+    from homeveil.policy import Lips, ModelFile, Muted, Policy, Sound, Style
     from homeveil.profile.store import LockedProfile, erase_profile, load_profile, save_profile
     from homeveil.profile.template import Profile
     from homeveil.redaction import Progress, redact
@@ -72,6 +73,8 @@ _HOMES = {
     "DeskItem": "homeveil.desk_rules",
     "DeskRules": "homeveil.desk_rules",
     "Isolate": "homeveil.isolation",
+    "Lips": "homeveil.policy",
+    "LipsKey": "homeveil.clear.lips",
     "Live": "homeveil.desk.times",
     "LockedProfile": "homeveil.profile.store",
     "ModelFile": "homeveil.policy",
@@ -115,6 +118,8 @@ __all__ = [
     "Isolate",
     "IsolationError",
     "LedgerError",
+    "Lips",
+    "LipsKey",
     "Live",
     "LockedProfile",
     "MediaError",

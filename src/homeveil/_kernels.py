@@ -344,6 +344,8 @@ class Verdict(enum.IntEnum):
     OPEN = 2
     DOUBT = 3
     FAULT = 4
+    LIPS = 5
+    """Not the machine's: it was open, and the picture closed it."""
 
 
 class ClosedBy(enum.IntEnum):

@@ -25,6 +25,7 @@ from homeveil.perceive.observation import (
     Face,
     Identity,
     LookRequest,
+    Mouth,
     Observation,
     PeopleLook,
 )
@@ -38,11 +39,13 @@ _BODY_SIDES = 1.3
 class FakeScene:
     """Who a FakePerceiver sees: face boxes in pixels; a body hangs below each.
 
-    agent: the enrolled agent's face, or None. others: faces of other people.
+    agent: the enrolled agent's face, or None. others: faces of other people. openings: how far
+    their mouths are open, the agent's first; of further ones nothing can be said.
     """
 
     agent: Box | None = None
     others: tuple[Box, ...] = ()
+    openings: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -83,6 +86,7 @@ class FakePerceiver:
             checks=tuple(
                 PeopleLook(window, WHOLE, near[window.index]) for window in request.checks
             ),
+            mouths=_mouths(scene, request),
         )
 
     def close(self) -> None:
@@ -150,6 +154,15 @@ def _people(grid: Grid, scene: FakeScene) -> FloatGrid:
         near[grid.cells_in(box)] = 1.0
         near[grid.cells_in(body_of(box, grid.height))] = 1.0
     return near
+
+
+def _mouths(scene: FakeScene, request: LookRequest) -> tuple[Mouth, ...]:
+    faces = (*((scene.agent,) if scene.agent is not None else ()), *scene.others)
+    said = zip(faces, scene.openings, strict=False)
+    asked = request.mouths
+    return tuple(
+        Mouth(box, opening) for box, opening in said if any(one.overlap(box) > 0.3 for one in asked)
+    )
 
 
 def _identity(face: Face, distance: float) -> Identity:

@@ -63,6 +63,11 @@ class Box:
             self.y1 + down * self.height,
         )
 
+    def holds(self, other: Box) -> bool:
+        """Whether the centre of ``other`` lies in it."""
+        x, y = other.centre
+        return self.x0 <= x < self.x1 and self.y0 <= y < self.y1
+
     def moved(self, dx: float, dy: float) -> Box:
         return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
 

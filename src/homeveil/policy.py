@@ -55,6 +55,20 @@ class Muted(enum.Enum):
     COMFORT = "comfort"
 
 
+class Lips(enum.Enum):
+    """Whether the agent's lips must move for the agent to be heard. It only ever closes.
+
+    ``OFF``: the picture has no say about the sound, but for its faults. ``CHECK``: closed
+    where the agent's mouth is seen to be still, or another face's to move. ``REQUIRE``: closed
+    also where the agent's mouth cannot be seen to move. Off is the default: no footage of
+    people who speak was at hand to measure how much of the agent it costs.
+    """
+
+    OFF = "off"
+    CHECK = "check"
+    REQUIRE = "require"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFile:
     """A model file of the user's own, trusted by hash."""
@@ -86,7 +100,8 @@ class Policy:
     look_timeout_seconds: a look that takes longer is a fault and veils the frame.
     soft_blocks: blocks across a person in ``Style.SOFT``, 1..6.
     sound: what becomes of the sound. strict_voice: doubt closes the voice gate sooner:
-        fewer leaks, less of the agent kept. muted: how withheld sound sounds.
+        fewer leaks, less of the agent kept. muted: how withheld sound sounds. lips: whether
+        the agent's lips must move, where the picture is there.
     desk: what may lie on the desk, and where it is.
     models: purpose -> file of the user's own, see ``homeveil models list``.
     video_encoder, video_quality, encoder_preset: what writes the output and how well
@@ -107,6 +122,7 @@ class Policy:
     sound: Sound = Sound.MONITOR
     strict_voice: bool = False
     muted: Muted = Muted.SILENCE
+    lips: Lips = Lips.OFF
     desk: DeskRules = field(default_factory=DeskRules)
     models: Mapping[str, ModelFile] = field(default_factory=dict)
     video_encoder: str = "libx264"
@@ -201,7 +217,12 @@ class Policy:
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-_CHOICES: Mapping[str, type[enum.Enum]] = {"style": Style, "sound": Sound, "muted": Muted}
+_CHOICES: Mapping[str, type[enum.Enum]] = {
+    "style": Style,
+    "sound": Sound,
+    "muted": Muted,
+    "lips": Lips,
+}
 
 
 def _choice(value: object, name: str, kind: type[enum.Enum], path: Path) -> enum.Enum:

@@ -15,7 +15,7 @@ from homeveil.clearing import Clearing, Order, Veiled
 from homeveil.errors import InputError, StretchError, UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.isolation import Isolate
-from homeveil.policy import Policy, Sound, Style
+from homeveil.policy import Lips, Policy, Sound, Style
 from homeveil.profile.store import LockedProfile
 from homeveil.profile.template import Profile
 from homeveil.report import Report
@@ -66,8 +66,8 @@ def redact(
     stay open, and what was told is not taken back should the run fail. progress: called after
     every frame written, or every second of sound where there is no picture. stretches: a
     long picture is cleared in up to so many stretches at once, each in a process of its own.
-    What cannot be (a short or damaged file, AVI, the style ``soft``, with a ledger or events) is
-    cleared in one pass, and the report says why.
+    What cannot be (a short or damaged file, AVI, the style ``soft``, with lips, a ledger or
+    events) is cleared in one pass, and the report says why.
 
     Everything beside picture and sound is left out. ``dst`` appears whole or not at all.
     Raises InputError, OutputError, ModelError, ProfileError, PolicyError, IsolationError,
@@ -172,6 +172,8 @@ def _check_stretches(
         raise StretchError("desk events are told in their order")
     if order.policy.style is Style.SOFT:
         raise StretchError("soft blocks are held in time")
+    if order.policy.lips is not Lips.OFF and order.policy.sound is not Sound.WITHHELD:
+        raise StretchError("the sound is held against the lips")
 
 
 def _in_stretches(

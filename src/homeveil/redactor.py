@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil.clear.clearance import Clearance, Decision, withheld
+from homeveil.clear.lips import LipsKey
 from homeveil.errors import FrameError, HomeveilError, PerceptionError, StretchError
 from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.grid import Grid
@@ -46,6 +47,7 @@ class Redactor(Scoped):
     from the policy's models if left out. delay_seconds: how long frames wait; the
     policy's ``lookahead_seconds`` if left out. watch: called with each raw frame and the
     reasons of its cells before it is painted; for inspection on the machine, nothing else.
+    lips: mouths are looked at for it; give the same one to the VoiceGate of the sound.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Redactor(Scoped):
         perceiver: Perceiver | None = None,
         delay_seconds: float | None = None,
         watch: Watch | None = None,
+        lips: LipsKey | None = None,
     ) -> None:
         self.policy = policy or Policy()
         self.profile = profile
@@ -66,6 +69,7 @@ class Redactor(Scoped):
         self._perceiver = WatchedPerceiver(perceiver, self.policy.look_timeout_seconds)
         self._delay = self.policy.lookahead_seconds if delay_seconds is None else delay_seconds
         self.watch = watch
+        self.lips = lips
         self.tally = Tally()
         self._closed = False
         self.reset()
@@ -74,6 +78,8 @@ class Redactor(Scoped):
         """Forget everything learnt, as for a new stream. Frames that wait are dropped."""
         self._stream: _Stream | None = None
         self._last_seconds: float | None = None
+        if self.lips is not None:
+            self.lips.forget()
 
     @property
     def undisputed(self) -> bool:
@@ -142,7 +148,9 @@ class _Stream:
     def __init__(self, frame: RawFrame, redactor: Redactor) -> None:
         self._shape = (frame.width, frame.height, frame.pixel_format)
         self._grid = Grid.over(frame.width, frame.height)
-        self.clearance = Clearance(self._grid, redactor.profile, redactor.policy)
+        self.clearance = Clearance(
+            self._grid, redactor.profile, redactor.policy, redactor.lips
+        )
         self._veil = Veil(self._grid, redactor.policy)
         self._watch = redactor.watch
         self._waiting: deque[tuple[RawFrame, Decision | None]] = deque()

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from homeveil._kernels import Verdict
 from homeveil.frames import VeiledFrame
 
-_CLEARED, _FAULT = "cleared", "fault"
+_CLEARED, _FAULT, _LIPS = "cleared", "fault", "lips"
+_REASONS = {Verdict.OPEN: _CLEARED, Verdict.FAULT: _FAULT, Verdict.LIPS: _LIPS}
 
 WHOLE_SHARE = 0.98
 """A frame of which this share is veiled counts as withheld whole."""
@@ -34,8 +35,9 @@ class SoundReport:
     """What became of the sound, in seconds.
 
     seconds: all that came. cleared: let through as the agent's speech. withheld: by
-    reason, ``not cleared``, ``no voice enrolled`` or ``fault``. spans: what was let
-    through, start and end in presentation time. fault_spans: what was muted for a fault.
+    reason, ``not cleared``, ``no voice enrolled``, ``fault`` or ``lips`` (the agent's lips were
+    not seen to move as they must, for whatever reason). spans: what was let through, start
+    and end in presentation time. fault_spans: what was muted for a fault.
     """
 
     seconds: float
@@ -80,7 +82,7 @@ class SoundTally:
 
     def add(self, verdict: Verdict, start: float, end: float) -> None:
         """Take in one stretch that left, in seconds of presentation time."""
-        reason = {Verdict.OPEN: _CLEARED, Verdict.FAULT: _FAULT}.get(verdict, self.closed_reason)
+        reason = _REASONS.get(verdict, self.closed_reason)
         self._seconds[reason] = self._seconds.get(reason, 0.0) + end - start
         spans = self._spans.get(reason)
         if spans is None:

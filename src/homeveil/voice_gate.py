@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -23,6 +24,7 @@ import numpy as np
 from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio, Samples, VeiledAudio
 from homeveil.clear.gate import ChannelGate, joint, rule_of
+from homeveil.clear.lips import LipsKey
 from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
 from homeveil.perceive.hearing import (
@@ -33,7 +35,7 @@ from homeveil.perceive.hearing import (
     VoiceModels,
     load_voice_models,
 )
-from homeveil.policy import Policy, Sound
+from homeveil.policy import Lips, Policy, Sound
 from homeveil.profile.template import Profile
 from homeveil.profile.voice import VoiceTemplate
 from homeveil.report import SoundTally
@@ -41,6 +43,9 @@ from homeveil.scoped import Scoped
 from homeveil.veil.muting import Mute, seal
 
 _log = logging.getLogger("homeveil")
+
+Closes = Callable[[float, float], bool]
+"""Whether the picture closes the gate between two times, in seconds."""
 
 DELAY_SECONDS = {Sound.MONITOR: 1.5, Sound.CALL: 0.12}
 GAP_SECONDS = 0.02
@@ -57,9 +62,10 @@ class VoiceGate(Scoped):
     """Gates one stream of sound. Not thread-safe; one object per stream.
 
     profile: whose voice to let through; without one, or without a voice in it, nothing is.
-    models: made from the policy's models if left out. listen: makes what listens to a
-    channel of the given rate; the default runs the models. tally: makes what counts, from
-    the reason for which closed stretches are closed.
+    models: made from the policy's models if left out. lips: what the Redactor of the picture
+    looks at mouths for; without it nothing is let through where the policy requires lips.
+    listen: makes what listens to a channel of the given rate; the default runs the models.
+    tally: makes what counts, from the reason for which closed stretches are closed.
 
     A gap or a step back in time, another rate or number of channels, and every failure of
     a model close the gate and drop what it knew; what still waited for a verdict is muted.
@@ -73,6 +79,7 @@ class VoiceGate(Scoped):
         policy: Policy | None = None,
         *,
         models: VoiceModels | None = None,
+        lips: LipsKey | None = None,
         listen: Callable[[int], Hears] | None = None,
         tally: Callable[[str], SoundTally] = SoundTally,
     ) -> None:
@@ -85,6 +92,7 @@ class VoiceGate(Scoped):
         self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
         self.tally = tally("no voice enrolled" if voice is None else "not cleared")
         self._withheld: deque[tuple[float, float]] = deque(maxlen=_MOST_WITHHELD)
+        self._closes = self._with_lips(lips)
         self._stretch: _Stretch | None = None
         self._closed = False
 
@@ -96,6 +104,16 @@ class VoiceGate(Scoped):
             raise UsageError("the voice models are of another mode than the policy")
         voice.require_model(loaded.sha256[EMBEDDING_PURPOSE])
         return lambda rate: Listener(rate, voice, loaded)
+
+    def _with_lips(self, lips: LipsKey | None) -> Closes | None:
+        mode = self.policy.lips
+        if mode is Lips.OFF:
+            return None
+        if lips is None:
+            return (lambda start, end: True) if mode is Lips.REQUIRE else None
+        if lips.mode is not mode:
+            raise UsageError("the lips are looked at under another policy than the gate's")
+        return lips.closes
 
     def process(self, block: RawAudio) -> Iterator[VeiledAudio]:
         """Take one block of any length; give the samples whose wait is over.
@@ -112,7 +130,11 @@ class VoiceGate(Scoped):
             stretch = None
         if stretch is None:
             stretch = _Stretch(
-                block, self.policy, self.delay_seconds, self._listen, self._withheld
+                block,
+                self.policy,
+                self.delay_seconds,
+                self._listen,
+                _Picture(self._withheld, self._closes),
             )
             self._stretch = stretch
         try:
@@ -160,6 +182,15 @@ class VoiceGate(Scoped):
         yield from stretch.leave_all(self.tally, fault=self._listen is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """What the picture says about sound. withheld: spans of its faults. closes: None where lips
+    have no say."""
+
+    withheld: deque[tuple[float, float]]
+    closes: Closes | None
+
+
 class _Stretch:
     """Unbroken sound of one rate and number of channels, and what is known about it.
 
@@ -172,9 +203,9 @@ class _Stretch:
         policy: Policy,
         delay_seconds: float,
         listen: Callable[[int], Hears] | None,
-        withheld: deque[tuple[float, float]],
+        picture: _Picture,
     ) -> None:
-        self._withheld = withheld
+        self._picture = picture
         self._rate, self._channels = block.rate, block.channels
         self._start = Timestamp(round(block.time.seconds * block.rate), Fraction(1, block.rate))
         self._listen_with = listen
@@ -266,13 +297,21 @@ class _Stretch:
             self._gate(min(end, self._came), verdict, follower, tally)
 
     def _final(self, frame: int, verdict: Verdict) -> Verdict:
-        """The verdict on a frame, or a fault where the picture was withheld for one."""
+        """The verdict on a frame, or a fault where the picture was withheld for one; what is open
+        may be closed by the lips."""
         start, end = (
             self._start.seconds + self._bound(at) / self._rate for at in (frame, frame + 1)
         )
-        if any(begin < end and start < last for begin, last in self._withheld):
+        withheld, closes = self._picture.withheld, self._picture.closes
+        if any(begin < end and start < last for begin, last in withheld):
             return Verdict.FAULT
-        return verdict
+        if closes is None or verdict is not Verdict.OPEN:
+            return verdict
+        try:
+            return Verdict.LIPS if closes(start, end) else verdict
+        except Exception as error:
+            _log.warning("sound withheld: %s", type(error).__name__)
+            return Verdict.FAULT
 
     def _mute_until(self, position: int, tally: SoundTally, verdict: Verdict) -> None:
         self._gate(min(position, self._came), verdict, verdict, tally)

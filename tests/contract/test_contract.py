@@ -21,8 +21,8 @@ SOURCE = Path(homeveil.__file__).parent
 
 EXPORTED = {
     "DeskEvents", "DeskItem", "DeskRules", "EnrollmentError", "EventError", "FrameError",
-    "HomeveilError", "InputError", "Isolate", "IsolationError", "LedgerError", "Live",
-    "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted", "OutputError",
+    "HomeveilError", "InputError", "Isolate", "IsolationError", "LedgerError", "Lips", "LipsKey",
+    "Live", "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted", "OutputError",
     "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError", "Profile",
     "ProfileError", "Progress", "RawAudio", "RawFrame", "Recorded", "Redactor", "Report",
     "Severity", "Sound", "SoundReport", "Span", "Style", "Timestamp", "UsageError", "VeiledAudio",

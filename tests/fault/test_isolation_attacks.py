@@ -17,9 +17,10 @@ import pytest
 import attacks
 from boxes import boxed, needs_box, sabotage
 from clips import make
+from homeveil._kernels import Verdict
 from homeveil.errors import IsolationError
 from homeveil.isolation import Isolate
-from homeveil.isolation.messages import Locked, encode
+from homeveil.isolation.messages import Judged, Locked, encode
 from homeveil.policy import Policy, Style
 from homeveil.redaction import redact
 
@@ -267,6 +268,15 @@ def test_a_forged_message_ends_the_run(
 ) -> None:
     """What is no message, is out of range or comes out of turn is refused."""
     sabotage(monkeypatch, f"attacks.forge({forged!r})")
+    assert "the isolated process sent" in attacked(clip, tmp_path / "out.mp4")
+
+
+def test_lips_have_no_word_where_the_policy_gives_them_none(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verdict that cannot have been made under the policy is refused."""
+    clip = make(tmp_path_factory.mktemp("clip") / "in.mp4", sound=True)
+    sabotage(monkeypatch, f"attacks.forge({encode(Judged.of(Verdict.LIPS, 0.0, 0.1)).hex()!r})")
     assert "the isolated process sent" in attacked(clip, tmp_path / "out.mp4")
 
 

@@ -36,6 +36,7 @@ GOOD: list[Message] = [
     Picture(2, 0, 0, 1, 1, 1, 0, 640, 360, 9000, 1, 90_000, 12),
     Sound(7, 2, 48_000, 1024, -100, 1, 48_000, 512),
     Judged.of(Verdict.OPEN, 0.25, 0.26),
+    Judged.of(Verdict.LIPS, 0.26, 0.27),
     Done(100, 3),
     Failed.of(errors.InputError("in.mp4: no video stream; give a video file")),
     Late(4),

@@ -9,7 +9,7 @@ import pytest
 
 from homeveil.desk_rules import DeskItem, DeskRules, Severity
 from homeveil.errors import PolicyError
-from homeveil.policy import ModelFile, Muted, Policy, Sound, Style
+from homeveil.policy import Lips, ModelFile, Muted, Policy, Sound, Style
 
 
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
@@ -23,11 +23,13 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
     """Keys, styles, colours and models are read; model paths are relative to the file."""
     path = tmp_path / "p.toml"
     path.write_text(
-        'style = "soft"\nfill_colour = [1, 2, 3]\nlookahead_seconds = 1\n'
+        'style = "soft"\nfill_colour = [1, 2, 3]\nlookahead_seconds = 1\nlips = "require"\n'
         '[models.face_embedding]\npath = "m.onnx"\nsha256 = "AB"\n'
     )
     policy = Policy.from_toml(path)
     assert policy.style is Style.SOFT
+    assert policy.lips is Lips.REQUIRE
+    assert Policy.from_document(policy.to_document(), path).lips is Lips.REQUIRE
     assert policy.fill_colour == (1, 2, 3)
     assert policy.models["face_embedding"] == ModelFile(tmp_path / "m.onnx", "ab")
 
@@ -37,6 +39,8 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
     [
         ("unknown = 1", "unknown"),
         ('style = "none"', "none"),
+        ('lips = "strict"', "off, check, require"),
+        ("lips = true", "lips"),
         ("accept_distance = 2.0", "accept_distance"),
         ("accept_distance = nan", "accept_distance"),
         ('hold_seconds = "long"', "hold_seconds"),
@@ -96,6 +100,7 @@ def test_every_setting_changes_the_digest() -> None:
         "sound": Sound.CALL,
         "strict_voice": True,
         "muted": Muted.COMFORT,
+        "lips": Lips.CHECK,
         "video_encoder": "mpeg4",
         "encoder_preset": "slow",
         "video_quality": 30,

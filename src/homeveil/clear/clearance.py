@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from homeveil import _kernels
 from homeveil.clear import silhouette
 from homeveil.clear.attention import Attention
+from homeveil.clear.lips import LipsKey
 from homeveil.clear.patches import large, significant, surrounded, touching
 from homeveil.clear.plan import LookPlan
 from homeveil.clear.scene import Origin, Scene
@@ -106,13 +107,22 @@ class Decision:
 
 
 class Clearance:
-    """State of clearance of one stream."""
+    """State of clearance of one stream. lips: what mouths are looked at for, if anything."""
 
-    def __init__(self, grid: Grid, profile: Profile | None, policy: Policy) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        profile: Profile | None,
+        policy: Policy,
+        lips: LipsKey | None = None,
+    ) -> None:
         self.grid = grid
         self.policy = policy
         self.scene = Scene(grid, policy.hold_seconds)
         self.tracks = Tracks(profile, policy)
+        self._lips = lips
+        if lips is not None:
+            lips.begin()
         self._plan = LookPlan(grid, policy.looks_per_second)
         self._attention = Attention()
         self._company_seconds = -np.inf
@@ -200,7 +210,9 @@ class Clearance:
         self._plan.spend(len(checks))
         regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
         close = self._close_window()
-        return LookRequest(depth, regions, close, self.tracks.settled(seconds), checks)
+        known, lips = self.tracks.settled(seconds), self._lips
+        mouths = lips.ask(seconds, self.tracks, self._holds_still) if lips is not None else ()
+        return LookRequest(depth, regions, close, known, checks, mouths)
 
     def _close_window(self) -> CellWindow | None:
         """Where a close look at the agent, or whoever may be, is made."""
@@ -224,6 +236,8 @@ class Clearance:
         self.tracks.update(
             observation.faces, observation.identities, seconds, observation.looked
         )
+        if self._lips is not None:
+            self._lips.take(seconds, observation.mouths, self.tracks)
         self._sight.update(observation)
         probability = self._sight.probability()
         candidate = self.tracks.candidate()

@@ -133,7 +133,7 @@ class Tracks:
         for track in sorted(self.tracks, key=lambda track: not track.is_agent):
             face = _nearest(track, free)
             if face is None:
-                if looked is not None and not _holds(looked, track.box):
+                if looked is not None and not looked.holds(track.box):
                     continue
                 track.misses += 1
                 if track.is_agent and any(_jumped(track.box, one.box) for one in free):
@@ -241,11 +241,6 @@ def _jumped(before: Box, now: Box) -> bool:
     x1, y1 = now.centre
     similar = 0.5 < now.area / max(before.area, 1.0) < 2.0
     return similar and max(abs(x1 - x0), abs(y1 - y0)) < 2 * size
-
-
-def _holds(looked: Box, face: Box) -> bool:
-    x, y = face.centre
-    return looked.x0 <= x < looked.x1 and looked.y0 <= y < looked.y1
 
 
 def _nearest(track: Track, faces: list[Face]) -> Face | None:

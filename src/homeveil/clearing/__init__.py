@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeveil.audio import RawAudio, VeiledAudio
+from homeveil.clear.lips import LipsKey
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
 from homeveil.perceive.loading import load_models, load_perceiver
-from homeveil.policy import Policy, Sound
+from homeveil.policy import Lips, Policy, Sound
 from homeveil.profile.store import LockedProfile
 from homeveil.profile.template import Profile
 from homeveil.redactor import Redactor
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("homeveil")
 
 Veiled = VeiledFrame | VeiledAudio
+
+_AHEAD_SECONDS = 0.03
+"""The gate decides so much beyond the samples that leave it."""
 
 _WARM_WIDTH, _WARM_HEIGHT = 96, 64
 
@@ -161,8 +165,15 @@ class FileClearing(Clearing):
     def warm_up(self) -> None:
         """Run everything once on nothing, so that later nothing is loaded any more."""
 
-    def _gate(self) -> VoiceGate:
-        gate = VoiceGate(self.profile, self.order.policy, tally=self._make_tally)
+    def _lips(self) -> LipsKey | None:
+        """What holds sound against the mouths in the picture beside it, if that is asked for and
+        there is a voice to be heard at all."""
+        heard = self.profile is not None and self.profile.voice is not None
+        policy = self.order.policy
+        return LipsKey(policy) if heard and policy.lips is not Lips.OFF else None
+
+    def _gate(self, lips: LipsKey | None = None) -> VoiceGate:
+        gate = VoiceGate(self.profile, self.order.policy, lips=lips, tally=self._make_tally)
         self.sound_tally = gate.tally
         return self._stack.enter_context(gate)
 
@@ -223,7 +234,12 @@ class _PictureAndSound(FileClearing):
         )
         perceiver = load_perceiver(self.profile, policy, models)
         self._redactor = self._stack.enter_context(
-            Redactor(self.profile, policy, perceiver=perceiver)
+            Redactor(
+                self.profile,
+                policy,
+                perceiver=perceiver,
+                lips=self._sound.lips if self._sound is not None else None,
+            )
         )
         self.tally = self._redactor.tally
 
@@ -237,7 +253,8 @@ class _PictureAndSound(FileClearing):
             _log.warning("%s: is no plain file, so its sound is left out", reader.path)
             return None
         sound = SoundReader(reader.path, self.order.sound_track)
-        return _SoundBeside(self._stack.enter_context(sound), self._gate())
+        lips = self._lips()
+        return _SoundBeside(self._stack.enter_context(sound), self._gate(lips), lips)
 
     @property
     def damaged_packets(self) -> int:
@@ -267,10 +284,11 @@ class _PictureAndSound(FileClearing):
 class _SoundBeside:
     """The sound of a file, gated, in step with its picture. form: what it comes in."""
 
-    def __init__(self, reader: SoundReader, gate: VoiceGate) -> None:
-        self._reader, self.gate = reader, gate
+    def __init__(self, reader: SoundReader, gate: VoiceGate, lips: LipsKey | None) -> None:
+        self._reader, self.gate, self.lips = reader, gate, lips
         self.form = reader.form
         self._blocks = iter(reader)
+        self._held: RawAudio | None = None
         self._read_to = float("-inf")
         self._seen: float | None = None
 
@@ -288,15 +306,28 @@ class _SoundBeside:
             self.gate.withhold(seconds - step, seconds + step)
         self._seen = seconds
         while self._read_to < seconds + self.gate.delay_seconds:
-            block = next(self._blocks, None)
+            block = self._held if self._held is not None else next(self._blocks, None)
+            self._held = None
             if block is None:
                 self._read_to = float("inf")
+                return
+            if self._is_early(block):
+                self._held = block
                 return
             self._read_to = block.time.seconds + block.seconds
             yield from self.gate.process(block)
 
+    def _is_early(self, block: RawAudio) -> bool:
+        """Whether the gate would have to decide about mouths that are not seen yet."""
+        if self.lips is None:
+            return False
+        settled = block.time.seconds + block.seconds - self.gate.delay_seconds + _AHEAD_SECONDS
+        return settled > self.lips.known_to
+
     def rest(self) -> Iterator[VeiledAudio]:
         """All that is left."""
+        if self._held is not None:
+            yield from self.gate.process(self._held)
         for block in self._blocks:
             yield from self.gate.process(block)
         yield from self.gate.flush()

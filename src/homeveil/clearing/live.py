@@ -45,9 +45,11 @@ class LiveClearing(FileClearing):
         self._sound: FeedSound | None = None
         self._voices: VoiceGate | None = None
         self.sound_tally = None
+        lips = None
         if self._feed.sound is not None and order.policy.sound is not Sound.WITHHELD:
             self._sound = FeedSound(self._feed.sound, order.source)
-            self._voices = self._gate()
+            lips = self._lips()
+            self._voices = self._gate(lips)
             self.models.update(heard_with(self._voices))
         self._redactor = self._stack.enter_context(
             Redactor(
@@ -55,6 +57,7 @@ class LiveClearing(FileClearing):
                 order.policy,
                 perceiver=perceiver,
                 delay_seconds=order.live.picture_delay(order.policy, self._sound is not None),
+                lips=lips,
             )
         )
         self.tally = self._redactor.tally

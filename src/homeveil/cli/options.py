@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homeveil.policy import Muted, Policy, Sound, Style
+from homeveil.policy import Lips, Muted, Policy, Sound, Style
 
 if TYPE_CHECKING:
     from homeveil.desk_events import DeskEvents, EventsTally
@@ -43,7 +43,7 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sound(parser: argparse.ArgumentParser) -> None:
-    """``--sound``, ``--strict-voice`` and ``--muted``."""
+    """``--sound``, ``--strict-voice``, ``--lips`` and ``--muted``."""
     parser.add_argument(
         "--sound",
         choices=[sound.value for sound in Sound],
@@ -51,6 +51,12 @@ def add_sound(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--strict-voice", action="store_true", help="mute the agent rather than anybody else"
+    )
+    parser.add_argument(
+        "--lips",
+        choices=[lips.value for lips in Lips],
+        help="mute the agent where their lips are seen to be still or others' to move (check), "
+        "and where they are not seen (require); off is the default",
     )
     parser.add_argument(
         "--muted", choices=[muted.value for muted in Muted], help="how withheld sound sounds"
@@ -123,11 +129,14 @@ def size_from(text: str | None) -> tuple[int, int] | None:
     return size
 
 
+_CHOICES = (("style", Style), ("sound", Sound), ("lips", Lips), ("muted", Muted))
+
+
 def policy_from(arguments: argparse.Namespace) -> Policy:
     """The policy that the options ask for."""
     policy = Policy.from_toml(arguments.policy) if arguments.policy else Policy()
     changes: dict[str, Any] = {}
-    for name, kind in (("style", Style), ("sound", Sound), ("muted", Muted)):
+    for name, kind in _CHOICES:
         if getattr(arguments, name, None):
             changes[name] = kind(getattr(arguments, name))
     if getattr(arguments, "strict_voice", False):

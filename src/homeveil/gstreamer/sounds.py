@@ -13,11 +13,11 @@ import numpy as np
 
 from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio, Samples, VeiledAudio
-from homeveil.errors import FrameError
+from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
 from homeveil.gstreamer.pictures import NANOSECOND
 from homeveil.perceive.hearing import Hears
-from homeveil.policy import Policy
+from homeveil.policy import Lips, Policy, Sound
 from homeveil.profile.template import Profile
 from homeveil.report import SoundTally
 from homeveil.voice_gate import VoiceGate
@@ -89,7 +89,8 @@ class Totals(SoundTally):
 class SoundFlow:
     """Runs a VoiceGate over buffers. Not thread-safe.
 
-    profile, policy, listen: as for VoiceGate. totals: what left so far.
+    profile, policy, listen: as for VoiceGate. totals: what left so far. Raises UsageError for a
+    policy that requires lips, which are nowhere to be seen.
     """
 
     def __init__(
@@ -99,6 +100,11 @@ class SoundFlow:
         *,
         listen: Callable[[int], Hears] | None = None,
     ) -> None:
+        if policy.lips is Lips.REQUIRE and policy.sound is not Sound.WITHHELD:
+            raise UsageError(
+                'the policy has lips = "require", but sound comes here without its picture, so '
+                'nothing would be heard; give "check" or "off"'
+            )
         self.totals = Totals("not cleared")
         self._gate = VoiceGate(profile, policy, listen=listen, tally=lambda _: self.totals)
         self._form: SoundForm | None = None

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from homeveil import _confine
+from homeveil._kernels import Verdict
 from homeveil.audio import VeiledAudio
 from homeveil.clearing import Clearing, Form, Order, Veiled, open_here
 from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
@@ -28,6 +29,7 @@ from homeveil.isolation.messages import Message
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
 from homeveil.media.sound_track import SoundFormat
 from homeveil.models.store import expected_sha256
+from homeveil.policy import Lips
 from homeveil.profile.store import PASSPHRASE_VARIABLE
 from homeveil.report import SoundTally, Tally
 
@@ -204,6 +206,8 @@ class Box(Clearing):
                 yield self._sound(message)
                 self._command(bytes([message.slot | inside.SOUND_BIT]))
             elif isinstance(message, messages.Judged) and self.sound_tally is not None:
+                if message.verdict is Verdict.LIPS and self._order.policy.lips is Lips.OFF:
+                    raise self._out_of_turn()
                 self.sound_tally.add(message.verdict, message.start, message.end)
             elif isinstance(message, messages.Late) and message.frames >= self.late_frames:
                 self.late_frames = message.frames

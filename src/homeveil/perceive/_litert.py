@@ -92,6 +92,12 @@ class LiteNetwork(Scoped):
             for shape in shapes
         ]
 
+    def also(self, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+        """A further output of the last run; None if there is none of this shape."""
+        if self._runner is None or shape not in self._outputs:
+            return None
+        return np.asarray(self._runner.get_tensor(self._outputs[shape]), np.float32)
+
     def _table(self, low: float) -> NDArray[np.float32]:
         """What each of 0..255 becomes."""
         table = self._tables.get(low)

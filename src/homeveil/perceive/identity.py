@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil import _kernels
+from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.grid import Box
-from homeveil.perceive import landmarks
+from homeveil.perceive import landmarks, lips
 from homeveil.perceive._onnx import Network
 from homeveil.perceive.networks import LANDMARK_SIDE, FaceMesh
-from homeveil.perceive.observation import Face, Identity
+from homeveil.perceive.observation import Face, Identity, Mouth
 
 MIN_FACE_PIXELS = 24
 """Smaller faces are not compared: 32 px were fine and 16 px were not (measured)."""
@@ -36,18 +37,13 @@ class FaceIdentity:
 
     def compare(self, frame: RawFrame, face: Face) -> Identity | None:
         """None when the face is too small or has no landmarks."""
-        side = max(face.box.width, face.box.height)
-        if side < MIN_FACE_PIXELS:
+        if max(face.box.width, face.box.height) < MIN_FACE_PIXELS:
             return None
-        x, y = face.box.centre
-        reach = _PICTURE_REACH * side
-        picture = Box(x - reach, y - reach, x + reach, y + reach)
-        small = _kernels.thumbnail(frame, picture, (LANDMARK_SIDE, LANDMARK_SIDE))
-        points = self._landmarks.points(small)
-        rgb = _kernels.thumbnail(frame, picture, (_PICTURE_SIDE, _PICTURE_SIDE))
-        points *= _PICTURE_SIDE / LANDMARK_SIDE
+        picture = _picture_of(face.box)
+        points = self._points(frame, picture)
         if not _plausible(points, face.box, picture):
             return None
+        rgb = _kernels.thumbnail(frame, picture, (_PICTURE_SIDE, _PICTURE_SIDE))
         chip = _kernels.warp(
             rgb, landmarks.chip_transform(points), (landmarks.CHIP_SIDE, landmarks.CHIP_SIDE)
         )
@@ -60,8 +56,50 @@ class FaceIdentity:
             embedding,
         )
 
+    def mouth(self, frame: RawFrame, box: Box) -> Mouth | None:
+        """How far the mouth of the face in ``box`` is open; None when it cannot be said, or when
+        there is no face.
+
+        The mesh is fitted twice, the second time where it lay the first time: what it says of
+        lips hangs on how the face lies in the picture, and a detector's box wanders.
+        """
+        if max(box.width, box.height) < lips.MIN_FACE_PIXELS:
+            return None
+        picture = _picture_of(box)
+        points = self._finite_points(frame, picture)
+        if self._landmarks.presence() <= 0:
+            return None
+        scale = picture.width / _PICTURE_SIDE
+        low, high = (end(points[:, :2], axis=0) * scale for end in (np.min, np.max))
+        x, y = picture.x0, picture.y0
+        picture = _picture_of(Box(x + low[0], y + low[1], x + high[0], y + high[1]))
+        points = self._finite_points(frame, picture)
+        if self._landmarks.presence() <= 0 or not _plausible(points, box, picture):
+            return None
+        opening = lips.opening(points)
+        return Mouth(box, opening) if opening is not None else None
+
+    def _finite_points(self, frame: RawFrame, picture: Box) -> NDArray[np.float32]:
+        points = self._points(frame, picture)
+        if not np.isfinite(points).all():
+            raise PerceptionError("the face mesh answered with what is no number")
+        return points
+
+    def _points(self, frame: RawFrame, picture: Box) -> NDArray[np.float32]:
+        """(468, 3) landmarks in ``picture``, as if it were _PICTURE_SIDE wide."""
+        small = _kernels.thumbnail(frame, picture, (LANDMARK_SIDE, LANDMARK_SIDE))
+        points = self._landmarks.points(small)
+        points *= _PICTURE_SIDE / LANDMARK_SIDE
+        return points
+
     def close(self) -> None:
         self._landmarks.close()
+
+
+def _picture_of(face: Box) -> Box:
+    x, y = face.centre
+    reach = _PICTURE_REACH * max(face.width, face.height)
+    return Box(x - reach, y - reach, x + reach, y + reach)
 
 
 def _plausible(points: NDArray[np.float32], face: Box, picture: Box) -> bool:

@@ -61,6 +61,15 @@ class Identity:
     embedding: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Mouth:
+    """How far the mouth of the face in ``box`` is open, see :func:`homeveil.perceive.lips.opening`.
+    """
+
+    box: Box
+    opening: float
+
+
 class Depth(enum.IntEnum):
     """``NOTHING``: what was seen last stands. ``AGENT``: mask and face of the agent.
     ``WHOLE``: these and the whole frame."""
@@ -80,6 +89,7 @@ class LookRequest:
     agent: window round the agent, for a close mask of the silhouette.
     known: faces that need not be compared with the profile again in this frame.
     checks: windows for second looks with the people mask alone.
+    mouths: faces whose mouths are to be looked at.
     """
 
     depth: Depth = Depth.WHOLE
@@ -87,6 +97,7 @@ class LookRequest:
     agent: CellWindow | None = None
     known: tuple[Box, ...] = ()
     checks: tuple[CellWindow, ...] = ()
+    mouths: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +106,8 @@ class Observation:
 
     wide: people mask of the whole frame, None where less was asked for. close: people mask
     round the agent, if asked for. looked: where faces were looked for, None for everywhere.
-    checks: second looks, one for each window asked for, in that order.
+    checks: second looks, one for each window asked for, in that order. mouths: of the faces asked
+    for, those of which something can be said.
     """
 
     wide: PeopleLook | None = None
@@ -105,6 +117,7 @@ class Observation:
     identities: tuple[Identity, ...] = ()
     checks: tuple[PeopleLook, ...] = ()
     looked: Box | None = None
+    mouths: tuple[Mouth, ...] = ()
 
     def check(self, grid: Grid, request: LookRequest) -> None:
         """Raise PerceptionError unless every number is finite, every shape fits, and what was
@@ -129,3 +142,7 @@ class Observation:
         for identity in self.identities:
             if not np.isfinite([identity.distance, identity.yaw_degrees]).all():
                 raise PerceptionError("an identity distance is not finite")
+        for mouth in self.mouths:
+            box = mouth.box
+            if not np.isfinite([box.x0, box.y0, box.x1, box.y1, mouth.opening]).all():
+                raise PerceptionError("a mouth is not finite")

@@ -15,6 +15,7 @@ from homeveil.perceive.observation import (
     Face,
     Identity,
     LookRequest,
+    Mouth,
     Observation,
 )
 
@@ -78,12 +79,12 @@ class ModelPerceiver:
         finally:
             # Nobody else may use the face models, or the frame, while this look does.
             concurrent.futures.wait((pending,))
-        faces, identities, looked = pending.result()
-        return Observation(wide, close, looks, faces, identities, checks, looked)
+        faces, identities, looked, mouths = pending.result()
+        return Observation(wide, close, looks, faces, identities, checks, looked, mouths)
 
     def _look_for_faces(
         self, frame: RawFrame, grid: Grid, request: LookRequest, gain: float
-    ) -> tuple[tuple[Face, ...], tuple[Identity, ...], Box | None]:
+    ) -> tuple[tuple[Face, ...], tuple[Identity, ...], Box | None, tuple[Mouth, ...]]:
         found: list[Face] = []
         looked: Box | None = _NOWHERE
         if request.agent is not None and request.depth is not Depth.NOTHING:
@@ -98,7 +99,21 @@ class ModelPerceiver:
         faces = [self._faces.confirm(frame, face, gain) for face in self._faces.merged(found)]
         identities = [self._identity.compare(frame, face) for face in _fresh(faces, request.known)]
         known = tuple(identity for identity in identities if identity is not None)
-        return tuple(faces), known, looked
+        mouths = self._mouths(frame, faces, request) if request.mouths else ()
+        return tuple(faces), known, looked, mouths
+
+    def _mouths(
+        self, frame: RawFrame, faces: list[Face], request: LookRequest
+    ) -> tuple[Mouth, ...]:
+        """Each where the face was found in this frame, else where it was: detectors lose a face
+        whose mouth is wide open."""
+        places: list[Box] = []
+        for box in request.mouths:
+            here = max(faces, key=lambda face: face.box.overlap(box), default=None)
+            found = here is not None and here.box.overlap(box) >= SAME_FACE
+            places.append(here.box if here is not None and found else box)
+        mouths = [self._identity.mouth(frame, box) for box in places]
+        return tuple(mouth for mouth in mouths if mouth is not None)
 
     def close(self) -> None:
         self._beside.shutdown(wait=True)
