@@ -11,12 +11,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 ONCE = frozenset(
     {
         "test_batch_command", "test_batch_places", "test_batch_ray", "test_batch_stalls",
-        "test_camera_command",
-        "test_event_mqtt", "test_event_restarts", "test_event_webhook", "test_every_stage",
-        "test_examples", "test_gstreamer", "test_isolation_attacks", "test_isolation_faults",
-        "test_live_capture", "test_live_faults", "test_live_outputs", "test_models_conversion",
-        "test_models_pull_faults",
-        "test_page", "test_page_canary", "test_stretches", "test_web", "test_web_faults",
+        "test_camera_command", "test_event_mqtt", "test_event_restarts", "test_event_webhook",
+        "test_every_stage", "test_examples", "test_gstreamer", "test_isolation_attacks",
+        "test_isolation_faults", "test_lips_in_files", "test_live_capture", "test_live_faults",
+        "test_live_outputs", "test_models_conversion", "test_models_pull_faults", "test_page",
+        "test_page_canary", "test_stretches", "test_web", "test_web_faults",
     }
 )  # fmt: skip
 """Modules about servers, processes and files, which take long and whose outcome does not hang on
