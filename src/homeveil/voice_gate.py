@@ -23,6 +23,7 @@ import numpy as np
 from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio, Samples, VeiledAudio
 from homeveil.clear.gate import ChannelGate, joint, rule_of
+from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
 from homeveil.perceive.hearing import (
@@ -64,7 +65,7 @@ class VoiceGate(Scoped):
     A gap or a step back in time, another rate or number of channels, and every failure of
     a model close the gate and drop what it knew; what still waited for a verdict is muted.
     Raises ModelError when a model is missing or not the one meant, ProfileError when the
-    voice was enrolled with another model.
+    voice was enrolled with another model, or without the policy's speaker model.
     """
 
     def __init__(
@@ -80,7 +81,9 @@ class VoiceGate(Scoped):
         voice = profile.voice if profile is not None else None
         self.models: VoiceModels | None = None
         self._listen: Callable[[int], Hears] | None = None
+        self._keys: KeyRule | None = None
         if voice is not None and self.policy.sound is not Sound.WITHHELD:
+            self._keys = key_rule_of(self.policy, voice)
             self._listen = listen or self._default(voice, models)
         self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
         self.tally = tally("no voice enrolled" if voice is None else "not cleared")
@@ -94,6 +97,8 @@ class VoiceGate(Scoped):
         self.models = loaded = models or load_voice_models(self.policy)
         if loaded.mode is not self.policy.sound:
             raise UsageError("the voice models are of another mode than the policy")
+        if not loaded.serve(self.policy):
+            raise UsageError("the voice models are of other keys than the policy")
         voice.require_model(loaded.sha256[EMBEDDING_PURPOSE])
         return lambda rate: Listener(rate, voice, loaded)
 
@@ -112,7 +117,7 @@ class VoiceGate(Scoped):
             stretch = None
         if stretch is None:
             stretch = _Stretch(
-                block, self.policy, self.delay_seconds, self._listen, self._withheld
+                block, self.policy, self.delay_seconds, self._listen, self._withheld, self._keys
             )
             self._stretch = stretch
         try:
@@ -173,6 +178,7 @@ class _Stretch:
         delay_seconds: float,
         listen: Callable[[int], Hears] | None,
         withheld: deque[tuple[float, float]],
+        keys: KeyRule | None,
     ) -> None:
         self._withheld = withheld
         self._rate, self._channels = block.rate, block.channels
@@ -180,7 +186,7 @@ class _Stretch:
         self._listen_with = listen
         self._listeners: list[Hears] = []
         rule = rule_of(policy)
-        self._gates = [ChannelGate(rule) for _ in range(block.channels)]
+        self._gates = [ChannelGate(rule, keys) for _ in range(block.channels)]
         self._mute = Mute(block.rate, block.channels, policy.muted)
         self._step = max(1, round(block.rate * STEP_SECONDS.get(policy.sound, 1.0)))
         self._delay = round(delay_seconds * block.rate)

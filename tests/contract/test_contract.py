@@ -25,8 +25,8 @@ EXPORTED = {
     "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted", "OutputError",
     "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError", "Profile",
     "ProfileError", "Progress", "RawAudio", "RawFrame", "Recorded", "Redactor", "Report",
-    "Severity", "Sound", "SoundReport", "Span", "Style", "Timestamp", "UsageError", "VeiledAudio",
-    "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array", "erase_profile",
+    "Severity", "Sound", "SoundReport", "Span", "SpeechKey", "Style", "Timestamp", "UsageError",
+    "VeiledAudio", "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array", "erase_profile",
     "frame_from_array", "load_profile", "redact", "save_profile",
 }  # fmt: skip
 
