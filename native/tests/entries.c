@@ -104,7 +104,7 @@ static void test_excess(void) {
 }
 
 /* Verdicts come in number and order; none is open without a run of evidence, none at all
- * near a fault; a closed block is written without being read. */
+ * near a fault or a frame that a key closed; a closed block is written without being read. */
 static void test_gate(void) {
     for (int round = 0; round < 400; round++) {
         hv_gate_rule rule = {0, -1, 1, (float)(rnd() % 3), (int32_t)(rnd() % 3), (int32_t)(rnd() % 12),
@@ -115,7 +115,7 @@ static void test_gate(void) {
         expect(hv_gate_reset(&gate, &rule) == HV_OK, "gate reset", round, 0);
         const int n = 1 + (int)(rnd() % 500);
         uint8_t verdicts[512], one = 99;
-        uint8_t good[512] = {0}, faults[512] = {0};
+        uint8_t good[512] = {0}, faults[512] = {0}, keys[512] = {0};
         int out = 0, mood = 0;
         for (int t = 0; t < n; t++) {
             if (rnd() % 40 == 0) mood = !mood;
@@ -123,8 +123,10 @@ static void test_gate(void) {
             faults[t] = rnd() % 90 == 0;
             if (faults[t] && rnd() % 2) logits[rnd() % 4] = strtof("nan", NULL);
             else if (faults[t]) logits[1] = strtof("inf", NULL);
-            good[t] = mood && !faults[t];
-            const int got = hv_gate_step(&gate, logits, HV_CLOSED_BY_NOTHING, &one);
+            keys[t] = !faults[t] && rnd() % 60 == 0;
+            good[t] = mood && !faults[t] && !keys[t];
+            const int by = keys[t] ? HV_CLOSED_BY_KEY : HV_CLOSED_BY_NOTHING;
+            const int got = hv_gate_step(&gate, logits, by, &one);
             expect(got == (t >= rule.wait), "gate waits", t, got);
             if (got) verdicts[out++] = one;
         }
@@ -132,6 +134,7 @@ static void test_gate(void) {
         expect(out == n, "a verdict a frame", out, n);
         for (int t = 0; t < out; t++) {
             expect((verdicts[t] == HV_GATE_FAULT) == faults[t], "gate fault", t, round);
+            expect(!keys[t] || verdicts[t] == HV_GATE_CLOSED, "gate key", t, round);
             if (verdicts[t] != HV_GATE_OPEN) continue;
             int evidence = t >= rule.before && t + rule.after < n;
             for (int k = t - rule.before; evidence && k <= t + rule.after; k++)

@@ -26,8 +26,8 @@ EXPORTED = {
     "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError", "Profile",
     "ProfileError", "Progress", "RawAudio", "RawFrame", "Recorded", "Redactor", "Report",
     "Severity", "Sound", "SoundReport", "Span", "SpeechKey", "Style", "Timestamp", "UsageError",
-    "VeiledAudio", "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array", "erase_profile",
-    "frame_from_array", "load_profile", "redact", "save_profile",
+    "VeiledAudio", "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array",
+    "erase_profile", "frame_from_array", "load_profile", "redact", "save_profile",
 }  # fmt: skip
 
 

@@ -74,8 +74,8 @@ def test_what_comes_with_the_package_is_compared_too(tmp_path: Path) -> None:
 def test_a_missing_optional_model_names_its_own_remedy(store: ModelStore) -> None:
     """It is pulled by name; the state of what is always needed does not tell of it."""
     (model,) = store.manifest.models
-    only = replace(model, purpose="extra")
-    other = ModelStore(store.directory, replace(store.manifest, models=(), optional=(only,)))
+    only = dataclasses.replace(model, purpose="extra")
+    other = ModelStore(store.directory, Manifest((CARRIER,), (), optional=(only,)))
     other.path(only).unlink(missing_ok=True)
     with pytest.raises(ModelError, match="homeveil models pull extra"):
         other.locate("extra")

@@ -8,6 +8,7 @@ to 8 kHz, natural logarithm, the mean over time taken off (as WeSpeaker's export
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from homeveil.perceive.sound_features import HOP, SAMPLE_RATE_HZ, WINDOW, Array
 
@@ -20,7 +21,7 @@ _LOWEST_HZ = 20.0
 _FLOOR = 1.1920929e-07
 
 
-def _mel(hertz: Array) -> Array:
+def _mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1127.0 * np.log1p(hertz / 700.0))
 
 
@@ -31,7 +32,7 @@ def _triangles() -> Array:
     bins = _mel(np.arange(_SPECTRUM // 2) * SAMPLE_RATE_HZ / _SPECTRUM)[None]
     rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.maximum(0.0, np.minimum(rise, fall)).astype(np.float32)
+    return np.asarray(np.maximum(0.0, np.minimum(rise, fall)), np.float32)
 
 
 _FILTERS = _triangles()
