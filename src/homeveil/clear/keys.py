@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
@@ -158,11 +157,12 @@ class _Speaker:
             self._read += 1
         while self._windows and self._windows[0][0] < t - self._late:
             self._windows.popleft()
-        # The newest may begin after the frame: it says nothing of it.
-        likeness = [one for last, one in self._windows if last - WINDOW_SPAN <= t]
+        # All others cover the frame: what is known ahead is shorter than a window.
+        likeness = [one for _, one in self._windows]
         if not all(map(math.isfinite, likeness)):
             return ClosedBy.FAULT
-        return ClosedBy.NOTHING if _reaches(likeness, self._accept) else ClosedBy.KEY
+        known = max(likeness, default=-math.inf) >= self._accept
+        return ClosedBy.NOTHING if known else ClosedBy.KEY
 
     def learn(self, verdict: Verdict) -> None:
         pass
@@ -214,7 +214,3 @@ class _Near:
         if len(self._first) >= FIRST_OPEN:
             self._agent_db = median(self._first)
             self._first.clear()
-
-
-def _reaches(likeness: Iterable[float], accept: float) -> bool:
-    return any(one >= accept for one in likeness)
