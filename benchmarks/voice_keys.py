@@ -32,7 +32,13 @@ from homeveil.clear.gate import ChannelGate, rule_of
 from homeveil.clear.keys import KeyRule
 from homeveil.media.sound_reader import SoundReader
 from homeveil.models.store import ModelStore
-from homeveil.perceive.hearing import FRAMES_AHEAD, Heard, Listener, load_voice_models
+from homeveil.perceive.hearing import (
+    FRAMES_AHEAD,
+    Heard,
+    Listener,
+    VoiceModels,
+    load_voice_models,
+)
 from homeveil.perceive.sound_features import (
     FILTERS,
     HOP,
@@ -42,6 +48,7 @@ from homeveil.perceive.sound_features import (
 )  # fmt: skip
 from homeveil.perceive.speech import SpeechStream
 from homeveil.policy import ModelFile, Policy, Sound, SpeechKey
+from homeveil.profile.voice import VoiceTemplate
 from homeveil.voice_enrollment import VoiceEnrollment
 
 NEAR_DB = 12.0
@@ -57,12 +64,15 @@ EVERY = ("speech", "speaker", "near")
 
 @dataclass(frozen=True)
 class Setting:
-    """One row. silero: the speech key asks it too."""
+    """One row. silero: the speech key asks it too. stricter: added to the likeness that the
+    enrollment's own spread asks for."""
 
     name: str
     keys: tuple[str, ...]
     silero: bool = True
     looser: bool = False
+    near_db: float = NEAR_DB
+    stricter: float = 0.0
 
 
 def settings() -> list[Setting]:
@@ -133,27 +143,43 @@ def speaker_on_sound(ge2e: bytes) -> bytes:
     return bytes(made.SerializeToString())
 
 
+def policy_of(sound: Sound, folder: Path) -> Policy:
+    """All keys on; the speaker model is written into ``folder``."""
+    speaker = folder / "ge2e_on_sound.onnx"
+    data = speaker_on_sound(ModelStore().locate("voice_embedding").read())
+    speaker.write_bytes(data)
+    return Policy(
+        sound=sound,
+        speech_key=SpeechKey.SILERO,
+        near_db=NEAR_DB,
+        models={"speaker": ModelFile(speaker, hashlib.sha256(data).hexdigest())},
+    )
+
+
 @dataclass
 class Observed:
-    """What the networks gave for one scene."""
+    """What the networks gave for one scene. quick: speech by webrtcvad alone."""
 
     heard: Heard
     quick: np.ndarray
     accept: float
-    mix: np.ndarray
 
 
-def observed(folder: Path, policy: Policy, mix: np.ndarray) -> Observed:
-    """Enroll, then run everything once."""
+def enrolled(recording: Path, policy: Policy) -> VoiceTemplate:
+    """The voice in one recording, by the policy's models."""
     enrollment = VoiceEnrollment.with_models_of(policy)
-    with SoundReader(folder / "enrol.wav") as reader:
-        enrollment.take(reader, str(folder))
-    voice = enrollment.finish()
+    with SoundReader(recording) as reader:
+        enrollment.take(reader, str(recording))
+    return enrollment.finish()
+
+
+def observed(mix: np.ndarray, voice: VoiceTemplate, models: VoiceModels) -> Observed:
+    """Run everything once."""
     assert voice.speaker is not None
-    listener = Listener(SAMPLE_RATE_HZ, voice, load_voice_models(policy))
+    listener = Listener(SAMPLE_RATE_HZ, voice, models)
     heard = listener.push(mix).then(listener.finish())
     quick = SpeechStream().push(np.concatenate([mix, np.zeros(SAMPLE_RATE_HZ * 2, np.float32)]))
-    return Observed(heard, quick, voice.speaker.accept, mix)
+    return Observed(heard, quick, voice.speaker.accept)
 
 
 def opened(one: Observed, setting: Setting, policy: Policy) -> list[bool]:
@@ -165,8 +191,8 @@ def opened(one: Observed, setting: Setting, policy: Policy) -> list[bool]:
     keys = KeyRule(
         FRAMES_AHEAD[policy.sound],
         speech="speech" in setting.keys,
-        accept=one.accept if "speaker" in setting.keys else None,
-        near_db=NEAR_DB if "near" in setting.keys else 0.0,
+        accept=one.accept + setting.stricter if "speaker" in setting.keys else None,
+        near_db=setting.near_db if "near" in setting.keys else 0.0,
     )
     heard = one.heard if setting.silero else replace(one.heard, speech=one.quick)
     gate = ChannelGate(rule, keys if setting.keys else None)
@@ -177,7 +203,7 @@ def opened(one: Observed, setting: Setting, policy: Policy) -> list[bool]:
 def scored(folder: Path, policy: Policy, scorer: Any) -> list[dict[str, Any]]:
     """All settings on one scene."""
     mix = scorer.decode(str(folder / "mix.wav")).astype(np.float32)
-    one = observed(folder, policy, mix)
+    one = observed(mix, enrolled(folder / "enrol.wav", policy), load_voice_models(policy))
     scene = scorer.Scene(str(folder))
     preset, agent, seed = folder.name.rsplit("-", 2)
     rows = []
@@ -223,15 +249,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    speaker = arguments.work / "ge2e_on_sound.onnx"
-    data = speaker_on_sound(ModelStore().locate("voice_embedding").read())
-    speaker.write_bytes(data)
-    policy = Policy(
-        sound=Sound(arguments.sound),
-        speech_key=SpeechKey.SILERO,
-        near_db=NEAR_DB,
-        models={"speaker": ModelFile(speaker, hashlib.sha256(data).hexdigest())},
-    )
+    policy = policy_of(Sound(arguments.sound), arguments.work)
     folders = scenes(arguments)
     scorer = importlib.import_module("voice_score")
     rows: list[dict[str, Any]] = []

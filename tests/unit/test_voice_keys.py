@@ -138,6 +138,21 @@ def test_what_is_no_number_is_a_fault(key: str, bad: float) -> None:
     assert ClosedBy.NOTHING in said
 
 
+def test_the_strictest_key_decides() -> None:
+    """A frame is closed if any key closes it, and a fault in one is a fault."""
+    speech, likeness, level = np.full(400, 0.9), np.full(12, 0.8), np.full(400, -30.0)
+    rule = KeyRule(MONITOR, speech=True, accept=0.5, near_db=12.0)
+    heard = {"speech": speech, "likeness": likeness, "level_db": level}
+    assert not closed(asked(rule, 250, **heard))[23:].any()
+    for name, worse in (("speech", 0.0), ("likeness", 0.1)):
+        assert closed(asked(rule, 250, **{**heard, name: np.full(400, worse)})).all()
+        broken = asked(rule, 250, **{**heard, name: np.full(400, np.nan)})
+        assert set(broken[30:]) == {ClosedBy.FAULT}
+    softer = np.where(np.arange(400) < 280, -30.0, -50.0)
+    said = asked(rule, 380, **{**heard, "speech": speech, "level_db": softer})
+    assert closed(said)[320:].all()
+
+
 @pytest.mark.parametrize("step", [1, 7, 40])
 def test_keys_do_not_hang_on_how_much_comes_at_once(step: int) -> None:
     """What comes early is not used before its time."""
