@@ -80,9 +80,9 @@ class SpeechStream:
         if silero is not None:
             self._state = silero.start()
             self._chunk = np.zeros(silero.CONTEXT, np.float32)
-            self._chunks: list[float] = []
+            self._chunks = np.zeros(0, np.float32)
             self._waiting = np.zeros(0, bool)
-            self._first = 0
+            self._first = self._first_chunk = 0
 
     def push(self, samples: Array) -> Array:
         """Take (n,) samples; give (m,) for the 10 ms now known."""
@@ -99,13 +99,17 @@ class SpeechStream:
         while len(self._chunk) >= silero.CONTEXT + silero.CHUNK:
             piece = self._chunk[: silero.CONTEXT + silero.CHUNK]
             found, self._state = silero.probability(piece, self._state)
-            self._chunks.append(found)
+            self._chunks = np.append(self._chunks, np.float32(found))
             self._chunk = self._chunk[silero.CHUNK :]
         self._waiting = np.concatenate([self._waiting, self.spoken])
         # 10 ms belong to the chunk that holds their middle.
-        chunk = (np.arange(self._first, self._first + len(self._waiting)) * HOP + HOP // 2) // 512
+        middle = np.arange(self._first, self._first + len(self._waiting)) * HOP + HOP // 2
+        chunk = middle // silero.CHUNK - self._first_chunk
         known = int(np.searchsorted(chunk, len(self._chunks)))
-        sure = np.array([self._chunks[at] for at in chunk[:known]], np.float32)
+        sure = self._chunks[chunk[:known]]
         spoken, self._waiting = self._waiting[:known], self._waiting[known:]
         self._first += known
+        past = (self._first * HOP + HOP // 2) // silero.CHUNK - self._first_chunk
+        self._chunks = self._chunks[past:]
+        self._first_chunk += past
         return np.asarray(np.where(spoken | ~np.isfinite(sure), sure, 0.0), np.float32)
