@@ -111,12 +111,13 @@ static void test_gate(void) {
                              (int32_t)(rnd() % 12), 1 + (int32_t)(rnd() % 6),
                              1 + (int32_t)(rnd() % 64), 1 + (int32_t)(rnd() % 64), 0};
         rule.wait = hv_min(48, rule.smooth + rule.after + (int32_t)(rnd() % 30));
-        hv_gate gate;
+        hv_gate gate, keyless;
         expect(hv_gate_reset(&gate, &rule) == HV_OK, "gate reset", round, 0);
+        hv_gate_reset(&keyless, &rule);
         const int n = 1 + (int)(rnd() % 500);
-        uint8_t verdicts[512], one = 99;
+        uint8_t verdicts[512], plain[512], one = 99;
         uint8_t good[512] = {0}, faults[512] = {0}, keys[512] = {0};
-        int out = 0, mood = 0;
+        int out = 0, mood = 0, plain_out = 0;
         for (int t = 0; t < n; t++) {
             if (rnd() % 40 == 0) mood = !mood;
             float logits[4] = {-3, mood ? 4.0f : -4.0f, (float)(rnd() % 100) / 50, -1};
@@ -129,13 +130,17 @@ static void test_gate(void) {
             const int got = hv_gate_step(&gate, logits, by, &one);
             expect(got == (t >= rule.wait), "gate waits", t, got);
             if (got) verdicts[out++] = one;
+            if (hv_gate_step(&keyless, logits, HV_CLOSED_BY_NOTHING, &one) == 1)
+                plain[plain_out++] = one;
         }
         while (hv_gate_finish(&gate, &one) == 1) verdicts[out++] = one;
+        while (hv_gate_finish(&keyless, &one) == 1) plain[plain_out++] = one;
         expect(out == n, "a verdict a frame", out, n);
         for (int t = 0; t < out; t++) {
             expect((verdicts[t] == HV_GATE_FAULT) == faults[t], "gate fault", t, round);
             expect(!keys[t] || verdicts[t] == HV_GATE_CLOSED, "gate key", t, round);
             if (verdicts[t] != HV_GATE_OPEN) continue;
+            expect(plain[t] == HV_GATE_OPEN, "a key opens nothing", t, round);
             int evidence = t >= rule.before && t + rule.after < n;
             for (int k = t - rule.before; evidence && k <= t + rule.after; k++)
                 evidence = good[k];
