@@ -94,9 +94,7 @@ int hv_gate_step_c(hv_gate *g, const float logits[4], int32_t closed_by, uint8_t
     const float nobody = logits[0], alone = logits[1], other = logits[2], both = logits[3];
     const int sound = isfinite(nobody) && isfinite(alone) && isfinite(other) && isfinite(both);
     f->closed_by = sound ? closed_by : HV_CLOSED_BY_FAULT;
-    /* A key ends the run at its frame and no more: what was heard there stays evidence for
-     * its neighbours, else each pause that a key closes would cost the next words. */
-    if (f->closed_by == HV_CLOSED_BY_FAULT) {
+    if (f->closed_by) {
         f->over_other = f->over_overlap = f->clear = -4 * BOUND;
     } else {
         f->over_other = alone - other, f->over_overlap = alone - both;

@@ -137,9 +137,10 @@ def test_every_rule_fits_its_delay() -> None:
 
 def reference(logits: np.ndarray, rule: GateRule, keyed: np.ndarray) -> np.ndarray:
     """(n,) open, straight from the definition: runs, peaks and margins over whole arrays. A
-    frame that a key closed is in no run; what was heard there counts for its neighbours."""
+    frame that a key closed speaks against the agent as strongly as can be."""
     other, both = logits[:, 1] - logits[:, 2], logits[:, 1] - logits[:, 3]
     clear = logits[:, 1] - np.logaddexp(logits[:, 2], logits[:, 3])
+    other, both, clear = (np.where(keyed, -32, value) for value in (other, both, clear))
     count = len(logits)
 
     def smooth(values: np.ndarray) -> np.ndarray:
@@ -153,7 +154,7 @@ def reference(logits: np.ndarray, rule: GateRule, keyed: np.ndarray) -> np.ndarr
     clear = np.clip(smooth(clear), -8, 8)
     peaks = np.array([clear[max(0, t - rule.span + 1) : t + 1].mean() for t in range(count)])
     good &= ~keyed
-    spoke = logits[:, 1] > logits[:, 0]
+    spoke = (logits[:, 1] > logits[:, 0]) & ~keyed
     opened = np.zeros(count, bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
