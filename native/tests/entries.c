@@ -104,35 +104,43 @@ static void test_excess(void) {
 }
 
 /* Verdicts come in number and order; none is open without a run of evidence, none at all
- * near a fault; a closed block is written without being read. */
+ * near a fault or a frame that a key closed; a closed block is written without being read. */
 static void test_gate(void) {
     for (int round = 0; round < 400; round++) {
         hv_gate_rule rule = {0, -1, 1, (float)(rnd() % 3), (int32_t)(rnd() % 3), (int32_t)(rnd() % 12),
                              (int32_t)(rnd() % 12), 1 + (int32_t)(rnd() % 6),
                              1 + (int32_t)(rnd() % 64), 1 + (int32_t)(rnd() % 64), 0};
         rule.wait = hv_min(48, rule.smooth + rule.after + (int32_t)(rnd() % 30));
-        hv_gate gate;
+        hv_gate gate, keyless;
         expect(hv_gate_reset(&gate, &rule) == HV_OK, "gate reset", round, 0);
+        hv_gate_reset(&keyless, &rule);
         const int n = 1 + (int)(rnd() % 500);
-        uint8_t verdicts[512], one = 99;
-        uint8_t good[512] = {0}, faults[512] = {0};
-        int out = 0, mood = 0;
+        uint8_t verdicts[512], plain[512], one = 99;
+        uint8_t good[512] = {0}, faults[512] = {0}, keys[512] = {0};
+        int out = 0, mood = 0, plain_out = 0;
         for (int t = 0; t < n; t++) {
             if (rnd() % 40 == 0) mood = !mood;
             float logits[4] = {-3, mood ? 4.0f : -4.0f, (float)(rnd() % 100) / 50, -1};
             faults[t] = rnd() % 90 == 0;
             if (faults[t] && rnd() % 2) logits[rnd() % 4] = strtof("nan", NULL);
             else if (faults[t]) logits[1] = strtof("inf", NULL);
-            good[t] = mood && !faults[t];
-            const int got = hv_gate_step(&gate, logits, HV_CLOSED_BY_NOTHING, &one);
+            keys[t] = !faults[t] && rnd() % 60 == 0;
+            good[t] = mood && !faults[t] && !keys[t];
+            const int by = keys[t] ? HV_CLOSED_BY_KEY : HV_CLOSED_BY_NOTHING;
+            const int got = hv_gate_step(&gate, logits, by, &one);
             expect(got == (t >= rule.wait), "gate waits", t, got);
             if (got) verdicts[out++] = one;
+            if (hv_gate_step(&keyless, logits, HV_CLOSED_BY_NOTHING, &one) == 1)
+                plain[plain_out++] = one;
         }
         while (hv_gate_finish(&gate, &one) == 1) verdicts[out++] = one;
+        while (hv_gate_finish(&keyless, &one) == 1) plain[plain_out++] = one;
         expect(out == n, "a verdict a frame", out, n);
         for (int t = 0; t < out; t++) {
             expect((verdicts[t] == HV_GATE_FAULT) == faults[t], "gate fault", t, round);
+            expect(!keys[t] || verdicts[t] == HV_GATE_CLOSED, "gate key", t, round);
             if (verdicts[t] != HV_GATE_OPEN) continue;
+            expect(plain[t] == HV_GATE_OPEN, "a key opens nothing", t, round);
             int evidence = t >= rule.before && t + rule.after < n;
             for (int k = t - rule.before; evidence && k <= t + rule.after; k++)
                 evidence = good[k];

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
     from homeveil.isolation import Isolate
     from homeveil.pictures import array_from_frame, frame_from_array
-    from homeveil.policy import Lips, ModelFile, Muted, Policy, Sound, Style
+    from homeveil.policy import Lips, ModelFile, Muted, Policy, Sound, SpeechKey, Style
     from homeveil.profile.store import LockedProfile, erase_profile, load_profile, save_profile
     from homeveil.profile.template import Profile
     from homeveil.redaction import Progress, redact
@@ -92,6 +92,7 @@ _HOMES = {
     "Sound": "homeveil.policy",
     "SoundReport": "homeveil.report",
     "Span": "homeveil.report",
+    "SpeechKey": "homeveil.policy",
     "Style": "homeveil.policy",
     "Timestamp": "homeveil.frames",
     "VeiledAudio": "homeveil.audio",
@@ -144,6 +145,7 @@ __all__ = [
     "Sound",
     "SoundReport",
     "Span",
+    "SpeechKey",
     "Style",
     "Timestamp",
     "UsageError",

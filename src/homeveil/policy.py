@@ -69,6 +69,15 @@ class Lips(enum.Enum):
     REQUIRE = "require"
 
 
+class SpeechKey(enum.Enum):
+    """What must hear speech for the voice gate to open: nothing more than the gate's own
+    network, webrtcvad (cheap), or webrtcvad and Silero (``homeveil models pull speech``)."""
+
+    OFF = "off"
+    WEBRTCVAD = "webrtcvad"
+    SILERO = "silero"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFile:
     """A model file of the user's own, trusted by hash."""
@@ -100,8 +109,11 @@ class Policy:
     look_timeout_seconds: a look that takes longer is a fault and veils the frame.
     soft_blocks: blocks across a person in ``Style.SOFT``, 1..6.
     sound: what becomes of the sound. strict_voice: doubt closes the voice gate sooner:
-        fewer leaks, less of the agent kept. muted: how withheld sound sounds. lips: whether
-        the agent's lips must move, where the picture is there.
+        fewer leaks, less of the agent kept. muted: how withheld sound sounds.
+    lips: whether the agent's lips must move, where the picture is there.
+    speech_key: what must hear speech for the gate to open. speaker_accept: likeness that a
+        speaker model of your own must find, where the enrollment's own spread asks for less.
+    near_db: closed is what is this much softer than the agent is; 0: the level has no say.
     desk: what may lie on the desk, and where it is.
     models: purpose -> file of the user's own, see ``homeveil models list``.
     video_encoder, video_quality, encoder_preset: what writes the output and how well
@@ -123,6 +135,9 @@ class Policy:
     strict_voice: bool = False
     muted: Muted = Muted.SILENCE
     lips: Lips = Lips.OFF
+    speech_key: SpeechKey = SpeechKey.OFF
+    speaker_accept: float = field(default=0.0, metadata=_range(0.0, 0.99))
+    near_db: float = field(default=0.0, metadata=_range(0.0, 60.0))
     desk: DeskRules = field(default_factory=DeskRules)
     models: Mapping[str, ModelFile] = field(default_factory=dict)
     video_encoder: str = "libx264"
@@ -222,6 +237,7 @@ _CHOICES: Mapping[str, type[enum.Enum]] = {
     "sound": Sound,
     "muted": Muted,
     "lips": Lips,
+    "speech_key": SpeechKey,
 }
 
 

@@ -19,7 +19,12 @@ from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio
 from homeveil.clear.gate import ChannelGate, rule_of
 from homeveil.errors import EnrollmentError
-from homeveil.perceive.hearing import Listener, VoiceModels, load_voice_models
+from homeveil.perceive.hearing import (
+    SPEAKER_PURPOSE,
+    Listener,
+    VoiceModels,
+    load_voice_models,
+)
 from homeveil.perceive.sound_features import (
     BANDS,
     HOP,
@@ -31,7 +36,7 @@ from homeveil.perceive.sound_features import (
 from homeveil.perceive.speech import SpeechDetector
 from homeveil.perceive.voices import BLOCK, VoiceEmbeddings, template_from
 from homeveil.policy import Policy, Sound
-from homeveil.profile.voice import SLOTS, VoiceTemplate
+from homeveil.profile.voice import SLOTS, SpeakerTemplate, VoiceTemplate
 
 MIN_SPEECH_SECONDS = 20.0
 MIN_RECORDING_SECONDS = 3.0
@@ -118,7 +123,8 @@ class Recording:
 class VoiceEnrollment:
     """Collects recordings; ``finish`` makes the template.
 
-    models: those of monitor mode; a template serves every mode.
+    models: those of monitor mode; a template serves every mode. With a speaker model of the
+    user's own among them the template holds what that says, too.
     """
 
     models: VoiceModels
@@ -206,7 +212,18 @@ class VoiceEnrollment:
             round(speech, 1),
             len(recordings),
             self.models.sha256["voice_embedding"],
+            self._speaker(recordings),
         )
+
+    def _speaker(self, recordings: list[Recording]) -> SpeakerTemplate | None:
+        """By the speaker model of the user's own, if there is one."""
+        if self.models.keys is None or self.models.keys.speaker is None:
+            return None
+        from homeveil.perceive.speaker import speaker_template, windows_of
+
+        network = self.models.keys.speaker
+        windows = [windows_of(one.samples, network) for one in recordings]
+        return speaker_template(windows, self.models.sha256[SPEAKER_PURPOSE])
 
     def agreement(self, recording: Recording, others: list[Recording]) -> float:
         """Cosine between the mean embeddings, oldest window, of one and of the others."""
@@ -219,7 +236,7 @@ class VoiceEnrollment:
 
     def own_share(self, recording: Recording, voice: VoiceTemplate) -> float:
         """Share of a recording's speech that a gate with this template lets through."""
-        listener = Listener(SAMPLE_RATE_HZ, voice, self.models)
+        listener = Listener(SAMPLE_RATE_HZ, voice, replace(self.models, keys=None))
         gate = ChannelGate(rule_of(Policy()))
         verdicts = gate.take(listener.push(recording.samples))
         verdicts += gate.take(listener.finish()) + gate.finish()

@@ -24,6 +24,7 @@ import numpy as np
 from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio, Samples, VeiledAudio
 from homeveil.clear.gate import ChannelGate, joint, rule_of
+from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.clear.lips import LipsKey
 from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
@@ -70,7 +71,7 @@ class VoiceGate(Scoped):
     A gap or a step back in time, another rate or number of channels, and every failure of
     a model close the gate and drop what it knew; what still waited for a verdict is muted.
     Raises ModelError when a model is missing or not the one meant, ProfileError when the
-    voice was enrolled with another model.
+    voice was enrolled with another model, or without the policy's speaker model.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class VoiceGate(Scoped):
         voice = profile.voice if profile is not None else None
         self.models: VoiceModels | None = None
         self._listen: Callable[[int], Hears] | None = None
+        self._keys: KeyRule | None = None
         if voice is not None and self.policy.sound is not Sound.WITHHELD:
+            self._keys = key_rule_of(self.policy, voice)
             self._listen = listen or self._default(voice, models)
         self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
         self.tally = tally("no voice enrolled" if voice is None else "not cleared")
@@ -102,6 +105,8 @@ class VoiceGate(Scoped):
         self.models = loaded = models or load_voice_models(self.policy)
         if loaded.mode is not self.policy.sound:
             raise UsageError("the voice models are of another mode than the policy")
+        if not loaded.serve(self.policy):
+            raise UsageError("the voice models are of other keys than the policy")
         voice.require_model(loaded.sha256[EMBEDDING_PURPOSE])
         return lambda rate: Listener(rate, voice, loaded)
 
@@ -135,6 +140,7 @@ class VoiceGate(Scoped):
                 self.delay_seconds,
                 self._listen,
                 _Picture(self._withheld, self._closes),
+                self._keys,
             )
             self._stretch = stretch
         try:
@@ -204,6 +210,7 @@ class _Stretch:
         delay_seconds: float,
         listen: Callable[[int], Hears] | None,
         picture: _Picture,
+        keys: KeyRule | None,
     ) -> None:
         self._picture = picture
         self._rate, self._channels = block.rate, block.channels
@@ -211,7 +218,7 @@ class _Stretch:
         self._listen_with = listen
         self._listeners: list[Hears] = []
         rule = rule_of(policy)
-        self._gates = [ChannelGate(rule) for _ in range(block.channels)]
+        self._gates = [ChannelGate(rule, keys) for _ in range(block.channels)]
         self._mute = Mute(block.rate, block.channels, policy.muted)
         self._step = max(1, round(block.rate * STEP_SECONDS.get(policy.sound, 1.0)))
         self._delay = round(delay_seconds * block.rate)

@@ -25,9 +25,9 @@ EXPORTED = {
     "Live", "LockedProfile", "MediaError", "ModelError", "ModelFile", "Muted", "OutputError",
     "PassphraseError", "PerceptionError", "PixelFormat", "Policy", "PolicyError", "Profile",
     "ProfileError", "Progress", "RawAudio", "RawFrame", "Recorded", "Redactor", "Report",
-    "Severity", "Sound", "SoundReport", "Span", "Style", "Timestamp", "UsageError", "VeiledAudio",
-    "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array", "erase_profile",
-    "frame_from_array", "load_profile", "redact", "save_profile",
+    "Severity", "Sound", "SoundReport", "Span", "SpeechKey", "Style", "Timestamp", "UsageError",
+    "VeiledAudio", "VeiledFrame", "VoiceGate", "array_from_frame", "audio_from_array",
+    "erase_profile", "frame_from_array", "load_profile", "redact", "save_profile",
 }  # fmt: skip
 
 

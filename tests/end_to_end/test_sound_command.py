@@ -12,6 +12,7 @@ import pytest
 from commands import Run
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
+from speakers import bands_model, file_of
 from voices import AGENT_FIRST, BOTH, CHILD_ALONE, EXAMPLES, SPOKEN, span
 
 CLIP = EXAMPLES / "demo.mp4"
@@ -136,6 +137,38 @@ def test_a_voice_is_added_to_a_profile(run: Run, tmp_path: Path) -> None:
     )
     assert wrong.returncode == 5
     assert run("profile", "show", path).stdout == shown
+
+
+def test_a_speaker_model_of_ones_own(run: Run, voice: Path, tmp_path: Path) -> None:
+    """Enrolled and redacted with it, the child is mute and the report names the model; a
+    profile made without it, and another file in its place, are refused."""
+    own = file_of(bands_model(), tmp_path)
+    policy, report = tmp_path / "p.toml", tmp_path / "r.json"
+    policy.write_text(
+        f'speech_key = "webrtcvad"\n[models.speaker]\npath = "{own.path}"\n'
+        f'sha256 = "{own.sha256}"\n'
+    )
+    profile, out = tmp_path / "a.veil", tmp_path / "out.wav"
+    result = run("enroll", profile, "--voice", VOICE, "--policy", policy)
+    assert result.returncode == 0, result.stderr
+    assert own.sha256 in run("profile", "show", profile).stdout
+    told = ("--policy", policy, "--report", report)
+    result = run("redact", CLIP, out, "--profile", profile, *told)
+    assert result.returncode == 0, result.stderr
+    samples, rate = sound_of(out)
+    assert not span(samples, rate, CHILD_ALONE).any()
+    assert samples.any()
+    document = json.loads(report.read_text())
+    assert document["models"]["speaker"] == own.sha256
+    assert set(document["sound"]["withheld"]) <= {"not cleared", "fault"}
+    result = run("redact", CLIP, tmp_path / "no.wav", "--profile", voice, *told)
+    assert result.returncode == 5
+    assert "enroll the voice again" in result.stderr
+    own.path.write_bytes(bands_model() + b"\0")
+    result = run("redact", CLIP, tmp_path / "no.wav", "--profile", profile, *told)
+    assert result.returncode == 4
+    assert "model speaker" in result.stderr
+    assert not (tmp_path / "no.wav").exists()
 
 
 def spoil(samples: np.ndarray, how: str) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,8 +15,11 @@ from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
 from homeveil.media.sound_track import SoundFormat
 from homeveil.media.writer import SoundWriter
-from homeveil.policy import Muted, Policy, Sound
+from homeveil.perceive.hearing import FRAMES_AHEAD
+from homeveil.policy import ModelFile, Muted, Policy, Sound, SpeechKey
+from homeveil.profile.template import Profile
 from homeveil.voice_gate import VoiceGate
+from speakers import some_speaker
 from voices import ALONE, BOTH_SPEAK, OTHER, Script, anybody, noise, pieces, run
 
 RATE = 16_000
@@ -28,6 +34,16 @@ def scripts(draw: st.DrawFn) -> np.ndarray:
         who = draw(st.sampled_from([ALONE, OTHER, BOTH_SPEAK]))
         rows += [who] * draw(st.integers(1, 120))
     return np.array(rows[:400], np.float32)
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> np.ndarray:
+    """(400,): what a key may see, in stretches of any length."""
+    values: list[float] = []
+    while len(values) < 400:
+        one = draw(st.sampled_from([0.0, 0.45, 0.55, 1.0, np.nan]))
+        values += [one] * draw(st.integers(1, 200))
+    return np.array(values[:400])
 
 
 def gate(script: np.ndarray, policy: Policy, ahead: int = 0) -> VoiceGate:
@@ -78,6 +94,48 @@ def test_only_frames_of_the_agent_alone_open(
     allowed = (script[np.clip(frame, 0, 399)] == ALONE).all(1)
     allowed &= np.arange(out.shape[1]) / RATE >= 0.0075
     assert not out[0, ~allowed].any()
+
+
+def keyed(script: np.ndarray, policy: Policy, seen: np.ndarray, ahead: int) -> VoiceGate:
+    """The same with observations for every key: speech and likeness from ``seen`` (400,)."""
+
+    def listen(rate: int) -> Script:
+        one = Script(rate, lambda t: script[min(t, 399)], ahead)
+        one.speech = lambda t: float(seen[min(t, 399)])
+        one.likeness = lambda w: float(seen[min(40 * w, 399)])
+        return one
+
+    voice = replace(anybody().voice, speaker=some_speaker())
+    return VoiceGate(Profile(None, voice=voice), policy, listen=listen)
+
+
+@given(
+    scripts(),
+    st.sampled_from([Sound.MONITOR, Sound.CALL]),
+    observations(),
+    st.sampled_from([0.0, 0.5, 12.0]),
+    st.booleans(),
+    st.integers(200, 9000),
+)
+@settings(max_examples=40, deadline=None)
+def test_keys_only_close(
+    script: np.ndarray, sound: Sound, seen: np.ndarray, near_db: float, quick: bool, block: int
+) -> None:
+    """Whatever the keys observe, no sample leaves that would not without them; and the size
+    of the blocks changes nothing."""
+    samples = noise(SECONDS, RATE)
+    ahead = FRAMES_AHEAD[sound]
+    policy = Policy(
+        sound=sound,
+        near_db=near_db,
+        speech_key=SpeechKey.WEBRTCVAD if quick else SpeechKey.OFF,
+        models={"speaker": ModelFile(Path("x"), "0" * 64)},
+    )
+    plain = run(gate(script, Policy(sound=sound), ahead), samples, RATE)
+    out = run(keyed(script, policy, seen, ahead), samples, RATE)
+    assert not out[plain == 0].any()
+    again = run(keyed(script, policy, seen, ahead), samples, RATE, block)
+    assert np.array_equal(again, out)
 
 
 @given(st.lists(st.floats(width=32), min_size=4, max_size=4))

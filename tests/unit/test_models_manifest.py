@@ -41,6 +41,22 @@ def test_every_purpose_is_supplied_once() -> None:
     }
 
 
+def test_an_optional_model_is_had_by_name_alone() -> None:
+    """Pulling all leaves it out, and nothing is amiss without it; its name is enough."""
+    manifest = load_manifest()
+    assert "speech" in {model.purpose for model in manifest.optional}
+    assert "speech" not in {model.purpose for model in (*manifest.select(None), *manifest.all)}
+    assert [model.purpose for model in manifest.select(["speech"])] == ["speech"]
+    assert manifest.find("speech") is manifest.optional[0]
+
+
+def test_an_optional_model_is_held_to_the_same(tmp_path: Path) -> None:
+    """It may not take another's purpose, nor come from a carrier nobody names."""
+    for old, new in (('"speech"', '"face_embedding"'), ('carrier = "silero_vad"', 'carrier = "x"')):
+        with pytest.raises(ModelError, match="malformed"):
+            load_manifest(_changed(tmp_path, old, new))
+
+
 @pytest.mark.parametrize("file", ["/etc/passwd", "../x.onnx", "a/../../x.onnx", "a//x.onnx"])
 def test_a_bundled_file_lies_beside_the_manifest(tmp_path: Path, file: str) -> None:
     """No path leads out of the package."""
@@ -51,7 +67,8 @@ def test_a_bundled_file_lies_beside_the_manifest(tmp_path: Path, file: str) -> N
 
 def test_licences_and_sources_are_named() -> None:
     """No model comes without a licence that allows commercial use, and a source."""
-    for model in load_manifest().models:
+    manifest = load_manifest()
+    for model in (*manifest.models, *manifest.optional):
         assert model.licence in {"Apache-2.0", "CC0-1.0", "MIT"}
         assert model.source
         assert model.input

@@ -71,6 +71,18 @@ def test_what_comes_with_the_package_is_compared_too(tmp_path: Path) -> None:
             call()
 
 
+def test_a_missing_optional_model_names_its_own_remedy(store: ModelStore) -> None:
+    """It is pulled by name; the state of what is always needed does not tell of it."""
+    (model,) = store.manifest.models
+    only = dataclasses.replace(model, purpose="extra")
+    other = ModelStore(store.directory, Manifest((CARRIER,), (), optional=(only,)))
+    other.path(only).unlink(missing_ok=True)
+    with pytest.raises(ModelError, match="homeveil models pull extra"):
+        other.locate("extra")
+    assert other.status() == []
+    assert [entry.state for entry in other.optional()] == [State.MISSING]
+
+
 def test_missing_model_names_the_remedy(store: ModelStore) -> None:
     """A missing model is an error with its purpose, its path and the command to run."""
     path = store.path(MODEL)

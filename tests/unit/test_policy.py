@@ -9,7 +9,7 @@ import pytest
 
 from homeveil.desk_rules import DeskItem, DeskRules, Severity
 from homeveil.errors import PolicyError
-from homeveil.policy import Lips, ModelFile, Muted, Policy, Sound, Style
+from homeveil.policy import Lips, ModelFile, Muted, Policy, Sound, SpeechKey, Style
 
 
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
@@ -50,6 +50,11 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ("drop_distance = 0.1", "drop_distance"),
         ("[models.x]\npath = 'a'", "models.x"),
         ("style = ", "TOML"),
+        ("speech_key = true", "speech_key"),
+        ("speaker_accept = 1.5", "speaker_accept"),
+        ("speaker_accept = -0.1", "speaker_accept"),
+        ("near_db = -6", "near_db"),
+        ("near_db = nan", "near_db"),
         ("desk = 3", "desk"),
         ("[desk]\ncolour = 1", "colour"),
         ("[desk]\nzone = 'My Desk'", "My Desk"),
@@ -101,6 +106,9 @@ def test_every_setting_changes_the_digest() -> None:
         "strict_voice": True,
         "muted": Muted.COMFORT,
         "lips": Lips.CHECK,
+        "speech_key": SpeechKey.SILERO,
+        "speaker_accept": 0.5,
+        "near_db": 12.0,
         "video_encoder": "mpeg4",
         "encoder_preset": "slow",
         "video_quality": 30,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import getpass
+import json
 import os
 import stat
 import subprocess
@@ -26,6 +27,8 @@ from homeveil.profile import (
     read_passphrase,
     save_profile,
 )
+from homeveil.profile.store import decode_profile, encode_profile
+from speakers import some_speaker
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX modes")
 
@@ -64,6 +67,29 @@ def test_round_trip(tmp_path: Path, profile: Profile) -> None:
         assert getattr(loaded.voice, name).tobytes() == getattr(profile.voice, name).tobytes()
     for name in ("seconds", "recordings", "model_sha256"):
         assert getattr(loaded.voice, name) == getattr(profile.voice, name)
+
+
+def test_a_speaker_template_comes_back(tmp_path: Path, profile: Profile) -> None:
+    """What a speaker model of the user's own said is kept, bit for bit."""
+    speaker = some_speaker("ef" * 32)
+    save_profile(
+        tmp_path / "p", replace(profile, voice=replace(profile.voice, speaker=speaker)), "secret"
+    )
+    loaded = load_profile(tmp_path / "p", "secret").voice.speaker
+    assert loaded.template.tobytes() == speaker.template.tobytes()
+    assert loaded.spread.tobytes() == speaker.spread.tobytes()
+    assert (loaded.model_sha256, loaded.accept) == (speaker.model_sha256, speaker.accept)
+
+
+def test_profiles_from_before_speaker_models_open(profile: Profile) -> None:
+    """Without such a template the file is what it was, and what is newer than we know is
+    refused."""
+    document = json.loads(encode_profile(profile))
+    assert set(document["voice"]) == {"template", "own", "seconds", "recordings", "model_sha256"}
+    assert decode_profile(json.dumps(document).encode()).voice.speaker is None
+    document["voice"]["timbre"] = 1
+    with pytest.raises(ValueError, match="keys"):
+        decode_profile(json.dumps(document).encode())
 
 
 def test_a_voice_or_a_face_alone_comes_back(tmp_path: Path, profile: Profile) -> None:

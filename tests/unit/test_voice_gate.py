@@ -135,10 +135,12 @@ def test_every_rule_fits_its_delay() -> None:
         assert needed <= DELAY_SECONDS[mode], (call, rule)
 
 
-def reference(logits: np.ndarray, rule: GateRule) -> np.ndarray:
-    """(n,) open, straight from the definition: runs, peaks and margins over whole arrays."""
+def reference(logits: np.ndarray, rule: GateRule, keyed: np.ndarray) -> np.ndarray:
+    """(n,) open, straight from the definition: runs, peaks and margins over whole arrays. A
+    frame that a key closed speaks against the agent as strongly as can be."""
     other, both = logits[:, 1] - logits[:, 2], logits[:, 1] - logits[:, 3]
     clear = logits[:, 1] - np.logaddexp(logits[:, 2], logits[:, 3])
+    other, both, clear = (np.where(keyed, -32, value) for value in (other, both, clear))
     count = len(logits)
 
     def smooth(values: np.ndarray) -> np.ndarray:
@@ -151,7 +153,8 @@ def reference(logits: np.ndarray, rule: GateRule) -> np.ndarray:
     good &= (other > rule.over_other - rule.slack) & (both > rule.over_overlap - rule.slack)
     clear = np.clip(smooth(clear), -8, 8)
     peaks = np.array([clear[max(0, t - rule.span + 1) : t + 1].mean() for t in range(count)])
-    spoke = logits[:, 1] > logits[:, 0]
+    good &= ~keyed
+    spoke = (logits[:, 1] > logits[:, 0]) & ~keyed
     opened = np.zeros(count, bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
@@ -178,13 +181,14 @@ def test_the_machine_is_the_definition(rule: GateRule) -> None:
         logits = np.where(mood, ALONE, OTHER) * rng.uniform(0, 0.7)
         logits = (logits + rng.normal(0, 1.2, (len(mood), 4))).astype(np.float32)
         machine, verdicts = GateMachine(rule), []
-        for row in logits:
-            given = machine.step(row, ClosedBy.NOTHING)
+        keyed = rng.random(len(logits)) < rng.choice([0, 0.03])
+        for row, closed in zip(logits, keyed, strict=True):
+            given = machine.step(row, ClosedBy.KEY if closed else ClosedBy.NOTHING)
             verdicts += [] if given is None else [given]
         while (given := machine.finish()) is not None:
             verdicts.append(given)
         opened = np.array([verdict is Verdict.OPEN for verdict in verdicts])
-        assert np.array_equal(opened, reference(logits, rule))
+        assert np.array_equal(opened, reference(logits, rule, keyed))
 
 
 def test_the_machine_names_its_states() -> None:

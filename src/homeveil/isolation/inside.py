@@ -28,14 +28,14 @@ from homeveil.isolation import messages
 from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS, Message
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
 from homeveil.media.stretches import Lengths, Stretch
-from homeveil.perceive.hearing import VOICE_PURPOSES
+from homeveil.perceive.hearing import KEY_PURPOSES, VOICE_PURPOSES
 from homeveil.perceive.loading import PURPOSES
 from homeveil.policy import Policy
 from homeveil.profile.store import LockedProfile, decode_profile
 from homeveil.profile.template import Profile
 from homeveil.report import SoundTally
 
-ALL_PURPOSES = (*PURPOSES, *VOICE_PURPOSES)
+ALL_PURPOSES = (*PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES)
 """Models that a message can name, by bit."""
 
 MORE_MEMORY_BYTES = 3 * 2**30

@@ -90,25 +90,27 @@ class Bundled:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All carriers and models, in the order of the file. ``folder`` is where it lies."""
+    """All carriers and models, in the order of the file. ``folder`` is where it lies.
+    ``optional``: models that only some policies ask for, pulled by name."""
 
     carriers: tuple[Carrier, ...]
     models: tuple[Model, ...]
     bundled: tuple[Bundled, ...] = ()
     folder: Path = field(default_factory=lambda: manifest_path().parent)
+    optional: tuple[Model, ...] = ()
 
     @property
     def all(self) -> tuple[Model | Bundled, ...]:
-        """Every model, those that come with the package last."""
+        """Every model that is always needed, those that come with the package last."""
         everything: list[Model | Bundled] = [*self.models, *self.bundled]
         return tuple(everything)
 
     def model(self, purpose: str) -> Model:
         """The model for a purpose; UsageError if there is none."""
-        for model in self.models:
+        for model in (*self.models, *self.optional):
             if model.purpose == purpose:
                 return model
-        known = ", ".join(model.purpose for model in self.models)
+        known = ", ".join(model.purpose for model in (*self.models, *self.optional))
         raise UsageError(f"no model has the purpose {purpose!r}; known purposes: {known}")
 
     def find(self, purpose: str) -> Model | Bundled:
@@ -118,7 +120,7 @@ class Manifest:
         )
 
     def select(self, purposes: Iterable[str] | None) -> tuple[Model, ...]:
-        """The models for these purposes, or all."""
+        """The models for these purposes, or all that are always needed."""
         if purposes is None:
             return self.models
         return tuple(self.model(purpose) for purpose in dict.fromkeys(purposes))
@@ -152,23 +154,25 @@ def load_manifest(path: Path | None = None) -> Manifest:
 
 
 def _manifest(document: dict[str, Any], folder: Path) -> Manifest:
-    if set(document) - {"bundled"} != {"version", "carrier", "model"}:
-        raise ValueError("expected the keys version, carrier, model and perhaps bundled")
+    if set(document) - {"bundled", "optional"} != {"version", "carrier", "model"}:
+        raise ValueError("expected version, carrier, model and perhaps bundled or optional")
     if document["version"] != FORMAT_VERSION:
         raise ValueError(f"version {document['version']!r}, expected {FORMAT_VERSION}")
     carriers = tuple(_carrier(table) for table in document["carrier"])
     models = tuple(_model(table) for table in document["model"])
     bundled = tuple(_bundled(table) for table in document.get("bundled", ()))
-    manifest = Manifest(carriers, models, bundled, folder)
+    optional = tuple(_model(table) for table in document.get("optional", ()))
+    manifest = Manifest(carriers, models, bundled, folder, optional)
+    everything = (*manifest.all, *optional)
     for what, names in (
         ("carrier", [carrier.id for carrier in carriers]),
-        ("model", [model.id for model in manifest.all]),
-        ("purpose", [model.purpose for model in manifest.all]),
+        ("model", [model.id for model in everything]),
+        ("purpose", [model.purpose for model in everything]),
     ):
         if len(set(names)) != len(names):
             raise ValueError(f"the same {what} twice")
     known = {carrier.id for carrier in carriers}
-    for model in models:
+    for model in (*models, *optional):
         if model.carrier not in known:
             raise ValueError(f"model {model.id}: no carrier {model.carrier!r}")
     return manifest

@@ -61,7 +61,8 @@ def pull_models(
     store: ModelStore | None = None,
     carrier_folder: Path | None = None,
 ) -> list[ModelStatus]:
-    """Supply the models for these purposes, or all; gives the state of all afterwards.
+    """Supply the models for these purposes, or all that are always needed; gives the state
+    of those afterwards.
 
     ``progress`` is told what goes on, on the calling thread. ``carrier_folder`` holds
     carriers fetched by other means (a machine without a network): they are compared like
@@ -140,7 +141,7 @@ def _write_record(store: ModelStore) -> None:
     Nothing reads this file to decide anything: hashes are compared with the manifest.
     """
     entries = {}
-    for model in store.manifest.models:
+    for model in (*store.manifest.models, *store.manifest.optional):
         if store.state(model) is State.READY:
             carrier = store.manifest.carrier(model.carrier)
             entries[model.purpose] = {

@@ -24,10 +24,11 @@ _PULL = "run `homeveil models pull`"
 
 
 class Origin(enum.Enum):
-    """Who supplied a model: ``homeveil models pull``, this package, or the user by path and
-    hash."""
+    """Who supplied a model: ``homeveil models pull``, the same by name, this package, or the
+    user by path and hash."""
 
     PULLED = "pulled"
+    OPTIONAL = "optional"
     BUNDLED = "bundled"
     USER = "user"
 
@@ -60,7 +61,7 @@ class ResolvedModel:
         except OSError as error:
             raise ModelError(
                 f"model {self.purpose}: {self.path} cannot be read ({error.strerror}); "
-                + _remedy(self.origin)
+                + _remedy(self)
             ) from error
         _compare(hashlib.sha256(data).hexdigest(), self)
         return data
@@ -117,10 +118,17 @@ class ModelStore:
         return State.READY if right else State.CORRUPT
 
     def status(self) -> list[ModelStatus]:
-        """The state of every model of the manifest; each file is hashed."""
+        """The state of every model that is always needed; each file is hashed."""
         return [
             ModelStatus(model, self.path(model), self.state(model))
             for model in self.manifest.all
+        ]
+
+    def optional(self) -> list[ModelStatus]:
+        """The state of the models that only some policies ask for."""
+        return [
+            ModelStatus(model, self.path(model), self.state(model))
+            for model in self.manifest.optional
         ]
 
     def verify(self, purposes: Iterable[str] | None = None) -> None:
@@ -150,17 +158,19 @@ class ModelStore:
         else:
             model = self.manifest.find(purpose)
             origin = Origin.BUNDLED if isinstance(model, Bundled) else Origin.PULLED
+            if model in self.manifest.optional:
+                origin = Origin.OPTIONAL
             found = ResolvedModel(self.path(model), model.sha256, purpose, origin)
         try:
             digest = file_sha256(found.path)
         except FileNotFoundError:
             raise ModelError(
-                f"model {purpose} is missing: {found.path}; {_remedy(found.origin)}"
+                f"model {purpose} is missing: {found.path}; {_remedy(found)}"
             ) from None
         except OSError as error:
             raise ModelError(
                 f"model {purpose}: {found.path} cannot be read ({error.strerror}); "
-                + _remedy(found.origin)
+                + _remedy(found)
             ) from error
         _compare(digest, found)
         return found
@@ -207,6 +217,11 @@ def expected_sha256(purpose: str, policy_models: Mapping[str, ModelFile]) -> str
     return own.sha256.lower() if own is not None else ModelStore().manifest.find(purpose).sha256
 
 
+def optional() -> list[ModelStatus]:
+    """:meth:`ModelStore.optional` of the user's own store."""
+    return ModelStore().optional()
+
+
 def status() -> list[ModelStatus]:
     """:meth:`ModelStore.status` of the user's own store."""
     return ModelStore().status()
@@ -248,13 +263,15 @@ def _compare(digest: str, found: ResolvedModel) -> None:
         return
     raise ModelError(
         f"model {found.purpose} is corrupt or another one: {found.path} has sha256 {digest}, "
-        f"expected {found.sha256}; {_remedy(found.origin)}"
+        f"expected {found.sha256}; {_remedy(found)}"
     )
 
 
-def _remedy(origin: Origin) -> str:
-    if origin is Origin.PULLED:
+def _remedy(found: ResolvedModel) -> str:
+    if found.origin is Origin.PULLED:
         return _PULL
-    if origin is Origin.BUNDLED:
+    if found.origin is Origin.OPTIONAL:
+        return f"run `homeveil models pull {found.purpose}`"
+    if found.origin is Origin.BUNDLED:
         return "reinstall homeveil"
     return "correct path and sha256 in the policy"

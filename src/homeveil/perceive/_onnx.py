@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,22 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output. shape: a free dimension is None."""
+
+    name: str
+    element_type: str
+    shape: tuple[int | None, ...]
+
+
+def _ports(told: list[onnxruntime.NodeArg]) -> list[Port]:
+    return [
+        Port(one.name, one.type, tuple(n if isinstance(n, int) else None for n in one.shape))
+        for one in told
+    ]
+
+
 class Network:
     """A model with one input and one output, on one thread of the CPU."""
 
@@ -40,6 +58,10 @@ class Network:
         """Output for one input batch."""
         (result,) = self._session.run(None, {self._input: batch})
         return np.asarray(result, dtype=np.float32)
+
+    def ports(self) -> tuple[list[Port], list[Port]]:
+        """Inputs and outputs, as the file tells them."""
+        return _ports(self._session.get_inputs()), _ports(self._session.get_outputs())
 
 
 class StreamNetwork:
@@ -53,6 +75,8 @@ class StreamNetwork:
         """Shape of an input without free dimensions."""
         return self._shapes[name]
 
-    def run(self, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def run(
+        self, inputs: Mapping[str, NDArray[np.float32] | NDArray[np.int64]]
+    ) -> list[NDArray[np.float32]]:
         """All outputs, in the model's order."""
-        return list(self._session.run(None, inputs))
+        return list(self._session.run(None, dict(inputs)))

@@ -7,7 +7,7 @@ samples from ``t * 10 + 7.5`` to ``t * 10 + 17.5 ms``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -16,17 +16,21 @@ from homeveil.errors import ModelError
 from homeveil.models import store
 from homeveil.perceive.sound_features import HOP, WINDOW, Array, FrameStream, Resampler
 from homeveil.perceive.voices import TargetVoice, VoiceEmbeddings
-from homeveil.policy import Policy, Sound
+from homeveil.policy import Policy, Sound, SpeechKey
 from homeveil.profile.voice import VoiceTemplate
 
 if TYPE_CHECKING:
     from homeveil.perceive._onnx import StreamNetwork
+    from homeveil.perceive.keys import KeyModels, KeyStream
 
 EMBEDDING_PURPOSE = "voice_embedding"
 TARGET_PURPOSES: Mapping[Sound, str] = {
     Sound.MONITOR: "target_voice_monitor",
     Sound.CALL: "target_voice_call",
 }
+SPEAKER_PURPOSE, SPEECH_PURPOSE = KEY_PURPOSES = ("speaker", "speech")
+"""Models that a policy can ask for in addition: the user's own, and Silero's."""
+
 VOICE_PURPOSES = (EMBEDDING_PURPOSE, *TARGET_PURPOSES.values())
 """Models that the voice gate needs: the first and that of its mode."""
 
@@ -39,18 +43,38 @@ CHUNK_FRAMES: Mapping[Sound, int] = {Sound.MONITOR: 4, Sound.CALL: 2}
 
 @dataclass(frozen=True, slots=True)
 class VoiceModels:
-    """The networks of one mode, loaded, and the hashes they had."""
+    """The networks of one mode, loaded, and the hashes they had. keys: what the policy's
+    further keys listen with, if it asks for any."""
 
     embedding: StreamNetwork
     target: StreamNetwork
     mode: Sound
     sha256: Mapping[str, str]
+    keys: KeyModels | None = None
+
+    def serve(self, policy: Policy) -> bool:
+        """Whether they observe all that a policy's keys go by."""
+        if policy.speech_key is not SpeechKey.OFF and not (self.keys and self.keys.speech):
+            return False
+        return all(
+            store.expected_sha256(purpose, policy.models) == self.sha256.get(purpose)
+            for purpose in key_purposes(policy)
+        )
+
+
+def key_purposes(policy: Policy) -> tuple[str, ...]:
+    """Those of KEY_PURPOSES that a policy asks for."""
+    asked = {
+        SPEAKER_PURPOSE: SPEAKER_PURPOSE in policy.models,
+        SPEECH_PURPOSE: policy.speech_key is SpeechKey.SILERO,
+    }
+    return tuple(purpose for purpose in KEY_PURPOSES if asked[purpose])
 
 
 def load_voice_models(policy: Policy) -> VoiceModels:
     """Read and check the voice networks. Raises ModelError for the first that is amiss."""
     purposes = (EMBEDDING_PURPOSE, TARGET_PURPOSES[policy.sound])
-    loaded = store.load(purposes, policy.models)
+    loaded = store.load((*purposes, *key_purposes(policy)), policy.models)
     # Imported here: ONNX Runtime takes a while to load.
     from homeveil.perceive._onnx import StreamNetwork
 
@@ -61,16 +85,36 @@ def load_voice_models(policy: Policy) -> VoiceModels:
             f"a voice model cannot be run ({type(error).__name__}: {error}); "
             "run `homeveil models verify`"
         ) from error
-    return VoiceModels(embedding, target, policy.sound, loaded.sha256)
+    keys: KeyModels | None = None
+    if policy.speech_key is not SpeechKey.OFF or SPEAKER_PURPOSE in policy.models:
+        from homeveil.perceive.keys import KeyModels
+
+        keys = KeyModels.of(policy, loaded)
+    return VoiceModels(embedding, target, policy.sound, loaded.sha256, keys)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one push gave. level_db: (n,) of the frames that came. logits: (m, 4) of the
-    frames that were answered, ``ahead`` frames before those."""
+    frames that were answered, ``ahead`` frames before those.
+
+    speech, likeness: what the keys observed, see ``keys.KeyStream``; each goes on where it
+    stopped, and is empty without its key.
+    """
 
     level_db: Array
     logits: Array
+    speech: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    likeness: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    def then(self, after: Heard) -> Heard:
+        """Both, one after the other."""
+        return Heard(
+            np.concatenate([self.level_db, after.level_db]),
+            np.concatenate([self.logits, after.logits]),
+            np.concatenate([self.speech, after.speech]),
+            np.concatenate([self.likeness, after.likeness]),
+        )
 
 
 class Hears(Protocol):
@@ -93,6 +137,12 @@ class Listener:
         self._embeddings = VoiceEmbeddings(models.embedding)
         self.ahead = FRAMES_AHEAD[models.mode]
         self._target = TargetVoice(models.target, voice, self.ahead)
+        self._keys: KeyStream | None = None
+        if models.keys is not None:
+            # Imported here: whoever has no such key need not load what listens for one.
+            from homeveil.perceive.keys import KeyStream
+
+            self._keys = KeyStream(models.keys, voice)
         self._chunk = CHUNK_FRAMES[models.mode]
         self._waiting = np.zeros(0, np.float32)
         self._wanted = WINDOW + (self._chunk - 1) * HOP
@@ -109,15 +159,12 @@ class Listener:
         """
         heard = self._take(self._resampler.finish())
         silence = np.zeros(WINDOW + (self.ahead + 2 * self._chunk) * HOP, np.float32)
-        after = self._take(silence)
-        return Heard(
-            np.concatenate([heard.level_db, after.level_db]),
-            np.concatenate([heard.logits, after.logits]),
-        )
+        return heard.then(self._take(silence))
 
     def _take(self, samples: Array) -> Heard:
         self._waiting = np.concatenate([self._waiting, samples])
         levels, logits = [np.zeros(0, np.float32)], [np.zeros((0, 4), np.float32)]
+        speech, likeness = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
         while len(self._waiting) >= self._wanted:
             piece, self._waiting = self._waiting[: self._wanted], self._waiting[self._wanted :]
             self._wanted = self._chunk * HOP
@@ -125,4 +172,7 @@ class Listener:
             slots = self._embeddings.push(frames.mel)
             levels.append(frames.level_db)
             logits.append(self._target.push(frames.sound, slots))
-        return Heard(np.concatenate(levels), np.concatenate(logits))
+            if self._keys is not None:
+                for parts, part in zip((speech, likeness), self._keys.push(piece), strict=True):
+                    parts.append(part)
+        return Heard(*(np.concatenate(parts) for parts in (levels, logits, speech, likeness)))

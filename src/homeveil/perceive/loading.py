@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from homeveil.errors import ModelError
 from homeveil.models import store
 from homeveil.models.store import LoadedModels
-from homeveil.perceive.hearing import VOICE_PURPOSES
+from homeveil.perceive.hearing import KEY_PURPOSES, VOICE_PURPOSES
 from homeveil.perceive.perceiver import ModelPerceiver
 from homeveil.policy import ModelFile, Policy
 from homeveil.profile.template import Profile
@@ -34,7 +34,7 @@ FAR = 9.0
 
 def load_models(models: Mapping[str, ModelFile]) -> LoadedModels:
     """Read every model and compare its hash; ModelError for the first that is amiss."""
-    known = (*PURPOSES, *VOICE_PURPOSES, *DESK_PURPOSES)
+    known = (*PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES, *DESK_PURPOSES)
     for purpose in models:
         if purpose not in known:
             raise ModelError(

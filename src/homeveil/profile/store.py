@@ -33,7 +33,7 @@ import numpy as np
 from homeveil.errors import PassphraseError, ProfileError
 from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.template import FaceTemplate, Profile
-from homeveil.profile.voice import VoiceTemplate
+from homeveil.profile.voice import SpeakerTemplate, VoiceTemplate
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -284,13 +284,20 @@ def _encode_face(face: FaceTemplate) -> dict[str, object]:
 
 
 def _encode_voice(voice: VoiceTemplate) -> dict[str, object]:
-    return {
+    table: dict[str, object] = {
         "template": _encode_array(voice.template),
         "own": _encode_array(voice.own),
         "seconds": voice.seconds,
         "recordings": voice.recordings,
         "model_sha256": voice.model_sha256,
     }
+    if voice.speaker is not None:
+        table["speaker"] = {
+            "template": _encode_array(voice.speaker.template),
+            "spread": _encode_array(voice.speaker.spread),
+            "model_sha256": voice.speaker.model_sha256,
+        }
+    return table
 
 
 def _encode_desk(desk: DeskTemplate) -> dict[str, object]:
@@ -338,9 +345,20 @@ def _decode_face(value: object) -> FaceTemplate:
 
 
 def _decode_voice(value: object) -> VoiceTemplate:
-    table = _expect_keys(value, "template", "own", "seconds", "recordings", "model_sha256")
-    arrays = {name: _decode_array(table[name]) for name in ("template", "own")}
-    return VoiceTemplate(**{**table, **arrays})
+    if isinstance(value, dict):
+        value.setdefault("speaker", None)  # profiles made without a speaker model
+    keys = ("template", "own", "seconds", "recordings", "model_sha256", "speaker")
+    table = _expect_keys(value, *keys)
+    read: dict[str, object] = {name: _decode_array(table[name]) for name in ("template", "own")}
+    if table["speaker"] is not None:
+        read["speaker"] = _decode_speaker(table["speaker"])
+    return VoiceTemplate(**{**table, **read})
+
+
+def _decode_speaker(value: object) -> SpeakerTemplate:
+    table = _expect_keys(value, "template", "spread", "model_sha256")
+    arrays = {name: _decode_array(table[name]) for name in ("template", "spread")}
+    return SpeakerTemplate(**{**table, **arrays})
 
 
 def _decode_desk(value: object) -> DeskTemplate:

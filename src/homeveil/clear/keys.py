@@ -1,0 +1,216 @@
+"""Keys that a policy adds to the voice gate. Each can only close a frame, none opens one.
+
+A frame is judged by what is known when it must be: what the network looks ahead, and no
+more, however the sound came in. What is not there by then closes, and so does whatever is
+no number, as a fault.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from statistics import median
+from typing import Protocol
+
+from homeveil._kernels import ClosedBy, Verdict
+from homeveil.perceive.hearing import FRAMES_AHEAD, SPEAKER_PURPOSE, Heard
+from homeveil.policy import Policy, SpeechKey
+from homeveil.profile.voice import VoiceTemplate
+
+SPEECH_PROBABILITY = 0.5
+SPEECH_REACH = 20
+"""Speech counts for this many frames after it, and with ``monitor`` before it."""
+
+WINDOW_STEP = 40
+"""Frames from one window of the speaker model to the next."""
+
+WINDOW_SPAN = 148
+"""The last frame that a window covers, counted from its first."""
+
+LOUDNESS_REACH = 25
+"""The level of speech at a frame is the loudest within this many frames to each side."""
+
+FIRST_OPEN = 200
+"""Open frames that say how loud the agent is, before which the level has no say."""
+
+LEARNING_DB = 0.02
+"""By which an open frame moves the agent's level, towards its median."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRule:
+    """Settings of the keys. ahead: frames known beyond the one judged. speech: whether
+    speech must be heard. accept: least likeness by the speaker model, None: no such key.
+    near_db: how much softer than the agent's level is too soft, 0: no such key."""
+
+    ahead: int
+    speech: bool = False
+    accept: float | None = None
+    near_db: float = 0.0
+
+
+def key_rule_of(policy: Policy, voice: VoiceTemplate) -> KeyRule | None:
+    """What a policy asks for, None if nothing. Raises ProfileError when the voice was
+    enrolled without the policy's speaker model, or with another one."""
+    accept: float | None = None
+    own = policy.models.get(SPEAKER_PURPOSE)
+    if own is not None:
+        accept = max(voice.speaker_of(own.sha256).accept, policy.speaker_accept)
+    speech = policy.speech_key is not SpeechKey.OFF
+    if accept is None and not speech and not policy.near_db:
+        return None
+    return KeyRule(FRAMES_AHEAD[policy.sound], speech, accept, policy.near_db)
+
+
+class Key(Protocol):
+    """One key of one channel. Frames are asked about one after another, from 0 on."""
+
+    def hear(self, heard: Heard) -> None:
+        """Take what was observed."""
+
+    def closed_by(self, t: int) -> ClosedBy:
+        """Whether frame ``t`` is closed, and by what."""
+
+    def learn(self, verdict: Verdict) -> None:
+        """What became of the next frame."""
+
+
+class Keys:
+    """All keys of a rule over one channel."""
+
+    def __init__(self, rule: KeyRule) -> None:
+        after = SPEECH_REACH if rule.ahead >= SPEECH_REACH else 0
+        self._keys: list[Key] = []
+        if rule.speech:
+            self._keys.append(_Speech(after))
+        if rule.accept is not None:
+            self._keys.append(_Speaker(rule.accept, rule.ahead))
+        if rule.near_db:
+            self._keys.append(_Near(rule.near_db, min(LOUDNESS_REACH, rule.ahead)))
+        self._next = 0
+
+    def hear(self, heard: Heard) -> None:
+        """Take what a listener gave, before its frames are judged."""
+        for key in self._keys:
+            key.hear(heard)
+
+    def closed_by(self) -> ClosedBy:
+        """The worst that any key says of the next frame."""
+        t, self._next = self._next, self._next + 1
+        return max(key.closed_by(t) for key in self._keys)
+
+    def learn(self, verdict: Verdict) -> None:
+        """What became of the next frame without a verdict."""
+        for key in self._keys:
+            key.learn(verdict)
+
+
+class _Speech:
+    """Closed where nobody spoke close by."""
+
+    def __init__(self, after: int) -> None:
+        self._after = after
+        self._coming: deque[float] = deque()
+        self._read = 0
+        self._spoken = self._broken = -SPEECH_REACH - 1
+
+    def hear(self, heard: Heard) -> None:
+        self._coming.extend(heard.speech.tolist())
+
+    def closed_by(self, t: int) -> ClosedBy:
+        while self._coming and self._read <= t + self._after:
+            probability = self._coming.popleft()
+            if not math.isfinite(probability):
+                self._broken = self._read
+            elif probability >= SPEECH_PROBABILITY:
+                self._spoken = self._read
+            self._read += 1
+        if self._broken >= t - SPEECH_REACH:
+            return ClosedBy.FAULT
+        return ClosedBy.NOTHING if self._spoken >= t - SPEECH_REACH else ClosedBy.KEY
+
+    def learn(self, verdict: Verdict) -> None:
+        pass
+
+
+class _Speaker:
+    """Closed where no window that covers the frame is like the agent.
+
+    A call cannot wait for a window to end: there the windows count that ended by then,
+    until the next one ends.
+    """
+
+    def __init__(self, accept: float, ahead: int) -> None:
+        self._accept, self._ahead = accept, ahead
+        self._late = WINDOW_STEP if ahead < WINDOW_STEP else 0
+        self._coming: deque[float] = deque()
+        self._windows: deque[tuple[int, float]] = deque()  # last frame, likeness
+        self._read = 0
+
+    def hear(self, heard: Heard) -> None:
+        self._coming.extend(heard.likeness.tolist())
+
+    def closed_by(self, t: int) -> ClosedBy:
+        while self._coming and self._ends(self._read) <= t + self._ahead:
+            self._windows.append((self._ends(self._read), self._coming.popleft()))
+            self._read += 1
+        while self._windows and self._windows[0][0] < t - self._late:
+            self._windows.popleft()
+        # All others cover the frame: what is known ahead is shorter than a window.
+        likeness = [one for _, one in self._windows]
+        if not all(map(math.isfinite, likeness)):
+            return ClosedBy.FAULT
+        known = max(likeness, default=-math.inf) >= self._accept
+        return ClosedBy.NOTHING if known else ClosedBy.KEY
+
+    def learn(self, verdict: Verdict) -> None:
+        pass
+
+    @staticmethod
+    def _ends(window: int) -> int:
+        return window * WINDOW_STEP + WINDOW_SPAN
+
+
+class _Near:
+    """Closed where it is much softer than the agent was where the gate was open.
+
+    The agent's level is a running median, begun from the first open frames: each later one
+    moves it by a little, up or down.
+    """
+
+    def __init__(self, near_db: float, after: int) -> None:
+        self._near_db, self._after = near_db, after
+        self._levels: deque[float] = deque(maxlen=LOUDNESS_REACH + after + 1)
+        self._coming: deque[float] = deque()
+        self._read = 0
+        self._judged: deque[float] = deque()
+        self._first: list[float] = []
+        self._agent_db: float | None = None
+
+    def hear(self, heard: Heard) -> None:
+        self._coming.extend(heard.level_db.tolist())
+
+    def closed_by(self, t: int) -> ClosedBy:
+        while self._coming and self._read <= t + self._after:
+            self._levels.append(self._coming.popleft())
+            self._read += 1
+        loudness = max(self._levels, default=math.nan)
+        broken = not all(map(math.isfinite, self._levels)) or not self._levels
+        self._judged.append(math.nan if broken else loudness)
+        if broken:
+            return ClosedBy.FAULT
+        far = self._agent_db is not None and loudness < self._agent_db - self._near_db
+        return ClosedBy.KEY if far else ClosedBy.NOTHING
+
+    def learn(self, verdict: Verdict) -> None:
+        loudness = self._judged.popleft()
+        if verdict is not Verdict.OPEN:
+            return
+        if self._agent_db is not None:
+            self._agent_db += math.copysign(LEARNING_DB, loudness - self._agent_db)
+            return
+        self._first.append(loudness)
+        if len(self._first) >= FIRST_OPEN:
+            self._agent_db = median(self._first)
+            self._first.clear()
