@@ -27,7 +27,7 @@ from homeveil.live.outputs.recorder import Recorder
 from homeveil.live.outputs.transport import Transport
 from homeveil.live.session import Session
 from homeveil.models.store import cache_directory
-from live import POLICY, Memory, running, session, shot, still_room, until
+from live import POLICY, Memory, Out, running, session, shot, still_room, until
 
 pytestmark = needs_models
 
@@ -44,16 +44,21 @@ def is_open(memory: Memory) -> bool:
     return bool(memory.frames) and not memory.frames[-1].whole
 
 
+def first_back(after: list[Out]) -> Out | None:
+    """The first frame that is open after the first card; one may still have been on its way."""
+    rest = itertools.dropwhile(lambda frame: not frame.fault, after)
+    return next((frame for frame in rest if not frame.fault), None)
+
+
 def check_closed_and_back(memory: Memory, fault: float, over: float) -> None:
     """Frames put out after ``fault`` are cards, but for one on its way; and it is open again
     within five seconds of ``over``."""
-    until(lambda: any(not frame.fault for frame in memory.after(over)), BACK_SECONDS + 5)
+    until(lambda: first_back(memory.after(fault)) is not None, BACK_SECONDS + 5)
     after = memory.after(fault)
-    last_good = 0
-    while not after[last_good].fault:
-        last_good += 1
+    last_good = next(n for n, frame in enumerate(after) if frame.fault)
     assert last_good <= 1, "more than one frame left unveiled"
-    back = next(frame for frame in after[last_good:] if not frame.fault)
+    back = first_back(after)
+    assert back is not None
     assert back.at - over <= BACK_SECONDS
     assert all(frame.whole for frame in after if frame.fault)
     # Nothing stands still meanwhile: cards come about as often as frames did.

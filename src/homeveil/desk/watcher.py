@@ -27,11 +27,11 @@ LOOK_SECONDS = 0.4
 """Time between looks: a few a second are enough for what must lie still for over a second."""
 
 SURE: NDArray[np.float32] = np.array(
-    [0.45, 0.40, 0.45, 0.45, 0.45, 0.60, 0.40, 0.45, 0.50, 0.55], np.float32
+    [0.50, 0.40, 0.55, 0.55, 0.55, 0.60, 0.40, 0.55, 0.50, 0.55], np.float32
 )
-"""Score of each kind from which a candidate is one, and has that name. Of single detections in
-held-back pictures two of three are right from there on (of paper one of two), or nothing reached
-it; persistence and the zone come on top. See models/desk_items/README.md."""
+"""Score of each kind from which a candidate is one, and has that name. From there on two of three
+single detections in held-back pictures were right, or too few reached it to tell; persistence and
+the zone come on top. See models/desk_items/README.md."""
 
 NAMED_SHARE = 0.6
 """Of ``SURE``: enough to name what the clean look already says is there."""
