@@ -215,6 +215,7 @@ class _Stretch:
         self._picture = picture
         self._rate, self._channels = block.rate, block.channels
         self._start = Timestamp(round(block.time.seconds * block.rate), Fraction(1, block.rate))
+        self._start_seconds = self._start.seconds
         self._listen_with = listen
         self._listeners: list[Hears] = []
         rule = rule_of(policy)
@@ -235,7 +236,7 @@ class _Stretch:
         """Whether ``block`` follows on what came."""
         if (block.rate, block.channels) != (self._rate, self._channels):
             return False
-        expected = self._start.seconds + self._came / self._rate
+        expected = self._start_seconds + self._came / self._rate
         return abs(block.time.seconds - expected) <= GAP_SECONDS
 
     def take(self, samples: Samples) -> None:
@@ -307,7 +308,7 @@ class _Stretch:
         """The verdict on a frame, or a fault where the picture was withheld for one; what is open
         may be closed by the lips."""
         start, end = (
-            self._start.seconds + self._bound(at) / self._rate for at in (frame, frame + 1)
+            self._start_seconds + self._bound(at) / self._rate for at in (frame, frame + 1)
         )
         withheld, closes = self._picture.withheld, self._picture.closes
         if any(begin < end and start < last for begin, last in withheld):
@@ -335,7 +336,7 @@ class _Stretch:
         self._mute.apply(piece, start, before=self._was_open, now=now, after=after)
         self._was_open = now
         self._ready.append((piece, now))
-        first = self._start.seconds + start / self._rate
+        first = self._start_seconds + start / self._rate
         tally.add(verdict, first, first + piece.shape[1] / self._rate)
 
     def _emit(self, until: int, tally: SoundTally) -> Iterator[VeiledAudio]:
