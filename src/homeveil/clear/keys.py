@@ -14,7 +14,13 @@ from statistics import median
 from typing import Protocol
 
 from homeveil._kernels import ClosedBy, Verdict
-from homeveil.perceive.hearing import FRAMES_AHEAD, SPEAKER_PURPOSE, Heard
+from homeveil.perceive.hearing import (
+    FRAMES_AHEAD,
+    SPEAKER_PURPOSE,
+    SPEAKER_STEP,
+    SPEAKER_WINDOW,
+    Heard,
+)
 from homeveil.policy import Policy, SpeechKey
 from homeveil.profile.voice import VoiceTemplate
 
@@ -22,10 +28,8 @@ SPEECH_PROBABILITY = 0.5
 SPEECH_REACH = 20
 """Speech counts for this many frames after it, and with ``monitor`` before it."""
 
-WINDOW_STEP = 40
-"""Frames from one window of the speaker model to the next."""
-
-WINDOW_SPAN = 148
+WINDOW_STEP = SPEAKER_STEP
+WINDOW_SPAN = SPEAKER_WINDOW - 2
 """The last frame that a window covers, counted from its first."""
 
 LOUDNESS_REACH = 25

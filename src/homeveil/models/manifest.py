@@ -105,12 +105,17 @@ class Manifest:
         everything: list[Model | Bundled] = [*self.models, *self.bundled]
         return tuple(everything)
 
+    @property
+    def pulled(self) -> tuple[Model, ...]:
+        """Every model that comes with a carrier, the optional ones last."""
+        return (*self.models, *self.optional)
+
     def model(self, purpose: str) -> Model:
         """The model for a purpose; UsageError if there is none."""
-        for model in (*self.models, *self.optional):
+        for model in self.pulled:
             if model.purpose == purpose:
                 return model
-        known = ", ".join(model.purpose for model in (*self.models, *self.optional))
+        known = ", ".join(model.purpose for model in self.pulled)
         raise UsageError(f"no model has the purpose {purpose!r}; known purposes: {known}")
 
     def find(self, purpose: str) -> Model | Bundled:
@@ -172,7 +177,7 @@ def _manifest(document: dict[str, Any], folder: Path) -> Manifest:
         if len(set(names)) != len(names):
             raise ValueError(f"the same {what} twice")
     known = {carrier.id for carrier in carriers}
-    for model in (*models, *optional):
+    for model in manifest.pulled:
         if model.carrier not in known:
             raise ValueError(f"model {model.id}: no carrier {model.carrier!r}")
     return manifest

@@ -141,7 +141,7 @@ def _write_record(store: ModelStore) -> None:
     Nothing reads this file to decide anything: hashes are compared with the manifest.
     """
     entries = {}
-    for model in (*store.manifest.models, *store.manifest.optional):
+    for model in store.manifest.pulled:
         if store.state(model) is State.READY:
             carrier = store.manifest.carrier(model.carrier)
             entries[model.purpose] = {

@@ -31,6 +31,9 @@ TARGET_PURPOSES: Mapping[Sound, str] = {
 SPEAKER_PURPOSE, SPEECH_PURPOSE = KEY_PURPOSES = ("speaker", "speech")
 """Models that a policy can ask for in addition: the user's own, and Silero's."""
 
+SPEAKER_STEP, SPEAKER_WINDOW = 40, 150
+"""Frames of 10 ms from one window of the speaker model to the next, and in a window."""
+
 VOICE_PURPOSES = (EMBEDDING_PURPOSE, *TARGET_PURPOSES.values())
 """Models that the voice gate needs: the first and that of its mode."""
 

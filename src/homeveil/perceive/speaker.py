@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from homeveil.errors import EnrollmentError, ModelError, PerceptionError
 from homeveil.perceive._onnx import Network
+from homeveil.perceive.hearing import SPEAKER_STEP as STEP_FRAMES
+from homeveil.perceive.hearing import SPEAKER_WINDOW as WINDOW_FRAMES
 from homeveil.perceive.kaldi_features import BANDS, kaldi_bands
 from homeveil.perceive.sound_features import HOP, Array
 from homeveil.perceive.speech import SpeechDetector
 from homeveil.profile.voice import ACCEPT_FLOOR, QUANTILES, SpeakerTemplate
 
-STEP_FRAMES = 40
-"""Frames of 10 ms from one window to the next."""
-
-WINDOW_FRAMES = 150
 SPOKEN_FRAMES = 75
 """Frames of a window in which somebody must speak for it to count."""
 
