@@ -151,6 +151,14 @@ class Grid:
         grid[self.window(box).index] = True
         return grid
 
+    def cells_about(self, box: Box) -> BoolGrid:
+        """Grid of the cells with their centre in the oval that fills ``box``."""
+        xs, ys = self.centres()
+        x, y = box.centre
+        across, down = (xs - x) / max(box.width, 1.0), (ys - y) / max(box.height, 1.0)
+        inside: BoolGrid = across**2 + down**2 < 0.25
+        return inside
+
     def centres(self) -> tuple[FloatGrid, FloatGrid]:
         """x and y of the cell centres in pixels, each (rows, cols), to be read only."""
         return _centres(self)

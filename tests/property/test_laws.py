@@ -259,6 +259,32 @@ def test_who_passes_behind_the_agent_is_veiled_in_every_gap() -> None:
         assert shown(raws[n].planes[0], out[n].planes[0], *gap) < 0.02
 
 
+def test_who_passes_behind_the_agents_head_is_veiled_beside_the_chin() -> None:
+    """The corners of a face's box are no face: who shows in them is veiled as elsewhere."""
+    face = Box(128, 40, 192, 104)
+    agent, head, stranger = texture(4, 96, 140), texture(6, 64, 64), texture(5, 60, 80)
+    ys, xs = np.mgrid[0:64, 0:64] - 31.5
+    oval = xs**2 + ys**2 <= 32**2
+
+    def place(n):  # somebody comes in on the right and goes behind the head
+        return 300 - 6 * max(0, n - 20)
+
+    def picture(n):
+        body = with_patch(with_patch(ROOM, stranger, place(n), 50), agent, 112, 104)
+        body[40:104, 128:192][oval] = head[oval]
+        return body
+
+    def scene(seconds):
+        x = place(round(10 * seconds))
+        return FakeScene(face, (Box(x + 4, 52, x + 36, 84),) if x > 190 else ())
+
+    raws = frames(picture, 60)
+    out = run(raws, scene, profile=fake_profile(), delay=1.0)
+    assert shown(raws[15].planes[0], out[15].planes[0], 140, 60, 180, 92) > 0.95
+    for n in range(40, 50):  # until there is nothing left of them but what the corner shows
+        assert shown(raws[n].planes[0], out[n].planes[0], 184, 96, 192, 104) < 0.05, n
+
+
 # ------------------------------------------------------------------ 3. cannot be felt
 grids = st.integers(0, 2**32 - 1)
 

@@ -394,10 +394,11 @@ class Clearance:
         return sudden
 
     def _core(self, candidate: Track | None, inward: float = 0.0) -> BoolGrid:
-        """The verified face itself, where it was seen in this frame."""
+        """The verified face itself, where it was seen in this frame: the oval in its box. In the
+        corners, beside the chin, is who stands behind."""
         if candidate is None or not candidate.is_agent or candidate.misses:
             return np.zeros(self.grid.shape, bool)
-        return self.grid.cells_in(candidate.box.grown(-inward, 0.15, -inward, 0.05))
+        return self.grid.cells_about(candidate.box.grown(-inward, 0.15, -inward, 0.05))
 
     def _things(self, agent: BoolGrid) -> BoolGrid:
         scene = self.scene
