@@ -203,12 +203,10 @@ def _long_enough(seen: list[tuple[float, float]]) -> bool:
 def _place(watcher: DeskWatcher, number: int, frame: VeiledFrame) -> Box:
     """Where the watcher saw an item, in pixels of the frame."""
     track = next(one for one in watcher._tracks.all if one.number == number)
-    view = watcher._view
-    sx, sy = view.box.width / view.size[0], view.box.height / view.size[1]
-    box = track.box
+    shares = watcher._view.shares(track.box)
     return Box(
-        view.box.x0 + box.x0 * sx, view.box.y0 + box.y0 * sy,
-        view.box.x0 + box.x1 * sx, view.box.y0 + box.y1 * sy,
+        shares.x0 * frame.width, shares.y0 * frame.height,
+        shares.x1 * frame.width, shares.y1 * frame.height,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Training pictures: sketched and rendered desks, crops of COCO pictures, a webcam's look."""
+"""Training pictures: drawn and ray-traced desks, crops of COCO pictures, a webcam's look."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -17,10 +18,19 @@ from torch.utils.data import IterableDataset
 SIDE = 192
 STRIDE = 4
 POOL = 900
-CROPS = 32
+CROPS = 16
+PHOTOS, TRACED = 0.1, 0.3
+"""Shares of the pictures that are photographs and ray traced; the others are drawn."""
+
 LEAST_PIXELS = 20
+LEAST_VISIBLE = 0.4
+"""Share of an item's outline that must be seen for it to count, in training and in scoring."""
+
 HELD_RENDERED = 5
-"""Every fifth rendered picture is held back."""
+"""Every fifth ray-traced picture is held back."""
+
+UNSURE = ""
+"""Kind of what is there but cannot be told: neither wanted nor wrong."""
 
 COCO = {
     "cell phone": "phone", "book": "notebook", "laptop": "laptop", "keyboard": "keyboard",
@@ -68,13 +78,16 @@ def load_photo(photo: Photo) -> tuple[np.ndarray, np.ndarray, list[Item]]:
     return rgb, mask, items
 
 
-def boxes_of(mask: np.ndarray, kinds: list[str]) -> list[Item]:
-    """Items of a mask with the boxes of what is seen of them."""
+def boxes_of(mask: np.ndarray, kinds: list[str], whole: list[float]) -> list[Item]:
+    """Items of a mask with the boxes of what is seen of them; ``whole``: pixels of each one's
+    outline. UNSURE is what is too small or too much hidden."""
     items: list[Item] = []
-    for number, kind in enumerate(kinds, 1):
+    for number, (kind, size) in enumerate(zip(kinds, whole, strict=True), 1):
         ys, xs = np.nonzero(mask == number)
-        if len(xs) >= LEAST_PIXELS:
-            items.append((kind, xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+        if len(xs):
+            told = len(xs) >= LEAST_PIXELS and size and len(xs) >= LEAST_VISIBLE * size
+            box = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+            items.append((kind if told else UNSURE, *box))
     return items
 
 
@@ -88,21 +101,29 @@ def rendered(folder: Path, *, held: bool) -> list[Path]:
 def load_rendered(path: Path) -> tuple[np.ndarray, np.ndarray, list[Item]]:
     rgb = cv2.imread(str(path.with_suffix(".png")))[..., ::-1]
     mask = cv2.imread(str(path.with_suffix(".mask.png")), cv2.IMREAD_GRAYSCALE)
-    return rgb, mask, boxes_of(mask, json.loads(path.read_text())["kinds"])
+    about = json.loads(path.read_text())
+    return rgb, mask, boxes_of(mask, about["kinds"], about["whole"])
 
 
-def webcam(rgb: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Blur, light, colour, noise and JPEG of a cheap camera."""
-    draw = np.random.default_rng(rng.randrange(2**31))
+NOISE: np.ndarray = np.random.default_rng(1).normal(0, 1, 2**22).astype(np.float32)
+
+
+def webcam(rgb: np.ndarray, rng: random.Random, *, still: bool = False) -> np.ndarray:
+    """Blur, light, colour, noise and JPEG of a cheap camera. ``still``: the same camera over
+    some seconds, with little noise left; a generator of the same state gives the same camera."""
     x = rgb.astype(np.float32)
-    if rng.random() < 0.7:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.3))
-    x = x * np.array([rng.uniform(0.88, 1.12) for _ in range(3)], np.float32)
-    x = 255 * np.clip(x * rng.uniform(0.45, 1.25) / 255, 0, 1) ** rng.uniform(0.75, 1.35)
+    blur, soft = rng.uniform(0.3, 1.3), rng.random() < 0.7
+    if soft:
+        x = cv2.GaussianBlur(x, (0, 0), blur)
+    gain, gamma = rng.uniform(0.45, 1.25), rng.uniform(0.75, 1.35)
+    curve = 255 * np.minimum(np.arange(0, 1.13, 1 / 1024) * gain, 1) ** gamma
+    tint = np.array([rng.uniform(0.88, 1.12) for _ in range(3)], np.float32)
+    x = curve.astype(np.float32)[(x * (tint * (1024 / 255))).astype(np.int16)]
     if rng.random() < 0.15:
         x = x * 0.3 + 0.7 * x.mean(2, keepdims=True)
-    noise = draw.normal(0, 1, x.shape).astype(np.float32)
-    x = x + noise * rng.uniform(0, 6) * (0.5 + (255 - x) / 255)
+    first = rng.randrange(NOISE.size // 2 - x.size) + still * NOISE.size // 2
+    noise = NOISE[first : first + x.size].reshape(x.shape)
+    x = x + noise * rng.uniform(0, 6) * (0.15 if still else 1) * (1.5 - x / 255)
     x = np.clip(x, 0, 255).astype(np.uint8)
     if rng.random() < 0.8:
         _, packed = cv2.imencode(".jpg", x, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(45, 95)])
@@ -128,8 +149,9 @@ def crop(rgb, mask, items: list[Item], rng: random.Random):
     scale = rng.choice((0.6, 0.8, 1.0, 1.0, 1.25, 1.6)) * rng.uniform(0.85, 1.15)
     if min(height, width) * scale < SIDE * 0.6:
         scale = SIDE * 0.6 / min(height, width)
-    if items and rng.random() < 0.85:
-        _, x0, y0, x1, y1 = rng.choice(items)
+    told = [one for one in items if one[0] != UNSURE]
+    if told and rng.random() < 0.85:
+        _, x0, y0, x1, y1 = rng.choice(told)
         cx, cy = (x0 + x1) / 2 * scale, (y0 + y1) / 2 * scale
     else:
         cx, cy = rng.uniform(0, width * scale), rng.uniform(0, height * scale)
@@ -156,7 +178,7 @@ def crop(rgb, mask, items: list[Item], rng: random.Random):
         w, h = inside[2] - inside[0], inside[3] - inside[1]
         if w <= 1 or h <= 1:
             continue
-        small = w * h < 0.35 * (b - a) * (d - c) or max(w, h) < 7
+        small = kind == UNSURE or w * h < 0.35 * (b - a) * (d - c) or max(w, h) < 7
         (unsure if small else kept).append((kind, *inside))
     return cut, area, kept, unsure
 
@@ -190,31 +212,37 @@ def targets(kept: list[Item], unsure: list[Item], area: np.ndarray):
         sides = np.stack([px - x0, py - y0, x1 - px, y1 - py]) / STRIDE
         box[:, near] = np.log(np.maximum(sides[:, near], 0.15))
         where[near] = 1
-        weight[iy, ix] = 1
+    weight[heat.max(0) > 0.5] = 1
     return heat, weight, box, where, ground
 
 
 class Desks(IterableDataset):
-    """Crops without end. ``seed`` and the worker decide everything."""
+    """Crops without end. ``seed`` and the worker decide everything, but for what is still being
+    written to the folders. drawn, traced: folders of `sketch.py` and `render.py`; without the
+    first desks are drawn as they are needed, which is slower."""
 
-    def __init__(self, renders: Path | None, photos: Path | None, seed: int) -> None:
-        self.renders, self.seed = renders, seed
+    def __init__(
+        self, drawn: Path | None, traced: Path | None, photos: Path | None, seed: int
+    ) -> None:
+        self.drawn, self.traced, self.seed = drawn, traced, seed
         self.photos = coco(photos, held=False) if photos else []
-        self.photos = [one for one in self.photos if one[1] or hash(one[0].name) % 4]
+        self.photos = [one for one in self.photos if one[1] or crc32(one[0].name.encode()) % 4]
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         info = torch.utils.data.get_worker_info()
         rng = random.Random(self.seed * 1000 + (info.id if info else 0))
         cv2.setNumThreads(1)
         studio = Studio()
+        traced = rendered(self.traced, held=False) if self.traced else []
+        drawn = sorted(self.drawn.glob("*.json")) if self.drawn else []
         pool: list[Scene] = []
         while True:
-            # Drawing costs more than cutting: each new picture joins a pool that is cut from.
-            drawn = self._picture(rng, studio)
+            # A picture costs more than cutting from it: each new one joins a pool.
+            made = self._picture(rng, studio, drawn, traced)
             if len(pool) < POOL:
-                pool.append(drawn)
+                pool.append(made)
             else:
-                pool[rng.randrange(POOL)] = drawn
+                pool[rng.randrange(POOL)] = made
             for _ in range(CROPS):
                 cut, area, kept, unsure = crop(*rng.choice(pool), rng)
                 if rng.random() < 0.2:
@@ -223,13 +251,15 @@ class Desks(IterableDataset):
                 image = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1)))
                 yield image, *map(torch.from_numpy, targets(kept, unsure, area))
 
-    def _picture(self, rng: random.Random, studio: Studio) -> Scene:
+    def _picture(
+        self, rng: random.Random, studio: Studio, drawn: list[Path], traced: list[Path]
+    ) -> Scene:
         chance = rng.random()
-        if self.photos and chance < 0.15:
+        if self.photos and chance < PHOTOS:
             return load_photo(rng.choice(self.photos))
-        if self.renders and chance < 0.3:
-            ready = rendered(self.renders, held=False)
-            if len(ready) > 8:
-                return load_rendered(rng.choice(ready))
-        rgb, mask, kinds = studio.scene(rng.randrange(2**31))
-        return rgb, mask, boxes_of(mask, kinds)
+        if traced and chance < PHOTOS + TRACED:
+            return load_rendered(rng.choice(traced))
+        if drawn:
+            return load_rendered(rng.choice(drawn))
+        rgb, mask, kinds, whole = studio.scene(rng.randrange(2**31))
+        return rgb, mask, boxes_of(mask, kinds, whole)

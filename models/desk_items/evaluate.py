@@ -1,9 +1,10 @@
 """Confusion and precision-recall on held-back pictures, beside a user's COCO detector.
 
-python evaluate.py --renders FOLDER --photos COCO_SHARE [--yolox yolox_nano.onnx] --out FILE.json
+python evaluate.py --traced FOLDER --photos COCO_SHARE [--yolox yolox_nano.onnx] --out FILE.json
 
 Three sets: drawn desks of numbers that training cannot draw, ray-traced desks held back, COCO
 pictures held back. A box is right at an overlap of 0.4; the threshold is that of the watcher.
+What is under 8 pixels, or more than half hidden, is neither wanted nor wrong.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import argparse
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from data import boxes_of, coco, load_photo, load_rendered, rendered, webcam
+from data import UNSURE, boxes_of, coco, load_photo, load_rendered, rendered, webcam
 from items import KINDS
 from sketch import PEOPLE, Studio
 
-from homeveil.desk.difference import CleanDesk
+from homeveil.desk.difference import ChangeDetector, CleanDesk, Difference
 from homeveil.desk.items import Detection, ItemDetector
 from homeveil.desk.supplied import SuppliedDetector
+from homeveil.desk.view import View
 from homeveil.desk.watcher import SURE
 from homeveil.grid import Box
 
@@ -44,10 +47,10 @@ def sets(args: argparse.Namespace):
     studio, rng = Studio(), random.Random(5)
     drawn = []
     for number in range(args.count):
-        rgb, mask, kinds = studio.scene(HELD + number)
-        drawn.append((webcam(rgb, rng), boxes_of(mask, kinds)))
+        rgb, mask, kinds, whole = studio.scene(HELD + number)
+        drawn.append((webcam(rgb, rng), boxes_of(mask, kinds, whole)))
     yield "drawn", drawn
-    traced = [load_rendered(path) for path in rendered(args.renders, held=True)]
+    traced = [load_rendered(path) for path in rendered(args.traced, held=True)]
     yield "ray_traced", [(webcam(rgb, rng), items) for rgb, _, items in traced]
     photos = [load_photo(photo) for photo in coco(args.photos, held=True)]
     yield "coco", [(rgb, [one for one in items if one[0] != "other"]) for rgb, _, items in photos]
@@ -62,7 +65,8 @@ def score(pictures: list, detectors: list) -> dict[str, Any]:
         small, _ = sized(np.ascontiguousarray(rgb))
         sx, sy = small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]
         truth = [(k, Box(a * sx, b * sy, c * sx, d * sy)) for k, a, b, c, d in items]
-        truth = [one for one in truth if max(one[1].width, one[1].height) >= 8]
+        unsure = [one for one in truth if one[0] == UNSURE or max(one[1].width, one[1].height) < 8]
+        truth = [one for one in truth if one not in unsure]
         wanted.update(kind for kind, _ in truth)
         found = merged([one for look in detectors for one in look(small)])
         free = list(truth)
@@ -70,6 +74,9 @@ def score(pictures: list, detectors: list) -> dict[str, Any]:
             kind = one.kind.value
             best = max(free, key=lambda t: t[1].overlap(one.box), default=None)
             on = best[0] if best and best[1].overlap(one.box) >= OVERLAP else None
+            if on is None and any(box.shared(one.box) > OVERLAP * one.box.area
+                                  for _, box in unsure):
+                continue
             ranked[kind].append((one.score, on == kind))
             if one.score >= SURE[KINDS.index(kind)]:
                 confusion[on or "nothing", kind] += 1
@@ -103,31 +110,56 @@ def curve(ranked: list[tuple[float, bool]], wanted: int) -> dict[str, Any]:
     return {"wanted": wanted, "average_precision": round(area, 3), "points": points}
 
 
-def filmed(number: int, *pictures: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Pictures at the size that is watched, with a camera's noise, drawn from ``number``."""
-    draw = np.random.default_rng(number)
-    return tuple(
-        np.clip(cv2.resize(p, (576, 320)) + draw.normal(0, 2.5, (320, 576, 3)), 0, 255)
-        .astype(np.uint8) for p in pictures
-    )
+class Watched:
+    """A drawn desk as the watcher sees it: the desk's surroundings at the watcher's size."""
+
+    def __init__(self, zone: np.ndarray) -> None:
+        """``zone``: (h, w), where the desk is."""
+        high, wide = zone.shape
+        ys, xs = np.nonzero(zone)
+        x0, x1, y0, y1 = xs.min() / wide, (xs.max() + 1) / wide, ys.min() / high, (ys.max() + 1) / high
+        view = View.of(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), wide, high)
+        self.box, self.size = view.box, view.size
+
+    def cut(self, picture: np.ndarray, how: int = cv2.INTER_NEAREST) -> np.ndarray:
+        sx, sy = self.size[0] / self.box.width, self.size[1] / self.box.height
+        matrix = np.array([[sx, 0, (0.5 - self.box.x0) * sx - 0.5], [0, sy, (0.5 - self.box.y0) * sy - 0.5]])
+        return cv2.warpAffine(picture, matrix, self.size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+
+    def filmed(self, picture: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """With a camera's noise."""
+        seen = self.cut(picture, cv2.INTER_LINEAR)
+        return np.clip(seen + draw.normal(0, 2.5, seen.shape), 0, 255).astype(np.uint8)
 
 
-def enrolled(empty: np.ndarray) -> CleanDesk:
-    """A clean look, at the size that a profile keeps."""
-    return CleanDesk(cv2.resize(empty, (288, 160), interpolation=cv2.INTER_AREA), (576, 320))
+Compare = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Difference]
 
 
-def against_clean(count: int, *, moved_lamp: bool) -> dict[str, Any]:
+def comparison(change: ChangeDetector) -> Compare:
+    """Of the desk when it was clean with now, in the zone, but for what is unknown."""
+
+    def compare(empty, full, zone, unknown) -> Difference:
+        half = (empty.shape[1] // 2, empty.shape[0] // 2)
+        small = np.maximum(cv2.resize(empty, half, interpolation=cv2.INTER_AREA), 1)
+        return CleanDesk(change, small, (empty.shape[1], empty.shape[0])).compare(full, zone, unknown)
+
+    return compare
+
+
+def against_clean(compare: Compare, count: int, *, moved_lamp: bool) -> dict[str, Any]:
     """Items found against the clean look of drawn desks, and boxes where no item is."""
     studio, found, asked, false = Studio(), 0, 0, 0
     for number in range(count):
         empty, full, mask, kinds = studio.pair(HELD + number, moved_lamp=moved_lamp)
-        empty, full = filmed(number, empty, full)
-        mask = cv2.resize(mask, (576, 320), interpolation=cv2.INTER_NEAREST)
-        zone = cv2.morphologyEx((mask > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9)))
-        zone = cv2.erode(zone, np.ones((9, 9)), borderValue=1).astype(bool)
-        difference = enrolled(empty).compare(full, zone, np.zeros_like(zone))
-        marked = cv2.resize(difference.mask.astype(np.uint8), (576, 320)) > 0
+        desk = cv2.morphologyEx((mask > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9)))
+        if not desk.any():
+            continue
+        view, draw = Watched(desk), np.random.default_rng(number)
+        empty, full = view.filmed(empty, draw), view.filmed(full, draw)
+        mask, zone = view.cut(mask), view.cut(desk)
+        zone = cv2.erode(zone, np.ones((7, 7)), borderValue=1).astype(bool)
+        difference = compare(empty, full, zone, np.zeros_like(zone))
+        marked = cv2.resize(difference.mask.astype(np.uint8), view.size) > 0
         for one in range(1, len(kinds) + 1):
             item = (mask == one) & zone
             if item.sum() >= 60 and min(np.ptp(axis) for axis in np.nonzero(item)) >= 5:
@@ -140,33 +172,34 @@ def against_clean(count: int, *, moved_lamp: bool) -> dict[str, Any]:
     return {"items": asked, "found": int(found), "false_boxes": int(false), "pictures": count}
 
 
-def in_company(count: int, *, moved_lamp: bool) -> dict[str, Any]:
+def in_company(compare: Compare, count: int, *, moved_lamp: bool) -> dict[str, Any]:
     """Boxes found where only people and their shadows came. People are masked with a margin,
     as the watcher does from what the network says."""
     studio, boxes = Studio(), 0
     for number in range(count):
-        empty, full, mask, zone = studio.company(HELD + number, moved_lamp=moved_lamp)
-        empty, full = filmed(number, empty, full)
-        zone, people = (
-            cv2.resize(p.astype(np.uint8), (576, 320), interpolation=cv2.INTER_NEAREST)
-            for p in (zone, mask == PEOPLE)
-        )
-        zone = cv2.erode(zone, np.ones((9, 9)), borderValue=1).astype(bool)
-        people = cv2.dilate(people, np.ones((17, 17))) > 0
-        boxes += len(enrolled(empty).compare(full, zone, people).boxes)
+        empty, full, mask, desk = studio.company(HELD + number, moved_lamp=moved_lamp)
+        if not desk.any():
+            continue
+        view, draw = Watched(desk), np.random.default_rng(number)
+        empty, full = view.filmed(empty, draw), view.filmed(full, draw)
+        zone = cv2.erode(view.cut(desk.astype(np.uint8)), np.ones((7, 7)), borderValue=1)
+        people = cv2.dilate(view.cut((mask == PEOPLE).astype(np.uint8)), np.ones((13, 13))) > 0
+        boxes += len(compare(empty, full, zone.astype(bool), people).boxes)
     return {"pictures": count, "false_boxes": boxes}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path(__file__).with_name("desk_items.onnx"))
-    parser.add_argument("--renders", type=Path, required=True)
+    here = Path(__file__).parent
+    parser.add_argument("--items", type=Path, default=here / "desk_items.onnx")
+    parser.add_argument("--change", type=Path, default=here / "desk_change.onnx")
+    parser.add_argument("--traced", type=Path, required=True)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--yolox", type=Path)
     parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    own = ItemDetector(args.model.read_bytes())
+    own = ItemDetector(args.items.read_bytes())
     looks = {"own": [lambda rgb: own.look(rgb).items]}
     if args.yolox:
         theirs = SuppliedDetector(args.yolox.read_bytes())
@@ -176,14 +209,12 @@ def main() -> None:
     for name, pictures in sets(args):
         result[name] = {who: score(pictures, look) for who, look in looks.items()}
         result[name]["pictures"] = len(pictures)
-    result["against_clean"] = {
-        "same_lamp": against_clean(args.count, moved_lamp=False),
-        "other_lamp": against_clean(args.count, moved_lamp=True),
-    }
-    result["in_company"] = {
-        "same_lamp": in_company(args.count, moved_lamp=False),
-        "other_lamp": in_company(args.count, moved_lamp=True),
-    }
+    compare = comparison(ChangeDetector(args.change.read_bytes()))
+    lamps = {"same_lamp": False, "other_lamp": True}
+    for name, look in (("against_clean", against_clean), ("in_company", in_company)):
+        result[name] = {
+            lamp: look(compare, args.count, moved_lamp=moved) for lamp, moved in lamps.items()
+        }
     args.out.write_text(json.dumps(result, indent=1) + "\n")
     for name in ("drawn", "ray_traced", "coco"):
         for who in looks:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 STRIDE = 4
-WIDTHS = (16, 24, 48, 80, 128)
-NECK = 40
+WIDTHS = (32, 32, 64, 96, 160)
+NECK = 64
 
 
 def unit(inside: int, outside: int, step: int = 1) -> nn.Sequential:

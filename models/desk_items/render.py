@@ -1,7 +1,8 @@
 """Render desks with items and exact masks: `python render.py --out FOLDER --first 0 --count 500`.
 
 Each picture NNNNN.png has a mask NNNNN.mask.png (0 nothing, 1..n items, 240 people, 250 desk)
-and NNNNN.json with the kind of each item. A scene depends on its number alone.
+and NNNNN.json with the kind of each item and the pixels of its outline, seen whole. A scene
+depends on its number alone.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from pathlib import Path
 import bpy
 import numpy as np
 from items import KINDS, MAKERS, person
+from bpy_extras.object_utils import world_to_camera_view
 from looks import any_colour, dark, grey, light
 from mathutils import Vector
+from outline import outline_area
 from shapes import Maker
 
 WIDTH, HEIGHT = 448, 252
 PEOPLE, DESK = 240, 250
+VIEWS = 6
 SEED = 20261125
 WEIGHTS = (4, 3.5, 3.5, 1.5, 2, 1.5, 2, 2, 2.5, 2.5)
 
@@ -58,7 +62,9 @@ def room(rng: random.Random, depth: float) -> None:
     m.box((12, 0.1, 5), (0, far, 1), wall)
     for side in (-1, 1):
         m.box((0.1, 12, 5), (side * rng.uniform(1.5, 4), 2, 1), wall)
-    m.box((14, 14, 0.1), (0, 0, -0.8), m.material(any_colour(rng), 0.7))
+    floor = surface(rng, m) if rng.random() < 0.7 else m.material(any_colour(rng), 0.7)
+    side = rng.uniform(6, 14)
+    m.sheet(side, side, (0, 0, -0.75), floor, (0, 0, rng.choice((0, math.pi / 2))))
     for _ in range(rng.randint(0, 6)):
         w, h = rng.uniform(0.2, 1.2), rng.uniform(0.2, 1.8)
         y = rng.uniform(depth / 2 + 0.7, max(far, depth / 2 + 0.8))
@@ -88,7 +94,23 @@ def lights(rng: random.Random) -> None:
         bpy.context.collection.objects.link(held)
 
 
-def viewpoint(rng: random.Random, depth: float) -> None:
+def viewpoint(rng: random.Random, depth: float, count: int) -> None:
+    """A view in which half of the ``count`` items are, where a few tries find one."""
+    scene = bpy.context.scene
+    for _ in range(VIEWS):
+        for old in [one for one in bpy.data.objects if one.type == "CAMERA"]:
+            bpy.data.objects.remove(old)
+        any_view(rng, depth)
+        bpy.context.view_layer.update()
+        middles = {int(part["number"]): part.parent.matrix_world.translation
+                   for part in bpy.data.objects if part.type == "MESH"}
+        at = [world_to_camera_view(scene, scene.camera, middles[i + 1]) for i in range(count)]
+        seen = sum(0 < p.x < 1 and 0 < p.y < 1 and p.z > 0.05 for p in at)
+        if 2 * seen >= count:
+            break
+
+
+def any_view(rng: random.Random, depth: float) -> None:
     """A webcam on the monitor that looks at the worker, or one on an arm that looks down."""
     eye = bpy.data.cameras.new("c")
     eye.lens_unit = "FOV"
@@ -149,29 +171,50 @@ def build(number: int) -> list[str]:
     if rng.random() < 0.7:
         person(Maker(rng, PEOPLE), depth / 2)
     lights(rng)
-    viewpoint(rng, depth)
+    viewpoint(rng, depth, len(kinds))
     return kinds
 
 
-def settings(samples: int) -> None:
+def whole(count: int) -> list[float]:
+    """Pixels that the outline of each of ``count`` items would have, if nothing hid it and the
+    picture did not end; 0 where it reaches behind the camera."""
+    bpy.context.view_layer.update()
+    scene = bpy.context.scene
+    seen: list[list[Vector]] = [[] for _ in range(count)]
+    for part in bpy.data.objects:
+        if part.type == "MESH" and 1 <= int(part["number"]) <= count:
+            for vertex in part.data.vertices:
+                place = part.matrix_world @ vertex.co
+                seen[int(part["number"]) - 1].append(
+                    world_to_camera_view(scene, scene.camera, place)
+                )
+    return [
+        outline_area(np.array([(p.x * WIDTH, p.y * HEIGHT) for p in points]))
+        if all(p.z > 0.02 for p in points) else 0.0
+        for points in seen
+    ]
+
+
+def settings(samples: int, threads: int) -> None:
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.device = "CPU"
     scene.cycles.samples = samples
     scene.cycles.max_bounces = 3
     scene.cycles.use_denoising = True
+    scene.cycles.denoising_quality = "FAST"
     scene.cycles.use_adaptive_sampling = False
     scene.render.threads_mode = "FIXED"
-    scene.render.threads = 1
+    scene.render.threads = threads
     scene.render.dither_intensity = 0
     scene.render.resolution_x, scene.render.resolution_y = WIDTH, HEIGHT
     scene.render.resolution_percentage = 100
     scene.render.image_settings.file_format = "PNG"
 
 
-def shoot(path: Path, rng: random.Random) -> None:
+def shoot(path: Path, rng: random.Random, threads: int) -> None:
     scene = bpy.context.scene
-    settings(6)
+    settings(4, threads)
     scene.cycles.pixel_filter_type = "BLACKMAN_HARRIS"
     scene.view_settings.view_transform = rng.choice(("Standard", "AgX", "Filmic"))
     scene.view_settings.exposure = rng.uniform(-0.6, 0.8)
@@ -179,9 +222,9 @@ def shoot(path: Path, rng: random.Random) -> None:
     bpy.ops.render.render(write_still=True)
 
 
-def shoot_mask(path: Path) -> None:
+def shoot_mask(path: Path, threads: int) -> None:
     scene = bpy.context.scene
-    settings(1)
+    settings(1, threads)
     scene.cycles.use_denoising = False
     scene.cycles.max_bounces = 0
     scene.cycles.pixel_filter_type = "BOX"
@@ -216,6 +259,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -224,10 +268,11 @@ def main() -> None:
         if described.exists():
             continue
         kinds = build(number)
-        shoot(args.out / f"{number:05d}.png", random.Random(number))
-        shoot_mask(args.out / f"{number:05d}.mask.png")
+        sizes = [round(size, 1) for size in whole(len(kinds))]
+        shoot(args.out / f"{number:05d}.png", random.Random(number), args.threads)
+        shoot_mask(args.out / f"{number:05d}.mask.png", args.threads)
         part = described.with_suffix(".part")
-        part.write_text(json.dumps({"kinds": kinds}))
+        part.write_text(json.dumps({"kinds": kinds, "whole": sizes}))
         os.replace(part, described)
 
 

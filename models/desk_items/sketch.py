@@ -1,13 +1,16 @@
 """The same items drawn without ray tracing: `raster.c`, one shadow map, a lamp and a sky.
 
-A hundred times cheaper than `render.py` and without end, so that training never sees a
-picture twice. `scene(number)` gives an RGB picture, its mask and the kinds of its items.
+Some ten times cheaper than `render.py` and without end. `python sketch.py --out FOLDER --first 0
+--count 5000` writes pictures in that one's layout; `Studio.scene` gives one.
 """
 
 from __future__ import annotations
 
+import argparse
 import ctypes
+import json
 import math
+import os
 import random
 import subprocess
 import tempfile
@@ -18,11 +21,13 @@ import cv2
 import numpy as np
 from items import KINDS, MAKERS, person
 from looks import any_colour, dark, grey, light
+from outline import outline_area
 
 WIDTH, HEIGHT = 448, 252
 PEOPLE, DESK = 240, 250
 FINE = 2
 SHADOW = 1024
+VIEWS = 6
 WEIGHTS = (4, 3.5, 3.5, 1.5, 2, 1.5, 2, 2, 2.5, 2.5)
 REACH = {"laptop": 0.2, "keyboard": 0.17, "paper": 0.13, "notebook": 0.14}
 
@@ -32,9 +37,13 @@ def _library() -> ctypes.CDLL:
     source = Path(__file__).with_name("raster.c")
     made = folder / "raster.so"
     subprocess.run(
-        ["cc", "-O3", "-shared", "-fPIC", "-o", str(made), str(source), "-lm"], check=True
+        ["cc", "-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o", str(made), str(source), "-lm"], check=True
     )
     return ctypes.CDLL(str(made))
+
+
+def _address(array: np.ndarray | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if array is None else array.ctypes.data)
 
 
 def turned(angles) -> np.ndarray:
@@ -177,25 +186,40 @@ class Stage:
         self.texture, self.number = np.concatenate(texture), np.concatenate(number)
         self.gloss, self.glow = np.concatenate(gloss), np.concatenate(glow)
 
-    def _raster(self, xy, inverse, diffuse, gloss, width, height):
+    def _raster(self, xy, inverse, width, height, shading=None):
+        """Depths; with ``shading`` (diffuse, gloss of each corner) also colours and numbers."""
         keep = (inverse > 0).all(1) & (inverse < 50).all(1)
+        diffuse, gloss = shading or (np.zeros(xy.shape[:-1]),) * 2
         corners = np.concatenate(
             [xy, inverse[..., None], self.colour, self.uv, diffuse[..., None], gloss[..., None]], -1
         )[keep].astype(np.float32)
-        corners = np.ascontiguousarray(corners)
-        texture = np.ascontiguousarray(self.texture[keep], np.int32)
-        number = np.ascontiguousarray(self.number[keep], np.uint8)
-        texels = np.ascontiguousarray(np.concatenate(self.texels), np.float32)
-        spans = np.ascontiguousarray(self.spans or [(0, 1, 1)], np.int32)
-        out = np.zeros((height, width, 5), np.float32)
+        out = np.zeros((height, width, 5), np.float32) if shading else None
         depth = np.zeros((height, width), np.float32)
+        owner = np.full((height, width), -1, np.int32)
         ids = np.zeros((height, width), np.uint8)
+        given = (
+            np.ascontiguousarray(corners), np.ascontiguousarray(self.texture[keep], np.int32),
+            np.ascontiguousarray(self.number[keep], np.uint8),
+            np.concatenate(self.texels).astype(np.float32),
+            np.array(self.spans or [(0, 1, 1)], np.int32),
+        )
+        made = (out, depth, owner, ids)
         self.library.raster(
-            len(corners), *(ctypes.c_void_p(a.ctypes.data) for a in
-                            (corners, texture, number, texels, spans)),
-            width, height, *(ctypes.c_void_p(a.ctypes.data) for a in (out, depth, ids)),
+            len(corners), *map(_address, given), width, height, *map(_address, made)
         )
         return out, depth, ids
+
+    def whole(self, count: int, eye, target, half_tan, roll) -> list[float]:
+        """Pixels that the outline of each of items 1..count would have, if nothing hid it and
+        the picture did not end; 0 where it reaches behind the camera."""
+        seen = (self.points - np.array(eye)) @ _axes(np.array(eye), np.array(target), roll).T
+        sizes = []
+        for number in range(1, count + 1):
+            corners = seen[self.number == number].reshape(-1, 3)
+            near = corners[:, 2].min() <= 0.03
+            flat = np.unique(corners[:, :2] / corners[:, 2:] * WIDTH / 2 / half_tan, axis=0)
+            sizes.append(0.0 if near else outline_area(flat))
+        return sizes
 
     def shoot(self, eye, target, half_tan, roll, rng: random.Random):
         """RGB float 0.. and mask; ``rng`` makes the light."""
@@ -217,18 +241,19 @@ class Stage:
         sky = 1 - np.abs((outward * to_eye).sum(-1))
         gloss = self.gloss * (np.maximum((outward * half).sum(-1), 0) ** 40 * 1.5 + sky**4 * 0.6
                               + 0.04) + self.glow * 0.35
-        out, near, ids = self._raster(xy, inverse, diffuse, gloss, width, height)
-        ys, xs = np.mgrid[0:height, 0:width] + 0.5
+        out, near, ids = self._raster(xy, inverse, width, height, (diffuse, gloss))
+        ys, xs = np.mgrid[0:height, 0:width].astype(np.float32) + np.float32(0.5)
         z = 1 / np.maximum(near, 1e-6)
         rays = np.stack([(xs - width / 2) / scale * z, (ys - height / 2) / scale * z, z], -1)
-        lit = self._lit(lamp, rays @ frame + np.array(eye), rng)
-        warm = np.array((1, rng.uniform(0.75, 1), rng.uniform(0.5, 1)))
-        cool = np.array((rng.uniform(0.8, 1), 1, rng.uniform(0.85, 1.1)))
+        world = rays @ frame.astype(np.float32) + np.array(eye, np.float32)
+        lit = self._lit(lamp, world, rng)
+        warm = np.array((1, rng.uniform(0.75, 1), rng.uniform(0.5, 1)), np.float32)
+        cool = np.array((rng.uniform(0.8, 1), 1, rng.uniform(0.85, 1.1)), np.float32)
         sun, ambient = rng.uniform(0.3, 1.3), rng.uniform(0.15, 0.8)
         light_in = sun * warm * (out[..., 3] * lit)[..., None] + ambient * cool
         rgb = out[..., :3] * light_in + out[..., 4:5] * (0.3 + sun * lit[..., None])
         rgb[near == 0] = rng.random()
-        small = cv2.resize(rgb.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(rgb, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         return small, ids[FINE // 2 :: FINE, FINE // 2 :: FINE]
 
     def _lit(self, lamp, world, rng: random.Random):
@@ -238,10 +263,9 @@ class Stage:
         seen = (self.points - lamp) @ frame.T
         deep = np.maximum(seen[..., 2], 1e-6)
         xy = seen[..., :2] / deep[..., None] * SHADOW / 2 / half + SHADOW / 2
-        blank = np.zeros(seen.shape[:-1])
         inverse = np.where(seen[..., 2] > 0.05, 1 / deep, -1)
-        near = self._raster(xy, inverse, blank, blank, SHADOW, SHADOW)[1]
-        at = (world - lamp) @ frame.T
+        near = self._raster(xy, inverse, SHADOW, SHADOW)[1]
+        at = (world - lamp.astype(np.float32)) @ frame.T.astype(np.float32)
         deep = np.maximum(at[..., 2], 1e-6)
         mapped = (at[..., :2] / deep[..., None] * SHADOW / 2 / half + SHADOW / 2).astype(np.float32)
         nearest = cv2.remap(near, mapped[..., 0] - 0.5, mapped[..., 1] - 0.5, cv2.INTER_NEAREST)
@@ -282,7 +306,9 @@ def _room(rng: random.Random, depth: float) -> Sketcher:
     m.sheet(14, 6, (0, far, 1), wall, (math.pi / 2, 0, 0), net=16)
     for side in (-1, 1):
         m.sheet(14, 6, (side * rng.uniform(1.5, 4), 0, 1), wall, (math.pi / 2, 0, math.pi / 2), net=30)
-    m.sheet(14, 14, (0, 0, -0.75), m.material(any_colour(rng), 0.7), net=30)
+    floor = m.picture(_surface(rng), 0.7) if rng.random() < 0.7 else m.material(any_colour(rng), 0.7)
+    side = rng.uniform(6, 14)
+    m.sheet(side, side, (0, 0, -0.75), floor, (0, 0, rng.choice((0, math.pi / 2))), net=30)
     for _ in range(rng.randint(0, 6)):
         w, h = rng.uniform(0.2, 1.2), rng.uniform(0.2, 1.8)
         y = rng.uniform(depth / 2 + 0.7, max(far, depth / 2 + 0.8))
@@ -294,9 +320,12 @@ def _room(rng: random.Random, depth: float) -> Sketcher:
     return m
 
 
-def _place(rng: random.Random, width: float, depth: float) -> tuple[list[str], list[Sketcher]]:
+def _place(
+    rng: random.Random, width: float, depth: float, count: int
+) -> tuple[list[str], list[Sketcher]]:
+    """At most ``count`` items that do not stand in each other."""
     kinds, makers, taken = [], [], []
-    for _ in range(rng.randint(0, 9)):
+    for _ in range(count):
         kind = rng.choices(KINDS, WEIGHTS)[0]
         reach = REACH.get(kind, 0.07)
         for _ in range(12):
@@ -320,7 +349,21 @@ def _place(rng: random.Random, width: float, depth: float) -> tuple[list[str], l
     return kinds, makers
 
 
-def _view(rng: random.Random, depth: float) -> tuple:
+def _view(rng: random.Random, depth: float, items: list[Sketcher]) -> tuple:
+    """A view in which half of the items are, where a few tries find one."""
+    for _ in range(VIEWS):
+        view = _any_view(rng, depth)
+        eye, target, half_tan, roll = view
+        middles = np.array([item.root.location for item in items]).reshape(-1, 3)
+        at = (middles - np.array(eye)) @ _axes(np.array(eye), np.array(target), roll).T
+        flat = np.abs(at[:, :2] / np.maximum(at[:, 2:], 0.05) / half_tan)
+        seen = (at[:, 2] > 0.05) & (flat[:, 0] < 1) & (flat[:, 1] < HEIGHT / WIDTH)
+        if 2 * seen.sum() >= len(items):
+            break
+    return view
+
+
+def _any_view(rng: random.Random, depth: float) -> tuple:
     """A webcam on the monitor that looks at the worker, or one on an arm that looks down."""
     eye = [rng.gauss(0, 0.15), -depth / 2 + rng.uniform(-0.35, 0.1), rng.uniform(0.18, 0.65)]
     if rng.random() < 0.6:
@@ -350,20 +393,24 @@ class Studio:
     def __init__(self) -> None:
         self.library = _library()
 
-    def scene(self, number: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """(252, 448, 3) uint8 RGB; (252, 448) uint8 mask; kinds of items 1..n."""
+    def scene(self, number: int) -> tuple[np.ndarray, np.ndarray, list[str], list[float]]:
+        """(252, 448, 3) uint8 RGB; (252, 448) uint8 mask; kinds of items 1..n, and the pixels
+        of each one's outline, seen whole."""
         rng = random.Random(7_000_003 * 31 + number)
         width, depth = rng.uniform(0.9, 1.8), rng.uniform(0.5, 0.85)
         desk = _desk(rng, width, depth)
-        kinds, makers = _place(rng, width, depth)
+        few, many, more = rng.randint(1, 5), rng.randint(3, 10), rng.randint(3, 10)
+        kinds, makers = _place(rng, width, depth, rng.choice((0, few, many, more)))
         makers += [desk, _room(rng, depth)]
         for _ in range(rng.choice((0, 1, 1, 1, 2))):
             body = Sketcher(rng, PEOPLE)
             person(body, depth / 2)
             makers.append(body)
-        view = _view(rng, depth)
-        rgb, mask = Stage(makers, self.library).shoot(*view, rng)
-        return _exposed(rgb, rng.uniform(0.6, 1.3), rng.uniform(1.8, 2.4)), mask, kinds
+        view = _view(rng, depth, makers[: len(kinds)])
+        stage = Stage(makers, self.library)
+        rgb, mask = stage.shoot(*view, rng)
+        rgb = _exposed(rgb, rng.uniform(0.6, 1.3), rng.uniform(1.8, 2.4))
+        return rgb, mask, kinds, stage.whole(len(kinds), *view)
 
     def pair(self, number: int, *, moved_lamp: bool):
         """A desk clean and with items: two pictures, mask and kinds of the second. The light
@@ -371,8 +418,8 @@ class Studio:
         rng = random.Random(9_000_011 * 17 + number)
         width, depth = rng.uniform(0.9, 1.8), rng.uniform(0.5, 0.85)
         desk, room = _desk(rng, width, depth), _room(rng, depth)
-        kinds, items = _place(rng, width, depth)
-        view, seed = _view(rng, depth), rng.random()
+        kinds, items = _place(rng, width, depth, rng.randint(0, 9))
+        view, seed = _any_view(rng, depth), rng.random()
         empty, _ = Stage([desk, room], self.library).shoot(*view, random.Random(seed))
         lamp = random.Random(seed + moved_lamp)
         full, mask = Stage([*items, desk, room], self.library).shoot(*view, lamp)
@@ -380,13 +427,43 @@ class Studio:
         other = gain * rng.uniform(0.8, 1.25)
         return _exposed(empty, gain, gamma), _exposed(full, other, gamma), mask, kinds
 
+    def changed(self, number: int):
+        """A desk before and now: things stay, come and go, people come, light changes. Two
+        pictures, the mask of the second, kinds and outlines as `scene` gives them, and which
+        of the kinds came."""
+        rng = random.Random(11_000_027 * 13 + number)
+        width, depth = rng.uniform(0.9, 1.8), rng.uniform(0.5, 0.85)
+        desk, room = _desk(rng, width, depth), _room(rng, depth)
+        kinds, items = _place(rng, width, depth, rng.randint(1, 9))
+        view = _view(rng, depth, items)
+        fates = rng.choices(("came", "stays", "left"), (4, 1.5, 1), k=len(kinds))
+        before = [one for one, fate in zip(items, fates, strict=True) if fate != "came"]
+        now = [one for one, fate in zip(items, fates, strict=True) if fate != "left"]
+        for one in before:
+            one.number = 0
+        for one, count in zip(now, range(1, 99)):
+            one.number = count
+        kept = [(kind, fate) for kind, fate in zip(kinds, fates, strict=True) if fate != "left"]
+        bodies = []
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            bodies.append(Sketcher(rng, PEOPLE))
+            person(bodies[-1], depth / 2)
+        lamp, moved = rng.random(), rng.random() < 0.4
+        first, _ = Stage([*before, desk, room], self.library).shoot(*view, random.Random(lamp))
+        stage = Stage([*now, *bodies, desk, room], self.library)
+        second, mask = stage.shoot(*view, random.Random(lamp + moved))
+        gamma, gain = rng.uniform(1.8, 2.4), rng.uniform(0.6, 1.3)
+        pictures = _exposed(first, gain, gamma), _exposed(second, gain * rng.uniform(0.75, 1.3), gamma)
+        came = [fate == "came" for _, fate in kept]
+        return *pictures, mask, [kind for kind, _ in kept], stage.whole(len(kept), *view), came
+
     def company(self, number: int, *, moved_lamp: bool):
         """A clean desk empty, and with people at it and their shadows but no item: two
         pictures, mask of the second, and where the desk is seen in the first."""
         rng = random.Random(9_000_011 * 19 + number)
         width, depth = rng.uniform(0.9, 1.8), rng.uniform(0.5, 0.85)
         desk, room = _desk(rng, width, depth), _room(rng, depth)
-        view, seed = _view(rng, depth), rng.random()
+        view, seed = _any_view(rng, depth), rng.random()
         empty, first = Stage([desk, room], self.library).shoot(*view, random.Random(seed))
         bodies = []
         for _ in range(rng.choice((0, 1, 1, 2))):
@@ -398,3 +475,40 @@ class Studio:
         other = gain * rng.uniform(0.8, 1.25)
         pictures = _exposed(empty, gain, gamma), _exposed(full, other, gamma)
         return *pictures, mask, first == DESK
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--pairs", action="store_true", help="before and now, for change.py")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    studio = Studio()
+    for number in range(args.first, args.first + args.count * args.step, args.step):
+        described = args.out / f"{number:05d}.json"
+        if described.exists():
+            continue
+        pictures, about = {}, {}
+        if args.pairs:
+            drawn = studio.changed(number)
+            pictures["before"], *drawn, about["came"] = drawn
+        else:
+            drawn = studio.scene(number)
+        rgb, pictures["mask"], about["kinds"], whole = drawn
+        about["whole"] = [round(float(size), 1) for size in whole]
+        quick = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+        cv2.imwrite(str(described.with_suffix(".png")), rgb[..., ::-1], quick)
+        for name, picture in pictures.items():
+            flipped = picture[..., ::-1] if picture.ndim == 3 else picture
+            cv2.imwrite(str(described.with_suffix(f".{name}.png")), flipped, quick)
+        part = described.with_suffix(".part")
+        part.write_text(json.dumps(about))
+        os.replace(part, described)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
-"""Train the detector: python train.py --out RUN --minutes 60 [--renders F] [--photos F] [--start RUN].
+"""Train the detector: python train.py --out RUN --minutes 60 [--drawn F] [--traced F] [--photos F].
 
-Two CPU cores: one draws, one learns. The state is written every few minutes, weights averaged.
+The state is written every few minutes, weights averaged.
 """
 
 from __future__ import annotations
@@ -51,24 +51,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--renders", type=Path)
+    parser.add_argument("--drawn", type=Path)
+    parser.add_argument("--traced", type=Path)
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--start", type=Path)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--half", action="store_true", help="bfloat16 where the CPU has it")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     net = DeskItems().to(memory_format=torch.channels_last)
     if args.start:
         net.load_state_dict(torch.load(args.start / "desk_items.pt"))
     mean = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), args.rate, weight_decay=0.02)
     loader = DataLoader(
-        Desks(args.renders, args.photos, args.seed), BATCH, num_workers=args.workers,
+        Desks(args.drawn, args.traced, args.photos, args.seed), BATCH, num_workers=args.workers,
         prefetch_factor=4,
     )
     begun, saved, sums = time.monotonic(), time.monotonic(), {}
@@ -88,7 +90,7 @@ def main() -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
         optimiser.step()
-        keep = min(0.99, step / (step + 10))
+        keep = min(0.998, step / (step + 10))
         with torch.no_grad():
             for a, b in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
                 a.copy_(b if not a.is_floating_point() else a.lerp(b, 1 - keep))

@@ -7,6 +7,7 @@ import pytest
 
 from desk_tops import (
     GRID,
+    HEIGHT,
     NOTHING,
     POLYGON,
     RATE,
@@ -21,9 +22,11 @@ from desk_tops import (
 )
 from homeveil.desk.enrolling import DeskEnrollment
 from homeveil.desk.findings import Change
+from homeveil.desk.items import KINDS, Detection, Scene
 from homeveil.desk.watcher import LOOK_SECONDS, DeskModels, DeskWatcher
 from homeveil.desk_rules import DeskItem, DeskRules
 from homeveil.errors import EnrollmentError, FrameError
+from homeveil.grid import Box
 from homeveil.pictures import frame_from_array
 from homeveil.profile.desk import DeskTemplate
 
@@ -127,7 +130,7 @@ def test_an_item_that_is_covered_stays(watcher: DeskWatcher) -> None:
     """A veil over it for a while is no clearing, and no second appearing afterwards."""
     item = with_card(desk(), 300, 270)
     assert len(watch(watcher, lambda _: item, 4)) == 1
-    over = GRID.cells_in(GRID.box(GRID.window(_box(280, 250, 400, 330))))
+    over = GRID.cells_in(GRID.box(GRID.window(Box(280, 250, 400, 330))))
     assert watch(watcher, lambda _: item, 6, start=4, withheld=lambda _: over) == []
     assert watch(watcher, lambda _: item, 4, start=10) == []
 
@@ -152,10 +155,47 @@ def test_looks_are_few(models: DeskModels, template: DeskTemplate) -> None:
             looks += 1
             return inner(rgb)
 
-    watcher._models = DeskModels(Counting())  # type: ignore[arg-type]
+    watcher._models = DeskModels(Counting(), models.change)  # type: ignore[arg-type]
     for number in range(60):
         watcher.look(veiled(desk(), number / 30))
     assert looks <= 2 / LOOK_SECONDS + 1
+
+
+class ByColour:
+    """Takes wood for the surface and what is dark on it for a telephone."""
+
+    def look(self, rgb: np.ndarray) -> Scene:
+        quarter = rgb[2::4, 2::4].astype(int)
+        wood = quarter[..., 0] - quarter[..., 2] > 30
+        dark = quarter.max(2) < 60
+        scores = np.zeros(len(KINDS), np.float32)
+        scores[0] = 0.9
+        ys, xs = np.nonzero(dark)
+        items = ()
+        if len(xs):
+            x0, y0, x1, y1 = 4.0 * np.array((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+            items = (Detection(Box(x0, y0, x1, y1), scores),)
+        surface = (wood | dark).astype(np.float32)
+        return Scene(items, surface, np.zeros_like(surface))
+
+
+def test_a_desk_is_looked_at_close_up_and_what_lies_there_is_told_once(
+    models: DeskModels,
+) -> None:
+    """Without a zone the view closes in on the surface, with more pixels of the same thing;
+    a thing known before is the same one after, and cleared where it lay."""
+    watcher = DeskWatcher(DeskRules(), DeskModels(ByColour(), models.change))  # type: ignore[arg-type]
+    low = desk()
+    low[:280] = low[0, 0]  # a webcam's desk: a strip at the lower rim
+    item = with_card(low, 300, 300)
+    found = watch(watcher, lambda _: item, 14)
+    assert [(one.change, one.item) for one in found] == [(Change.APPEARED, DeskItem.PHONE)]
+    assert found[0].seconds <= 3.0
+    assert watcher._view is not None
+    assert watcher._view.box.y0 > 0.45 * HEIGHT
+    assert watcher._view.size[0] > 1.2 * 480
+    gone = watch(watcher, lambda _: low, 6, start=14)
+    assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
 
 
 def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:
@@ -187,9 +227,3 @@ def test_a_desk_with_somebody_in_it_is_not_enrolled(models: DeskModels) -> None:
         enrollment.take(veiled(desk(), number / RATE, ~NOTHING))
     with pytest.raises(EnrollmentError):
         enrollment.finish()
-
-
-def _box(x0: int, y0: int, x1: int, y1: int):
-    from homeveil.grid import Box
-
-    return Box(x0, y0, x1, y1)

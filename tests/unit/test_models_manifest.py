@@ -38,6 +38,7 @@ def test_every_purpose_is_supplied_once() -> None:
         "target_voice_monitor",
         "target_voice_call",
         "desk_items",
+        "desk_change",
     }
 
 

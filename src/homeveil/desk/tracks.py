@@ -67,7 +67,7 @@ class Track:
 
     def name(self, surely: NDArray[np.float32]) -> tuple[DeskItem, float]:
         """Kind and confidence; ``surely``: the score of each kind from which it is named."""
-        best = int(self.scores.argmax())
+        best = int((self.scores / surely).argmax())
         score = float(self.scores[best])
         if score >= surely[best]:
             return KINDS[best], score

@@ -18,7 +18,11 @@ Rgb = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 PIXELS = 80_000
-"""Size of the picture that is watched, whatever the frame's."""
+"""Size of a look that is compared with a clean one, or that finds the surface, whatever the
+frame's."""
+
+CLOSE_PIXELS = 120_000
+"""Size of a look for items alone, which costs no comparison."""
 
 STEP = 32
 MARGIN = 0.04
@@ -30,18 +34,20 @@ ANYWHERE: tuple[Point, ...] = ((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0))
 class View:
     """A box of the frame that holds the zone, and the size it is watched at.
 
-    Depends on the polygon and the frame's aspect alone, so that a look enrolled at one
-    resolution fits another. ``inside``: (height, width), True in the polygon.
+    Its size depends on the polygon and the frame's aspect alone, so that a look enrolled at
+    one resolution fits another. ``box``: in pixels of the frame; ``size``: width, height;
+    ``inside``: (height, width), True in the polygon.
     """
 
     polygon: tuple[Point, ...]
+    frame: tuple[int, int]
     box: Box
     size: tuple[int, int]
     inside: Mask = field(repr=False)
 
     @classmethod
-    def of(cls, polygon: tuple[Point, ...], width: int, height: int) -> View:
-        """The view of a zone in frames of ``width`` x ``height``."""
+    def of(cls, polygon: tuple[Point, ...], width: int, height: int, pixels: int = PIXELS) -> View:
+        """The view of a zone in frames of ``width`` x ``height``, of some ``pixels``."""
         xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
         box = Box(
             max(0.0, min(xs) - MARGIN) * width,
@@ -49,7 +55,7 @@ class View:
             min(1.0, max(xs) + MARGIN) * width,
             min(1.0, max(ys) + MARGIN) * height,
         )
-        scale = math.sqrt(PIXELS / max(box.area, 1.0))
+        scale = math.sqrt(pixels / max(box.area, 1.0))
         wide, high = (
             max(STEP, STEP * round(side * scale / STEP)) for side in (box.width, box.height)
         )
@@ -59,7 +65,29 @@ class View:
         ]
         inside = np.zeros((high, wide), np.uint8)
         cv2.fillPoly(inside, [np.round(corners).astype(np.int32)], 1)
-        return cls(polygon, box, (wide, high), inside.astype(bool))
+        return cls(polygon, (width, height), box, (wide, high), inside.astype(bool))
+
+    def shares(self, box: Box) -> Box:
+        """A box of the view, in shares of the frame's width and height."""
+        sx, sy = self.box.width / self.size[0], self.box.height / self.size[1]
+        width, height = self.frame
+        return Box(
+            (self.box.x0 + box.x0 * sx) / width,
+            (self.box.y0 + box.y0 * sy) / height,
+            (self.box.x0 + box.x1 * sx) / width,
+            (self.box.y0 + box.y1 * sy) / height,
+        )
+
+    def pixels(self, shares: Box) -> Box:
+        """A box given in shares of the frame, in pixels of the view."""
+        sx, sy = self.size[0] / self.box.width, self.size[1] / self.box.height
+        width, height = self.frame
+        return Box(
+            (shares.x0 * width - self.box.x0) * sx,
+            (shares.y0 * height - self.box.y0) * sy,
+            (shares.x1 * width - self.box.x0) * sx,
+            (shares.y1 * height - self.box.y0) * sy,
+        )
 
     def picture(self, frame: VeiledFrame) -> Rgb:
         """(height, width, 3) RGB of the view."""

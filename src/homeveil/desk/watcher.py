@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil.desk.difference import CleanDesk, Difference
+from homeveil.desk.difference import ChangeDetector, CleanDesk, Difference
 from homeveil.desk.findings import Change, Finding
 from homeveil.desk.items import KINDS, SAME, STRIDE, Detection, ItemDetector, Scene
 from homeveil.desk.supplied import SuppliedDetector
+from homeveil.desk.surface import WorkSurface, averaged, found_in
 from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks
-from homeveil.desk.view import ANYWHERE, Mask, Rgb, View
-from homeveil.desk_rules import DeskItem, DeskRules
+from homeveil.desk.view import CLOSE_PIXELS, PIXELS, Mask, Rgb, View
+from homeveil.desk_rules import DeskItem, DeskRules, Point
 from homeveil.errors import FrameError
 from homeveil.frames import VeiledFrame
 from homeveil.grid import Box, Grid
@@ -33,11 +34,11 @@ SURE: NDArray[np.float32] = np.array(
 single detections in held-back pictures were right, or too few reached it to tell; persistence and
 the zone come on top. See models/desk_items/README.md."""
 
-NAMED_SHARE = 0.6
-"""Of ``SURE``: enough to name what the clean look already says is there."""
+NOTED_SHARE = 0.6
+"""Of ``SURE``: enough to follow a candidate, which counts once its mean reaches ``SURE``, and to
+name what the clean look already says is there."""
 
 PERSON = 0.5
-ON_SURFACE = 0.5
 LEAST_IN_ZONE = 0.5
 LEAST_DIFFERENT = 0.2
 STILL_THERE = 0.3
@@ -52,17 +53,19 @@ class DeskModels:
     """Networks the watcher looks with."""
 
     items: ItemDetector
+    change: ChangeDetector
     supplied: SuppliedDetector | None = None
 
     @classmethod
     def load(cls, models: Mapping[str, ModelFile]) -> DeskModels:
-        """Our own detector, and the user's where the policy names one as ``desk_detector``.
+        """Our own two, and the user's where the policy names one as ``desk_detector``.
         ModelError when a file is missing or not the one meant."""
         items = ItemDetector(store.locate("desk_items", models).read())
+        change = ChangeDetector(store.locate("desk_change", models).read())
         if "desk_detector" not in models:
-            return cls(items)
+            return cls(items, change)
         given = store.locate("desk_detector", models)
-        return cls(items, SuppliedDetector.of(given.read(), given.path.suffix))
+        return cls(items, change, SuppliedDetector.of(given.read(), given.path.suffix))
 
 
 class DeskWatcher:
@@ -79,7 +82,7 @@ class DeskWatcher:
         self._rules, self._models, self._template = rules, models, template
         self._polygon = template.polygon if template is not None else rules.polygon
         self._view: View | None = None
-        self._frame_size = (0, 0)
+        self._work: WorkSurface | None = None
         self._clean: CleanDesk | None = None
         self._surface: NDArray[np.float32] | None = None
         self._tracks = Tracks()
@@ -96,9 +99,9 @@ class DeskWatcher:
         if self._next_look - LOOK_SECONDS <= seconds < self._next_look:
             return ()
         self._next_look = seconds + LOOK_SECONDS
-        view = self._settle(frame)
         if frame.fault or frame.withheld.all():
             return ()
+        view = self._settle(frame, seconds)
         unknown = view.withheld(frame, Grid.over(frame.width, frame.height).cell)
         if unknown[view.inside].all():
             return ()
@@ -117,34 +120,40 @@ class DeskWatcher:
         self._tracks.update(found, lambda box: _share(hidden, box), unsure, seconds)
         return self._tell(seconds, float(unknown[view.inside].mean()))
 
-    def _settle(self, frame: VeiledFrame) -> View:
-        """The view for frames of this size; a new size starts it anew, items are kept."""
+    def _settle(self, frame: VeiledFrame, seconds: float) -> View:
+        """The view for this frame. Where it changes, what is known moves with it."""
+        old, size = self._view, (frame.width, frame.height)
+        polygon = self._polygon or self._surroundings(frame, seconds)
+        if old is not None and (old.frame, old.polygon) == (size, polygon):
+            return old
+        pixels = CLOSE_PIXELS if self._template is None else PIXELS
+        view = self._view = View.of(polygon, *size, pixels)
+        if (old is None or old.size != view.size) and self._template is not None:
+            self._clean = CleanDesk(self._models.change, self._template.clean, view.size)
+        if old is not None:
+            for track in self._tracks.all:
+                track.box = view.pixels(old.shares(track.box))
+            self._surface = None
+        return view
+
+    def _surroundings(self, frame: VeiledFrame, seconds: float) -> tuple[Point, ...]:
+        """Of the work surface, as wide looks find it."""
         size = (frame.width, frame.height)
-        if self._view is None or size != self._frame_size:
-            old = self._view
-            self._view = View.of(self._polygon or ANYWHERE, *size)
-            self._frame_size = size
-            if old is None or old.size != self._view.size:
-                self._surface = None
-                self._tracks = Tracks()
-                if self._template is not None:
-                    self._clean = CleanDesk(self._template.clean, self._view.size)
-        return self._view
+        if self._work is None or self._work.wide.frame != size:
+            self._work = WorkSurface(*size)
+        if self._work.due(seconds):
+            wide = self._work.wide
+            unknown = wide.withheld(frame, Grid.over(*size).cell)
+            scene = self._models.items.look(wide.picture(frame))
+            self._work.take(scene.surface, _seen(scene, unknown), seconds)
+        return self._work.close
 
     def _zone(self, view: View, scene: Scene, unknown: Mask) -> Mask:
         """Where items count: the polygon, or the surface as seen so far."""
         if self._polygon:
             return view.inside
-        seen = ~unknown[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
-        seen &= scene.people < PERSON
-        if self._surface is None:
-            self._surface = np.where(seen, scene.surface, 0.0).astype(np.float32)
-        else:
-            step = np.where(seen, 0.15, 0.0)
-            self._surface = (self._surface * (1 - step) + scene.surface * step).astype(np.float32)
-        surface = (self._surface > ON_SURFACE).astype(np.uint8)
-        surface = cv2.morphologyEx(surface, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-        return _enlarged(surface.astype(bool), view.size) & view.inside
+        self._surface = averaged(self._surface, scene.surface, _seen(scene, unknown))
+        return _enlarged(found_in(self._surface), view.size) & view.inside
 
     def _candidates(
         self, rgb: Rgb, scene: Scene, zone: Mask, unknown: Mask
@@ -159,7 +168,7 @@ class DeskWatcher:
             sure = [
                 Candidate(one.box, one.scores)
                 for one in seen
-                if (one.scores >= SURE).any() and _visible(unknown, one.box)
+                if _noted(one) and _visible(unknown, one.box)
             ]
             return sure, np.zeros((1, 1), bool)
         difference = self._clean.compare(rgb, zone, unknown)
@@ -191,7 +200,7 @@ class DeskWatcher:
         findings = []
         kept: list[Track] = []
         for track in self._tracks.all:
-            if not track.number and Tracks.ripe(track, seconds):
+            if not track.number and Tracks.ripe(track, seconds) and self._sure(track):
                 findings += self._appeared(track, seconds)
             if not track.number or not Tracks.gone(track, seconds):
                 kept.append(track)
@@ -204,8 +213,12 @@ class DeskWatcher:
             findings.append(Finding(Change.CLEAN, self._rules.zone, None, 0, 1.0, seconds))
         return tuple(findings)
 
+    def _sure(self, track: Track) -> bool:
+        """Whether it is something: what differs from the clean look is, named or not."""
+        return self._clean is not None or bool((track.scores >= SURE).any())
+
     def _appeared(self, track: Track, seconds: float) -> list[Finding]:
-        surely = SURE * NAMED_SHARE if self._clean is not None else SURE
+        surely = SURE * NOTED_SHARE if self._clean is not None else SURE
         track.kind, _ = track.name(surely)
         self._numbers += 1
         track.number = self._numbers
@@ -236,6 +249,16 @@ def _joined(ours: list[Detection], theirs: tuple[Detection, ...]) -> list[Detect
             own = joined[at]
             joined[at] = Detection(own.box, np.maximum(own.scores, one.scores))
     return joined
+
+
+def _seen(scene: Scene, unknown: Mask) -> Mask:
+    """(height / 4, width / 4): neither withheld nor a person."""
+    known = ~unknown[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+    return np.asarray(known & (scene.people < PERSON), bool)
+
+
+def _noted(one: Detection) -> bool:
+    return bool((one.scores >= NOTED_SHARE * SURE).any())
 
 
 def _enlarged(mask: Mask, size: tuple[int, int]) -> Mask:

@@ -119,17 +119,14 @@ class ModelStore:
 
     def status(self) -> list[ModelStatus]:
         """The state of every model that is always needed; each file is hashed."""
-        return [
-            ModelStatus(model, self.path(model), self.state(model))
-            for model in self.manifest.all
-        ]
+        return self._states(self.manifest.all)
 
     def optional(self) -> list[ModelStatus]:
         """The state of the models that only some policies ask for."""
-        return [
-            ModelStatus(model, self.path(model), self.state(model))
-            for model in self.manifest.optional
-        ]
+        return self._states(self.manifest.optional)
+
+    def _states(self, models: Iterable[Model | Bundled]) -> list[ModelStatus]:
+        return [ModelStatus(model, self.path(model), self.state(model)) for model in models]
 
     def verify(self, purposes: Iterable[str] | None = None) -> None:
         """Hash every model again; ModelError names all that are missing or corrupt."""

@@ -65,7 +65,8 @@ class Network:
 
 
 class StreamNetwork:
-    """A model with state: several named inputs and outputs, on one thread of the CPU."""
+    """A model with several named inputs and outputs, such as one with state, on one thread of
+    the CPU."""
 
     def __init__(self, model: bytes) -> None:
         self._session = _session(model)
@@ -76,7 +77,7 @@ class StreamNetwork:
         return self._shapes[name]
 
     def run(
-        self, inputs: Mapping[str, NDArray[np.float32] | NDArray[np.int64]]
+        self, inputs: Mapping[str, NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.int64]]
     ) -> list[NDArray[np.float32]]:
         """All outputs, in the model's order."""
         return list(self._session.run(None, dict(inputs)))

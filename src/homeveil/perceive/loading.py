@@ -25,8 +25,8 @@ PURPOSES = (
 )
 """Models that redaction cannot start without."""
 
-DESK_PURPOSES = ("desk_items", "desk_detector")
-"""What the desk is watched with: our own network, and one the user may add."""
+DESK_PURPOSES = ("desk_items", "desk_change", "desk_detector")
+"""What the desk is watched with: our own networks, and one the user may add."""
 
 FAR = 9.0
 """Distance reported when there is no profile: nobody is the agent."""
