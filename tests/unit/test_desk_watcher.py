@@ -198,6 +198,16 @@ def test_a_desk_is_looked_at_close_up_and_what_lies_there_is_told_once(
     assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
 
 
+def test_what_stirs_is_no_item_until_it_rests(models: DeskModels) -> None:
+    """Whatever the detector takes a body for: bodies are never still, items are."""
+    watcher = DeskWatcher(DeskRules(polygon=POLYGON), DeskModels(ByColour(), models.change))  # type: ignore[arg-type]
+    sway = (0, 18, 6, 26, 12)
+    body = watch(watcher, lambda t: with_card(desk(), 300 + sway[round(t * RATE) % 5], 290), 8)
+    assert body == []
+    found = watch(watcher, lambda _: with_card(desk(), 300, 290), 4, start=8)
+    assert [one.item for one in found] == [DeskItem.PHONE]
+
+
 def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:
     """After a jump of the clock into the past it goes on looking."""
     assert watch(watcher, lambda _: desk(), 2, start=100) == []

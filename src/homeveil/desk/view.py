@@ -21,7 +21,7 @@ PIXELS = 80_000
 """Size of a look that is compared with a clean one, or that finds the surface, whatever the
 frame's."""
 
-CLOSE_PIXELS = 120_000
+CLOSE_PIXELS = 100_000
 """Size of a look for items alone, which costs no comparison."""
 
 STEP = 32

@@ -24,15 +24,15 @@ from homeveil.models import store
 from homeveil.policy import ModelFile
 from homeveil.profile.desk import DeskTemplate
 
-LOOK_SECONDS = 0.4
+LOOK_SECONDS = 0.5
 """Time between looks: a few a second are enough for what must lie still for over a second."""
 
 SURE: NDArray[np.float32] = np.array(
-    [0.50, 0.40, 0.55, 0.55, 0.55, 0.60, 0.40, 0.55, 0.50, 0.55], np.float32
+    [0.50, 0.45, 0.60, 0.35, 0.60, 0.45, 0.45, 0.50, 0.50, 0.50], np.float32
 )
-"""Score of each kind from which a candidate is one, and has that name. From there on two of three
-single detections in held-back pictures were right, or too few reached it to tell; persistence and
-the zone come on top. See models/desk_items/README.md."""
+"""Score of each kind from which a candidate is one, and has that name. From there on three of four
+single detections in held-back pictures were right (of notebooks and cameras, two of three);
+persistence and the zone come on top. See models/desk_items/README.md."""
 
 NOTED_SHARE = 0.6
 """Of ``SURE``: enough to follow a candidate, which counts once its mean reaches ``SURE``, and to
@@ -43,6 +43,15 @@ LEAST_IN_ZONE = 0.5
 LEAST_DIFFERENT = 0.2
 STILL_THERE = 0.3
 """Share of an item's place that differs from the clean desk while it is not gone."""
+
+STIRRED = 14
+"""Grey levels between two looks from which a pixel, smoothed, shows something else."""
+
+AT_REST = 0.12
+"""Share of an item's place that may be so: what lies there is still, and people never are."""
+
+UNDER_HANDS = frozenset({DeskItem.KEYBOARD, DeskItem.MOUSE})
+"""Hands stir before these and they lie there all the same."""
 
 ZONE_SEEN = 0.5
 """Share of the zone that must be seen before it is called clean."""
@@ -85,6 +94,7 @@ class DeskWatcher:
         self._work: WorkSurface | None = None
         self._clean: CleanDesk | None = None
         self._surface: NDArray[np.float32] | None = None
+        self._before: Rgb | None = None
         self._tracks = Tracks()
         self._next_look = float("-inf")
         self._numbers = 0
@@ -112,11 +122,17 @@ class DeskWatcher:
         found, different = self._candidates(rgb, scene, zone, unknown | people)
         hidden = _sums(unknown | people)
         occupied = _sums(different)
+        stirred = _sums(self._stirred(rgb))
 
         def unsure(box: Box) -> float:
             still = _share(occupied, _half(box)) > STILL_THERE
-            return 1.0 if still else _share(hidden, box)
+            return 1.0 if still else max(_share(hidden, box), _share(stirred, box))
 
+        found = [
+            one
+            for one in found
+            if _share(stirred, one.box) <= AT_REST or KINDS[int(one.scores.argmax())] in UNDER_HANDS
+        ]
         self._tracks.update(found, lambda box: _share(hidden, box), unsure, seconds)
         return self._tell(seconds, float(unknown[view.inside].mean()))
 
@@ -134,6 +150,7 @@ class DeskWatcher:
             for track in self._tracks.all:
                 track.box = view.pixels(old.shares(track.box))
             self._surface = None
+            self._before = None
         return view
 
     def _surroundings(self, frame: VeiledFrame, seconds: float) -> tuple[Point, ...]:
@@ -154,6 +171,15 @@ class DeskWatcher:
             return view.inside
         self._surface = averaged(self._surface, scene.surface, _seen(scene, unknown))
         return _enlarged(found_in(self._surface), view.size) & view.inside
+
+    def _stirred(self, rgb: Rgb) -> Mask:
+        """Where something else shows than in the look before; nowhere in a first one."""
+        before, self._before = self._before, rgb
+        if before is None:
+            return np.zeros(rgb.shape[:2], bool)
+        red, green, blue = cv2.split(cv2.absdiff(rgb, before))
+        most = cv2.max(cv2.max(red, green), blue)
+        return np.asarray(cv2.blur(most, (3, 3)) > STIRRED, bool)
 
     def _candidates(
         self, rgb: Rgb, scene: Scene, zone: Mask, unknown: Mask
