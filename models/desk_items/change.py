@@ -10,27 +10,25 @@ gives to people is left out of training: the watcher masks them.
 
 from __future__ import annotations
 
-import argparse
-import copy
 import json
 import math
 import random
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from data import SIDE, veil, webcam
-from network import Residual, unit
+from learning import BATCH, begin, learn, options
+from network import Residual, pyramid, unit
 from sketch import PEOPLE
 from torch import Tensor, nn
 from torch.nn import functional as fn
 from torch.utils.data import DataLoader, IterableDataset
 
 SEED = 20261129
-BATCH = 24
+NAME = "desk_change.pt"
 POOL = 500
 CROPS = 12
 FLOOR = 14.0
@@ -66,14 +64,7 @@ class DeskChange(nn.Module):
     def forward(self, now: Tensor, clean: Tensor) -> Tensor:
         seen, known = ((x + FLOOR).log() - math.log(90) for x in (now, clean))
         x = first = self.both(torch.cat([self.now(seen), self.clean(known)], 1))
-        levels = []
-        for down in self.down:
-            x = down(x)
-            levels.append(x)
-        x = self.side[-1](levels[-1])
-        for i in range(len(levels) - 2, -1, -1):
-            x = fn.interpolate(x, scale_factor=2.0, mode="nearest") + self.side[i](levels[i])
-            x = self.join[i](x)
+        x = pyramid(x, self.down, self.side, self.join)
         x = fn.interpolate(self.fine(x), scale_factor=2.0, mode="nearest") + first
         return self.out(self.head(x))
 
@@ -159,57 +150,24 @@ class Changes(IterableDataset):
                 yield tuple(map(torch.from_numpy, cut(rng.choice(pool), rng)))
 
 
+def losses(out: Tensor, batch: Sequence[Tensor]) -> dict[str, tuple[float, Tensor]]:
+    _, _, wanted, weight = batch
+    each = fn.binary_cross_entropy_with_logits(out[:, 0], wanted, reduction="none")
+    return {"loss": (1, (each * weight).sum() / weight.sum())}
+
+
+def inputs(batch: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(x.float().contiguous(memory_format=torch.channels_last) for x in batch[:2])
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = options(__doc__, minutes=25, seed=SEED)
     parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--start", type=Path)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--half", action="store_true", help="bfloat16 where the CPU has it")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    net = DeskChange().to(memory_format=torch.channels_last)
-    if args.start:
-        net.load_state_dict(torch.load(args.start / "desk_change.pt"))
-    mean = copy.deepcopy(net)
-    optimiser = torch.optim.AdamW(net.parameters(), args.rate, weight_decay=0.02)
-    loader = DataLoader(Changes(args.pairs, args.seed), BATCH, num_workers=args.workers,
-                        prefetch_factor=4)
-    begun, told = time.monotonic(), 0.0
-    for step, (now, clean, wanted, weight) in enumerate(loader, 1):
-        done = (time.monotonic() - begun) / 60 / args.minutes
-        if done >= 1:
-            break
-        rate = args.rate * min(1, step / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        given = (x.float().contiguous(memory_format=torch.channels_last) for x in (now, clean))
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.half):
-            out = net.train()(*given)
-        each = fn.binary_cross_entropy_with_logits(out[:, 0].float(), wanted, reduction="none")
-        loss = (each * weight).sum() / weight.sum()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
-        optimiser.step()
-        keep = min(0.998, step / (step + 10))
-        with torch.no_grad():
-            for a, b in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-                a.copy_(b if not a.is_floating_point() else a.lerp(b, 1 - keep))
-        told = told * 0.97 + 0.03 * float(loss.detach())
-        if step % 25 == 0:
-            shown = {"step": step, "minutes": round(done * args.minutes, 1),
-                     "loss": round(told / (1 - 0.97**step), 4)}
-            print(json.dumps(shown), flush=True)
-        if step % 500 == 0:
-            torch.save(mean.state_dict(), args.out / "desk_change.pt")
-    torch.save(mean.state_dict(), args.out / "desk_change.pt")
+    net = begin(args, DeskChange, NAME)
+    changes = Changes(args.pairs, args.seed)
+    loader = DataLoader(changes, BATCH, num_workers=args.workers, prefetch_factor=4)
+    learn(net, loader, inputs, losses, args, NAME)
 
 
 if __name__ == "__main__":

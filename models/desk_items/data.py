@@ -232,9 +232,9 @@ class Desks(IterableDataset):
         info = torch.utils.data.get_worker_info()
         rng = random.Random(self.seed * 1000 + (info.id if info else 0))
         cv2.setNumThreads(1)
-        studio = Studio()
         traced = rendered(self.traced, held=False) if self.traced else []
         drawn = sorted(self.drawn.glob("*.json")) if self.drawn else []
+        studio = None if drawn else Studio()
         pool: list[Scene] = []
         while True:
             # A picture costs more than cutting from it: each new one joins a pool.
@@ -252,14 +252,14 @@ class Desks(IterableDataset):
                 yield image, *map(torch.from_numpy, targets(kept, unsure, area))
 
     def _picture(
-        self, rng: random.Random, studio: Studio, drawn: list[Path], traced: list[Path]
+        self, rng: random.Random, studio: Studio | None, drawn: list[Path], traced: list[Path]
     ) -> Scene:
         chance = rng.random()
         if self.photos and chance < PHOTOS:
             return load_photo(rng.choice(self.photos))
         if traced and chance < PHOTOS + TRACED:
             return load_rendered(rng.choice(traced))
-        if drawn:
+        if studio is None:
             return load_rendered(rng.choice(drawn))
         rgb, mask, kinds, whole = studio.scene(rng.randrange(2**31))
         return rgb, mask, boxes_of(mask, kinds, whole)

@@ -27,6 +27,19 @@ class Residual(nn.Module):
         return x + self.two(self.one(x))
 
 
+def pyramid(x: Tensor, down: nn.ModuleList, side: nn.ModuleList, join: nn.ModuleList) -> Tensor:
+    """Down through all levels and up again to the first, each joined to the one above."""
+    levels = []
+    for step in down:
+        x = step(x)
+        levels.append(x)
+    x = side[-1](levels[-1])
+    for i in range(len(levels) - 2, -1, -1):
+        x = fn.interpolate(x, scale_factor=2.0, mode="nearest") + side[i](levels[i])
+        x = join[i](x)
+    return x
+
+
 class DeskItems(nn.Module):
     """Input (n, 3, h, w) RGB 0..1, sides multiples of 32. Output (n, kinds + 6, h/4, w/4):
     logits of a centre per kind, logarithms of the distances to the box's left, top, right and
@@ -49,12 +62,5 @@ class DeskItems(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.entry(x * 4 - 2)
-        levels = []
-        for down in self.down:
-            x = down(x)
-            levels.append(x)
-        x = self.side[-1](levels[-1])
-        for i in range(len(levels) - 2, -1, -1):
-            x = fn.interpolate(x, scale_factor=2.0, mode="nearest") + self.side[i](levels[i])
-            x = self.join[i](x)
+        x = pyramid(x, self.down, self.side, self.join)
         return self.out(self.head(x))

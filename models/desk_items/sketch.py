@@ -387,6 +387,12 @@ def _exposed(rgb: np.ndarray, gain: float, gamma: float) -> np.ndarray:
     return (np.clip(rgb * gain, 0, 1) ** (1 / gamma) * 255).astype(np.uint8)
 
 
+def _exposed_twice(rng: random.Random, first, second, least: float, most: float):
+    """Two pictures of one camera, the second ``least`` to ``most`` times as bright."""
+    gamma, gain = rng.uniform(1.8, 2.4), rng.uniform(0.6, 1.3)
+    return _exposed(first, gain, gamma), _exposed(second, gain * rng.uniform(least, most), gamma)
+
+
 class Studio:
     """Draws scene after scene."""
 
@@ -423,9 +429,7 @@ class Studio:
         empty, _ = Stage([desk, room], self.library).shoot(*view, random.Random(seed))
         lamp = random.Random(seed + moved_lamp)
         full, mask = Stage([*items, desk, room], self.library).shoot(*view, lamp)
-        gamma, gain = rng.uniform(1.8, 2.4), rng.uniform(0.6, 1.3)
-        other = gain * rng.uniform(0.8, 1.25)
-        return _exposed(empty, gain, gamma), _exposed(full, other, gamma), mask, kinds
+        return *_exposed_twice(rng, empty, full, 0.8, 1.25), mask, kinds
 
     def changed(self, number: int):
         """A desk before and now: things stay, come and go, people come, light changes. Two
@@ -452,8 +456,7 @@ class Studio:
         first, _ = Stage([*before, desk, room], self.library).shoot(*view, random.Random(lamp))
         stage = Stage([*now, *bodies, desk, room], self.library)
         second, mask = stage.shoot(*view, random.Random(lamp + moved))
-        gamma, gain = rng.uniform(1.8, 2.4), rng.uniform(0.6, 1.3)
-        pictures = _exposed(first, gain, gamma), _exposed(second, gain * rng.uniform(0.75, 1.3), gamma)
+        pictures = _exposed_twice(rng, first, second, 0.75, 1.3)
         came = [fate == "came" for _, fate in kept]
         return *pictures, mask, [kind for kind, _ in kept], stage.whole(len(kept), *view), came
 
@@ -471,10 +474,7 @@ class Studio:
             person(bodies[-1], depth / 2)
         lamp = random.Random(seed + moved_lamp)
         full, mask = Stage([*bodies, desk, room], self.library).shoot(*view, lamp)
-        gamma, gain = rng.uniform(1.8, 2.4), rng.uniform(0.6, 1.3)
-        other = gain * rng.uniform(0.8, 1.25)
-        pictures = _exposed(empty, gain, gamma), _exposed(full, other, gamma)
-        return *pictures, mask, first == DESK
+        return *_exposed_twice(rng, empty, full, 0.8, 1.25), mask, first == DESK
 
 
 def main() -> None:

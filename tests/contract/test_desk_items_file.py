@@ -56,7 +56,6 @@ def test_boxes_lie_about_the_picture_and_scores_between_0_and_1() -> None:
     assert scene.surface.shape == scene.people.shape == (40, 128)
 
 
-
 @pytest.mark.parametrize("size", [(160, 512), (96, 320), (288, 288)])
 def test_a_picture_is_compared_with_itself_and_with_another(size: tuple[int, int]) -> None:
     """A probability for every pixel of the clean look; a desk that is as it was has no thing."""

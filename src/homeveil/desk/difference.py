@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil.desk.view import Mask, Rgb
+from homeveil.desk.items import sigmoid
+from homeveil.desk.view import Mask, Rgb, resized
 from homeveil.errors import ModelError
 from homeveil.grid import Box
 from homeveil.perceive._onnx import StreamNetwork
@@ -48,7 +49,7 @@ class ChangeDetector:
         (out,) = self._network.run({"now": now, "clean": known})
         if out.shape != (1, 1, *clean.shape[:2]) or not np.isfinite(out).all():
             raise ModelError(f"desk_change: output {out.shape} is not that of a comparison")
-        return np.asarray(1 / (1 + np.exp(-np.clip(out[0, 0], -30, 30))), np.float32)
+        return sigmoid(out[0, 0])
 
 
 class CleanDesk:
@@ -64,7 +65,8 @@ class CleanDesk:
     def compare(self, rgb: Rgb, inside: Mask, unknown: Mask) -> Difference:
         """Things that were not there. ``inside``: the zone. ``unknown``: withheld, or a
         person; nothing is found there."""
-        known = self._halved(inside) & ~self._halved(unknown) & self._seen
+        half = (self._clean.shape[1], self._clean.shape[0])
+        known = resized(inside, half) & ~resized(unknown, half) & self._seen
         if not known.any():
             return Difference(known, ())
         came = self._detector.look(rgb, self._clean)
@@ -82,9 +84,3 @@ class CleanDesk:
             else:
                 boxes.append(Box(2.0 * x, 2.0 * y, 2.0 * (x + w), 2.0 * (y + h)))
         return Difference(mask, tuple(boxes))
-
-    def _halved(self, mask: Mask) -> Mask:
-        size = (self._clean.shape[1], self._clean.shape[0])
-        return np.asarray(
-            cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool
-        )

@@ -77,12 +77,13 @@ class ItemDetector:
             raise ModelError(f"desk_items: output {out.shape} is not that of a desk detector")
         if not np.isfinite(out).all():
             raise ModelError("desk_items: the network gave a number that is not finite")
-        scores = _sigmoid(out[0, : len(KINDS)])
-        ground = _sigmoid(out[0, -2:])
+        scores = sigmoid(out[0, : len(KINDS)])
+        ground = sigmoid(out[0, -2:])
         return Scene(_peaks(scores, out[0, len(KINDS) : -2]), ground[0], ground[1])
 
 
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities of logits."""
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
 
 

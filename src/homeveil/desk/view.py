@@ -30,6 +30,13 @@ ANYWHERE: tuple[Point, ...] = ((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0))
 """Where the work surface is looked for while no zone is given."""
 
 
+def resized(mask: Mask, size: tuple[int, int]) -> Mask:
+    """``mask`` at another size (width, height), each pixel the nearest one's."""
+    return np.asarray(
+        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A box of the frame that holds the zone, and the size it is watched at.

@@ -15,7 +15,7 @@ from homeveil.desk.items import KINDS, SAME, STRIDE, Detection, ItemDetector, Sc
 from homeveil.desk.supplied import SuppliedDetector
 from homeveil.desk.surface import WorkSurface, averaged, found_in
 from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks
-from homeveil.desk.view import CLOSE_PIXELS, PIXELS, Mask, Rgb, View
+from homeveil.desk.view import CLOSE_PIXELS, PIXELS, Mask, Rgb, View, resized
 from homeveil.desk_rules import DeskItem, DeskRules, Point
 from homeveil.errors import FrameError
 from homeveil.frames import VeiledFrame
@@ -117,7 +117,7 @@ class DeskWatcher:
             return ()
         rgb = view.picture(frame)
         scene = self._models.items.look(rgb)
-        people = _enlarged(scene.people > PERSON, view.size) & ~unknown
+        people = resized(scene.people > PERSON, view.size) & ~unknown
         zone = self._zone(view, scene, unknown)
         found, different = self._candidates(rgb, scene, zone, unknown | people)
         hidden = _sums(unknown | people)
@@ -170,7 +170,7 @@ class DeskWatcher:
         if self._polygon:
             return view.inside
         self._surface = averaged(self._surface, scene.surface, _seen(scene, unknown))
-        return _enlarged(found_in(self._surface), view.size) & view.inside
+        return resized(found_in(self._surface), view.size) & view.inside
 
     def _stirred(self, rgb: Rgb) -> Mask:
         """Where something else shows than in the look before; nowhere in a first one."""
@@ -285,12 +285,6 @@ def _seen(scene: Scene, unknown: Mask) -> Mask:
 
 def _noted(one: Detection) -> bool:
     return bool((one.scores >= NOTED_SHARE * SURE).any())
-
-
-def _enlarged(mask: Mask, size: tuple[int, int]) -> Mask:
-    return np.asarray(
-        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool
-    )
 
 
 def _sums(mask: Mask) -> NDArray[np.int32]:
