@@ -19,7 +19,7 @@ SIDE = 192
 STRIDE = 4
 POOL = 900
 CROPS = 16
-PHOTOS, TRACED = 0.1, 0.3
+PHOTOS, TRACED = 0.1, 0.4
 """Shares of the pictures that are photographs and ray traced; the others are drawn."""
 
 LEAST_PIXELS = 20
