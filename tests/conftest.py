@@ -25,12 +25,12 @@ the kernels: CI runs them in one of its two passes (``-m 'not once'`` in the oth
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--once-after", type=Path, metavar="FILE",
-                     help="begin with the tests marked once when FILE is there")  # fmt: skip
+    about = "begin with the tests marked once when FILE is there"
+    parser.addoption("--once-after", type=Path, metavar="FILE", help=about)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They come last: what hangs on the clock runs when nothing else does."""
+    """Marks them and puts them last, where they can wait for another pass to end."""
     for item in items:
         if item.path.stem in ONCE:
             item.add_marker("once")

@@ -30,9 +30,9 @@ LOOK_SECONDS = 0.5
 SURE: NDArray[np.float32] = np.array(
     [0.50, 0.45, 0.60, 0.35, 0.60, 0.45, 0.45, 0.50, 0.50, 0.50], np.float32
 )
-"""Score of each kind from which a candidate is one, and has that name. From there on three of four
-single detections in held-back pictures were right (of notebooks and cameras, two of three);
-persistence and the zone come on top. See models/desk_items/README.md."""
+"""Score of each kind from which a candidate is one, and has that name. From there on seven
+to nine of ten single detections in held-back pictures are right; persistence and the zone come on
+top. See models/desk_items/README.md."""
 
 NOTED_SHARE = 0.6
 """Of ``SURE``: enough to follow a candidate, which counts once its mean reaches ``SURE``, and to
