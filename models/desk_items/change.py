@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from data import SIDE, veil, webcam
+from data import veil, webcam
 from learning import BATCH, begin, learn, options
 from network import Residual, pyramid, unit
 from sketch import PEOPLE
@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 SEED = 20261129
 NAME = "desk_change.pt"
+SIDE = 192
 POOL = 500
 CROPS = 12
 FLOOR = 14.0

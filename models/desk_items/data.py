@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from zlib import crc32
 
@@ -12,10 +13,15 @@ import cv2
 import numpy as np
 import torch
 from items import KINDS
+from learning import BATCH
 from sketch import DESK, PEOPLE, Studio
 from torch.utils.data import IterableDataset
 
-SIDE = 192
+SHAPES = ((192, 192), (288, 128), (384, 96))
+"""Widths and heights of crops, each as many pixels: a desk before a webcam is a strip, on which a
+keyboard is wider than a square of them."""
+
+SCALES = (0.6, 0.8, 1.0, 1.0, 1.25, 1.6, 2.0)
 STRIDE = 4
 POOL = 900
 CROPS = 16
@@ -98,11 +104,17 @@ def rendered(folder: Path, *, held: bool) -> list[Path]:
     ]
 
 
-def load_rendered(path: Path) -> tuple[np.ndarray, np.ndarray, list[Item]]:
+def read_rendered(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], list[float]]:
+    """Picture, mask, kinds and outlines as `Studio.scene` gives them."""
     rgb = cv2.imread(str(path.with_suffix(".png")))[..., ::-1]
     mask = cv2.imread(str(path.with_suffix(".mask.png")), cv2.IMREAD_GRAYSCALE)
     about = json.loads(path.read_text())
-    return rgb, mask, boxes_of(mask, about["kinds"], about["whole"])
+    return rgb, mask, about["kinds"], about["whole"]
+
+
+def load_rendered(path: Path) -> Scene:
+    rgb, mask, kinds, whole = read_rendered(path)
+    return rgb, mask, boxes_of(mask, kinds, whole)
 
 
 NOISE: np.ndarray = np.random.default_rng(1).normal(0, 1, 2**22).astype(np.float32)
@@ -136,45 +148,45 @@ def veil(rgb: np.ndarray, rng: random.Random) -> np.ndarray:
     out = rgb.copy()
     for _ in range(rng.randint(1, 3)):
         w, h = rng.randint(2, 12) * 8, rng.randint(2, 10) * 8
-        x, y = rng.randint(-4, SIDE // 8) * 8, rng.randint(-4, SIDE // 8) * 8
+        x, y = (rng.randint(-4, side // 8) * 8 for side in out.shape[1::-1])
         piece = out[max(0, y) : y + h, max(0, x) : x + w]
         if piece.size:
             piece[:] = (np.array([110, 112, 114]) * 0.6 + 0.4 * out.mean((0, 1))).astype(np.uint8)
     return out
 
 
-def crop(rgb, mask, items: list[Item], rng: random.Random):
-    """A SIDE x SIDE piece at a random scale, perhaps mirrored, about an item or anywhere."""
+def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random):
+    """A piece of ``size`` (width, height) at a random scale, perhaps mirrored, about an item or
+    anywhere."""
     height, width = rgb.shape[:2]
-    scale = rng.choice((0.6, 0.8, 1.0, 1.0, 1.25, 1.6)) * rng.uniform(0.85, 1.15)
-    if min(height, width) * scale < SIDE * 0.6:
-        scale = SIDE * 0.6 / min(height, width)
+    wide, high = size
+    scale = rng.choice(SCALES) * rng.uniform(0.85, 1.15)
+    scale = max(scale, wide * 0.6 / width, high * 0.6 / height)
     told = [one for one in items if one[0] != UNSURE]
     if told and rng.random() < 0.85:
         _, x0, y0, x1, y1 = rng.choice(told)
         cx, cy = (x0 + x1) / 2 * scale, (y0 + y1) / 2 * scale
     else:
         cx, cy = rng.uniform(0, width * scale), rng.uniform(0, height * scale)
-    left = cx - SIDE * rng.uniform(0.2, 0.8)
-    top = cy - SIDE * rng.uniform(0.2, 0.8)
-    left = min(max(left, -8), max(-8, width * scale - SIDE + 8))
-    top = min(max(top, -8), max(-8, height * scale - SIDE + 8))
+    left = cx - wide * rng.uniform(0.2, 0.8)
+    top = cy - high * rng.uniform(0.2, 0.8)
+    left = min(max(left, -8), max(-8, width * scale - wide + 8))
+    top = min(max(top, -8), max(-8, height * scale - high + 8))
     flip = rng.random() < 0.5
     matrix = np.array([[scale, 0, -left], [0, scale, -top]], np.float32)
     if flip:
-        matrix[0] = (-scale, 0, SIDE - 1 + left)
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        matrix[0] = (-scale, 0, wide - 1 + left)
     if scale < 0.8:
         rgb = cv2.GaussianBlur(rgb, (0, 0), 0.45 / scale)
-    cut = cv2.warpAffine(rgb, matrix, (SIDE, SIDE), flags=how if scale >= 1 else cv2.INTER_LINEAR)
-    area = cv2.warpAffine(mask, matrix, (SIDE, SIDE), flags=cv2.INTER_NEAREST)
+    cut = cv2.warpAffine(rgb, matrix, size, flags=cv2.INTER_LINEAR)
+    area = cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST)
     kept, unsure = [], []
     for kind, x0, y0, x1, y1 in items:
         a, b = x0 * scale - left, x1 * scale - left
         if flip:
-            a, b = SIDE - b, SIDE - a
+            a, b = wide - b, wide - a
         c, d = y0 * scale - top, y1 * scale - top
-        inside = (max(0, a), max(0, c), min(SIDE, b), min(SIDE, d))
+        inside = (max(0, a), max(0, c), min(wide, b), min(high, d))
         w, h = inside[2] - inside[0], inside[3] - inside[1]
         if w <= 1 or h <= 1:
             continue
@@ -184,24 +196,24 @@ def crop(rgb, mask, items: list[Item], rng: random.Random):
 
 
 def targets(kept: list[Item], unsure: list[Item], area: np.ndarray):
-    """heat (kinds, n, n), weight (n, n), box (4, n, n), where (n, n), ground (2, n, n): desk
-    and people; -1 unknown."""
-    n = SIDE // STRIDE
-    heat = np.zeros((len(KINDS), n, n), np.float32)
-    weight = np.ones((n, n), np.float32)
-    box = np.zeros((4, n, n), np.float32)
-    where = np.zeros((n, n), np.float32)
+    """heat (kinds, rows, cols), weight (rows, cols), box (4, rows, cols), where (rows, cols),
+    ground (2, rows, cols): desk and people; -1 unknown."""
     coarse = area[2::STRIDE, 2::STRIDE]
+    rows, cols = coarse.shape
+    heat = np.zeros((len(KINDS), rows, cols), np.float32)
+    weight = np.ones((rows, cols), np.float32)
+    box = np.zeros((4, rows, cols), np.float32)
+    where = np.zeros((rows, cols), np.float32)
     surface = np.isin(coarse, [*range(1, 20), DESK]).astype(np.float32)
     if not (area == DESK).any():
         surface[:] = -1
     ground = np.stack([surface, (coarse == PEOPLE).astype(np.float32)])
     for _, x0, y0, x1, y1 in unsure:
         weight[int(y0 / STRIDE) : int(y1 / STRIDE) + 1, int(x0 / STRIDE) : int(x1 / STRIDE) + 1] = 0
-    ys, xs = np.mgrid[0:n, 0:n]
+    ys, xs = np.mgrid[0:rows, 0:cols]
     for kind, x0, y0, x1, y1 in sorted(kept, key=lambda i: -(i[3] - i[1]) * (i[4] - i[2])):
         cx, cy = (x0 + x1) / 2 / STRIDE, (y0 + y1) / 2 / STRIDE
-        ix, iy = min(n - 1, int(cx)), min(n - 1, int(cy))
+        ix, iy = min(cols - 1, int(cx)), min(rows - 1, int(cy))
         sx = max(0.7, (x1 - x0) / STRIDE / 10)
         sy = max(0.7, (y1 - y0) / STRIDE / 10)
         bump = np.exp(-((xs - ix) ** 2 / (2 * sx**2) + (ys - iy) ** 2 / (2 * sy**2)))
@@ -217,7 +229,7 @@ def targets(kept: list[Item], unsure: list[Item], area: np.ndarray):
 
 
 class Desks(IterableDataset):
-    """Crops without end. ``seed`` and the worker decide everything, but for what is still being
+    """Crops without end, as many of one shape as make a batch. ``seed`` and the worker decide everything, but for what is still being
     written to the folders. drawn, traced: folders of `sketch.py` and `render.py`; without the
     first desks are drawn as they are needed, which is slower."""
 
@@ -236,20 +248,23 @@ class Desks(IterableDataset):
         drawn = sorted(self.drawn.glob("*.json")) if self.drawn else []
         studio = None if drawn else Studio()
         pool: list[Scene] = []
-        while True:
+        size = SHAPES[0]
+        for number in count():
+            if number % BATCH == 0:
+                size = rng.choice(SHAPES)
             # A picture costs more than cutting from it: each new one joins a pool.
-            made = self._picture(rng, studio, drawn, traced)
-            if len(pool) < POOL:
-                pool.append(made)
-            else:
-                pool[rng.randrange(POOL)] = made
-            for _ in range(CROPS):
-                cut, area, kept, unsure = crop(*rng.choice(pool), rng)
-                if rng.random() < 0.2:
-                    cut = veil(cut, rng)
-                cut = webcam(cut, rng)
-                image = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1)))
-                yield image, *map(torch.from_numpy, targets(kept, unsure, area))
+            if number % CROPS == 0:
+                made = self._picture(rng, studio, drawn, traced)
+                if len(pool) < POOL:
+                    pool.append(made)
+                else:
+                    pool[rng.randrange(POOL)] = made
+            cut, area, kept, unsure = crop(*rng.choice(pool), size, rng)
+            if rng.random() < 0.2:
+                cut = veil(cut, rng)
+            cut = webcam(cut, rng)
+            image = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1)))
+            yield image, *map(torch.from_numpy, targets(kept, unsure, area))
 
     def _picture(
         self, rng: random.Random, studio: Studio | None, drawn: list[Path], traced: list[Path]

@@ -63,16 +63,8 @@ def notebook(m: Maker) -> None:
     w, d, h = r.uniform(0.1, 0.22), r.uniform(0.14, 0.3), r.uniform(0.007, 0.045)
     cream = m.material(light(r), 0.9)
     cover = m.material(any_colour(r), r.uniform(0.3, 0.9))
-    if r.random() < 0.4:
-        h = r.uniform(0.005, 0.02)
-        for side in (-1, 1):
-            tilt = side * r.uniform(0.0, 0.06)
-            m.box((w + 0.006, d + 0.006, 0.003), (side * w / 2, 0, 0.002), cover)
-            m.box((w, d, h), (side * w / 2, 0, h / 2 + 0.003), cream, (0, tilt, 0))
-            page = m.picture(writing(r, light(r), r.randint(12, 26), r.choice((0, 0.7, 1))), 0.9)
-            m.sheet(w * 0.99, d * 0.99, (side * w / 2, 0, h + 0.0045), page, (0, tilt, 0), 0.003)
-        if r.random() < 0.5:
-            _spiral(m, d, h + 0.004, 0.0)
+    if r.random() < 0.55:
+        _opened(m, w, d, r.uniform(0.004, 0.02), cover, cream)
         return
     if r.random() < 0.25:
         h = r.uniform(0.004, 0.008)
@@ -89,6 +81,25 @@ def notebook(m: Maker) -> None:
         cover = m.material(any_colour(r), 0.6)
     if r.random() < 0.25:
         _spiral(m, d, h, -w / 2)
+
+
+def _opened(m: Maker, w: float, d: float, h: float, cover, cream) -> None:
+    """Two pages, blank or written on, that fall towards the middle; a cover may look out."""
+    r = m.rng
+    rim, bow = r.choice((0.0, 0.003, 0.006, 0.012)), r.choice((0.0, 0.002, 0.004, 0.008))
+    ruled = r.choice((0, 0, 0.7, 1))
+    white = light(r)
+    for side in (-1, 1):
+        tilt = side * r.uniform(0.0, 0.06)
+        m.box((w + rim, d + 2 * rim, 0.003), (side * (w + rim) / 2, 0, 0.002), cover)
+        m.box((w, d, h), (side * w / 2, 0, h / 2 + 0.003), cream, (0, tilt, 0))
+        page = m.picture(writing(r, white, r.randint(12, 26), ruled if r.random() < 0.8 else 0), 0.9)
+        m.sheet(w * 0.99, d * 0.99, (side * w / 2, 0, h + 0.0045), page, (0, tilt, 0), bow)
+    if r.random() < 0.4:
+        _spiral(m, d, h + 0.004, 0.0)
+    elif r.random() < 0.7:
+        shade = m.material(grey(r), 0.9)
+        m.sheet(r.uniform(0.002, 0.008), d * 0.99, (0, 0, h + 0.0065 + bow), shade)
 
 
 def _spiral(m: Maker, depth: float, height: float, x: float) -> None:
@@ -179,9 +190,22 @@ def laptop(m: Maker) -> None:
 
 def mouse(m: Maker) -> None:
     r = m.rng
-    w, d, h = r.uniform(0.052, 0.072), r.uniform(0.095, 0.125), r.uniform(0.025, 0.042)
-    m.ball((w, d, h * 2), (0, 0, 0), m.material(r.choice((dark, dark, light, grey, vivid))(r), r.uniform(0.2, 0.7)), flat=True)
-    m.box((0.006, 0.018, 0.008), (0, d * 0.25, h * 0.87), m.material(any_colour(r), 0.5))
+    w, d, h = r.uniform(0.052, 0.072), r.uniform(0.095, 0.125), r.uniform(0.022, 0.042)
+    tone = r.choice((dark, dark, light, grey, vivid))
+    shell = m.material(tone(r), r.uniform(0.2, 0.7))
+    trim = m.material(r.choice((tone, dark, grey, any_colour))(r), r.uniform(0.2, 0.7))
+    if r.random() < 0.65:
+        m.ball((w, d, h * 2), (0, 0, 0), shell, flat=True)
+        if r.random() < 0.4:
+            m.ball((w * 1.02, d * 0.6, h * 1.7), (0, d * r.choice((-0.22, 0.22)), 0), trim, flat=True)
+    else:
+        slope = r.uniform(0.03, 0.16)
+        m.box((w, d, h * 0.7), (0, 0, h * 0.4), shell, (-slope, 0, 0), bevel=h * r.uniform(0.15, 0.3))
+        if r.random() < 0.6:
+            m.box((w * 0.7, d * 0.5, h * 0.2), (0, -d * 0.16, h * 0.78), trim, (-slope, 0, 0), bevel=h * 0.08)
+    if r.random() < 0.5:
+        m.box((0.0015, d * 0.42, 0.003), (0, d * 0.22, h * 0.88), m.material(dark(r), 0.6), (-0.2, 0, 0))
+    m.box((0.007, 0.02, 0.009), (0, d * 0.25, h * 0.87), m.material(any_colour(r), 0.5))
 
 
 def mug(m: Maker) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from homeveil.desk.surface import FIRST_LOOKS, WIDE_SECONDS, WorkSurface
-from homeveil.desk.view import ANYWHERE, View
+from homeveil.desk.view import ANYWHERE, CLOSE_PIXELS, CLOSE_SIDE, CLOSEST, STEP, View
 from homeveil.grid import Box
 
 SIZE = (1280, 720)
@@ -29,7 +29,7 @@ def looked(work: WorkSurface, surface: NDArray[np.float32], times: int, start: f
 
 
 def test_a_strip_at_the_lower_rim_is_looked_at_closely() -> None:
-    """After the first looks the view is the strip and what stands on it, twice as large."""
+    """After the first looks the view is the strip and what stands on it, larger than before."""
     work = WorkSurface(*SIZE)
     looked(work, strip(work, 0.75), FIRST_LOOKS - 1)
     assert work.close == ANYWHERE
@@ -37,8 +37,9 @@ def test_a_strip_at_the_lower_rim_is_looked_at_closely() -> None:
     (left, top), (right, bottom) = work.close[0], work.close[2]
     assert (left, right, bottom) == (0.0, 1.0, 1.0)
     assert 0.70 < top < 0.84
-    close = View.of(work.close, *SIZE)
-    assert close.size[0] / close.box.width > 1.3 * work.wide.size[0] / work.wide.box.width
+    close = View.close(work.close, *SIZE)
+    assert close.size[0] / close.box.width > 1.1 * work.wide.size[0] / work.wide.box.width
+    assert close.box.area < 0.6 * work.wide.box.area
 
 
 def test_without_a_surface_everything_is_looked_at() -> None:
@@ -98,3 +99,33 @@ def test_a_box_keeps_its_place_from_view_to_view(
     half = View.of(polygon, SIZE[0] // 2, SIZE[1] // 2)
     moved = half.pixels(view.shares(box))
     assert (moved.x0, moved.y1) == pytest.approx((box.x0, box.y1), abs=1e-6)
+
+
+SHARES = st.tuples(st.floats(0, 0.8), st.floats(0.02, 1.0))
+
+
+@given(SHARES, SHARES, st.sampled_from([SIZE, (640, 360), (720, 1280), (1920, 1080), (320, 240)]))
+def test_a_close_look_stretches_nothing(
+    across: tuple[float, float], down: tuple[float, float], frame: tuple[int, int]
+) -> None:
+    """It holds the zone, lies in the frame, costs no more than it may, and is as large one way
+    as the other, but where the frame ends."""
+    x0, x1 = across[0], min(1.0, across[0] + across[1])
+    y0, y1 = down[0], min(1.0, down[0] + down[1])
+    view = View.close(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), *frame)
+    box, (width, height) = view.box, frame
+    slack = 0.1 * STEP * max(box.width / view.size[0], box.height / view.size[1]) + 1e-6
+    assert -1e-6 <= box.x0 <= x0 * width + slack and x1 * width - slack <= box.x1 <= width + 1e-6
+    assert -1e-6 <= box.y0 <= y0 * height + slack and y1 * height - slack <= box.y1 <= height + 1e-6
+    assert view.size[0] % STEP == view.size[1] % STEP == 0
+    assert view.size[0] * view.size[1] <= (CLOSE_PIXELS**0.5 + STEP) ** 2 + STEP * CLOSE_SIDE
+    across_scale, down_scale = view.size[0] / box.width, view.size[1] / box.height
+    assert min(across_scale, down_scale) <= CLOSEST * CLOSE_SIDE / max(frame) * (1 + 1e-6)
+    if box.width < width - 1 and box.height < height - 1:
+        assert across_scale == pytest.approx(down_scale, rel=1e-6)
+
+
+def test_a_zone_that_is_a_small_part_of_a_desk_is_not_blown_up() -> None:
+    """A telephone in it would be larger than any the detector knows."""
+    small = View.close(((0.4, 0.7), (0.5, 0.7), (0.5, 0.8), (0.4, 0.8)), *SIZE)
+    assert small.size[0] / small.box.width == pytest.approx(CLOSEST * CLOSE_SIDE / SIZE[0])

@@ -21,8 +21,13 @@ PIXELS = 80_000
 """Size of a look that is compared with a clean one, or that finds the surface, whatever the
 frame's."""
 
-CLOSE_PIXELS = 100_000
-"""Size of a look for items alone, which costs no comparison."""
+CLOSE_SIDE, CLOSE_PIXELS = 576, 100_000
+"""Longer side of a look for items alone, and what it may cost: the detector knows items as large
+as they are where a desk is as wide as that."""
+
+CLOSEST = 2.0
+"""A frame is never looked at larger than if it were as wide as so many looks: a zone may be a
+small part of a desk."""
 
 STEP = 32
 MARGIN = 0.04
@@ -53,26 +58,43 @@ class View:
     inside: Mask = field(repr=False)
 
     @classmethod
-    def of(cls, polygon: tuple[Point, ...], width: int, height: int, pixels: int = PIXELS) -> View:
-        """The view of a zone in frames of ``width`` x ``height``, of some ``pixels``."""
-        xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
-        box = Box(
-            max(0.0, min(xs) - MARGIN) * width,
-            max(0.0, min(ys) - MARGIN) * height,
-            min(1.0, max(xs) + MARGIN) * width,
-            min(1.0, max(ys) + MARGIN) * height,
-        )
-        scale = math.sqrt(pixels / max(box.area, 1.0))
+    def of(cls, polygon: tuple[Point, ...], width: int, height: int) -> View:
+        """The view of a zone in frames of ``width`` x ``height``, of some PIXELS."""
+        box = _around(polygon, width, height)
+        scale = math.sqrt(PIXELS / max(box.area, 1.0))
         wide, high = (
             max(STEP, STEP * round(side * scale / STEP)) for side in (box.width, box.height)
         )
+        return cls._looking(polygon, (width, height), box, (wide, high))
+
+    @classmethod
+    def close(cls, polygon: tuple[Point, ...], width: int, height: int) -> View:
+        """The view for items alone. Nothing in it is stretched: where its sides are no multiples
+        of STEP, it is larger than the zone."""
+        box = _around(polygon, width, height)
+        scale = min(
+            CLOSE_SIDE / max(box.width, box.height),
+            math.sqrt(CLOSE_PIXELS / max(box.area, 1.0)),
+            CLOSEST * CLOSE_SIDE / max(width, height),
+        )
+        (x0, x1, wide), (y0, y1, high) = (
+            _stepped(*side, scale)
+            for side in ((box.x0, box.x1, width), (box.y0, box.y1, height))
+        )
+        return cls._looking(polygon, (width, height), Box(x0, y0, x1, y1), (wide, high))
+
+    @classmethod
+    def _looking(
+        cls, polygon: tuple[Point, ...], frame: tuple[int, int], box: Box, size: tuple[int, int]
+    ) -> View:
+        (width, height), (wide, high) = frame, size
         corners = [
             ((x * width - box.x0) / box.width * wide, (y * height - box.y0) / box.height * high)
             for x, y in polygon
         ]
         inside = np.zeros((high, wide), np.uint8)
         cv2.fillPoly(inside, [np.round(corners).astype(np.int32)], 1)
-        return cls(polygon, (width, height), box, (wide, high), inside.astype(bool))
+        return cls(polygon, frame, box, size, inside.astype(bool))
 
     def shares(self, box: Box) -> Box:
         """A box of the view, in shares of the frame's width and height."""
@@ -121,3 +143,22 @@ class View:
             borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(cv2.dilate(painted, np.ones((3, 3), np.uint8)), bool)
+
+
+def _around(polygon: tuple[Point, ...], width: int, height: int) -> Box:
+    """The polygon's box and a margin, in pixels of the frame."""
+    xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
+    return Box(
+        max(0.0, min(xs) - MARGIN) * width,
+        max(0.0, min(ys) - MARGIN) * height,
+        min(1.0, max(xs) + MARGIN) * width,
+        min(1.0, max(ys) + MARGIN) * height,
+    )
+
+
+def _stepped(first: float, last: float, whole: int, scale: float) -> tuple[float, float, int]:
+    """A side grown within ``whole`` to the next multiple of STEP at ``scale``, and that."""
+    steps = max(1, math.ceil((last - first) * scale / STEP - 0.1))
+    grown = min(float(whole), steps * STEP / scale)
+    first = min(max(0.0, (first + last - grown) / 2), whole - grown)
+    return first, first + grown, steps * STEP

@@ -15,7 +15,7 @@ from homeveil.desk.items import KINDS, SAME, STRIDE, Detection, ItemDetector, Sc
 from homeveil.desk.supplied import SuppliedDetector
 from homeveil.desk.surface import WorkSurface, averaged, found_in
 from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks
-from homeveil.desk.view import CLOSE_PIXELS, PIXELS, Mask, Rgb, View, resized
+from homeveil.desk.view import Mask, Rgb, View, resized
 from homeveil.desk_rules import DeskItem, DeskRules, Point
 from homeveil.errors import FrameError
 from homeveil.frames import VeiledFrame
@@ -142,8 +142,8 @@ class DeskWatcher:
         polygon = self._polygon or self._surroundings(frame, seconds)
         if old is not None and (old.frame, old.polygon) == (size, polygon):
             return old
-        pixels = CLOSE_PIXELS if self._template is None else PIXELS
-        view = self._view = View.of(polygon, *size, pixels)
+        looking = View.close if self._template is None else View.of
+        view = self._view = looking(polygon, *size)
         if (old is None or old.size != view.size) and self._template is not None:
             self._clean = CleanDesk(self._models.change, self._template.clean, view.size)
         if old is not None:
