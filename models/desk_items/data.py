@@ -155,6 +155,18 @@ def veil(rgb: np.ndarray, rng: random.Random) -> np.ndarray:
     return out
 
 
+def seen(kept: list[Item], unsure: list[Item], covered: np.ndarray):
+    """What is told and what is not once some of it is ``covered`` (height, width)."""
+    told = []
+    for item in kept:
+        x0, y0, x1, y1 = (round(side) for side in item[1:])
+        if covered[y0:y1, x0:x1].mean() <= 1 - LEAST_VISIBLE:
+            told.append(item)
+        else:
+            unsure = [*unsure, item]
+    return told, unsure
+
+
 def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random):
     """A piece of ``size`` (width, height) at a random scale, perhaps mirrored, about an item or
     anywhere."""
@@ -261,7 +273,10 @@ class Desks(IterableDataset):
                     pool[rng.randrange(POOL)] = made
             cut, area, kept, unsure = crop(*rng.choice(pool), size, rng)
             if rng.random() < 0.2:
-                cut = veil(cut, rng)
+                veiled = veil(cut, rng)
+                covered = (veiled != cut).any(2)
+                kept, unsure = seen(kept, unsure, covered)
+                cut = veiled
             cut = webcam(cut, rng)
             image = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1)))
             yield image, *map(torch.from_numpy, targets(kept, unsure, area))

@@ -28,11 +28,12 @@ LOOK_SECONDS = 0.5
 """Time between looks: a few a second are enough for what must lie still for over a second."""
 
 SURE: NDArray[np.float32] = np.array(
-    [0.50, 0.45, 0.60, 0.35, 0.60, 0.45, 0.45, 0.50, 0.50, 0.50], np.float32
+    [0.45, 0.45, 0.45, 0.40, 0.60, 0.65, 0.45, 0.50, 0.45, 0.45], np.float32
 )
-"""Score of each kind from which a candidate is one, and has that name. From there on seven
-to nine of ten single detections in held-back pictures are right; persistence and the zone come on
-top. See models/desk_items/README.md."""
+"""Score of each kind from which a candidate is one, and has that name. From there on three of four
+single detections in held-back pictures are right, of kinds that are permitted unless a policy says
+otherwise some nine of ten; persistence and the zone come on top. See
+models/desk_items/README.md."""
 
 NOTED_SHARE = 0.6
 """Of ``SURE``: enough to follow a candidate, which counts once its mean reaches ``SURE``, and to
