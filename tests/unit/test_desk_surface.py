@@ -115,8 +115,10 @@ def test_a_close_look_stretches_nothing(
     view = View.close(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), *frame)
     box, (width, height) = view.box, frame
     slack = 0.1 * STEP * max(box.width / view.size[0], box.height / view.size[1]) + 1e-6
-    assert -1e-6 <= box.x0 <= x0 * width + slack and x1 * width - slack <= box.x1 <= width + 1e-6
-    assert -1e-6 <= box.y0 <= y0 * height + slack and y1 * height - slack <= box.y1 <= height + 1e-6
+    assert -1e-6 <= box.x0 <= x0 * width + slack
+    assert x1 * width - slack <= box.x1 <= width + 1e-6
+    assert -1e-6 <= box.y0 <= y0 * height + slack
+    assert y1 * height - slack <= box.y1 <= height + 1e-6
     assert view.size[0] % STEP == view.size[1] % STEP == 0
     assert view.size[0] * view.size[1] <= (CLOSE_PIXELS**0.5 + STEP) ** 2 + STEP * CLOSE_SIDE
     across_scale, down_scale = view.size[0] / box.width, view.size[1] / box.height
