@@ -31,8 +31,8 @@ the kernels: CI runs them in one of its two passes (``-m 'not once'`` in the oth
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    about = "begin with the tests marked clock when all FILEs are there"
-    parser.addoption("--clock-after", type=Path, nargs="+", default=[], metavar="FILE", help=about)
+    about = "begin with the tests marked clock when FILE is there"
+    parser.addoption("--clock-after", type=Path, metavar="FILE", help=about)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("clock"):
-        while not all(file.exists() for file in item.config.getoption("--clock-after")):
+    awaited: Path | None = item.config.getoption("--clock-after")
+    if awaited and item.get_closest_marker("clock"):
+        while not awaited.exists():
             time.sleep(0.2)

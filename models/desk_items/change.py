@@ -114,9 +114,8 @@ def cut(pair: Pair, rng: random.Random) -> tuple[np.ndarray, ...]:
     now = webcam(now, random.Random(camera))
     hidden = mask == PEOPLE
     if rng.random() < 0.3:
-        veiled = veil(now, rng)
-        hidden |= (veiled != now).any(2)
-        now = veiled
+        now, covered = veil(now, rng)
+        hidden |= covered
     half = (SIDE // 2, SIDE // 2)
     clean = cv2.resize(before, half, interpolation=cv2.INTER_AREA)
     things = cv2.resize(np.where(mask == PEOPLE, 0, mask), half, interpolation=cv2.INTER_NEAREST)

@@ -143,8 +143,8 @@ def webcam(rgb: np.ndarray, rng: random.Random, *, still: bool = False) -> np.nd
     return x
 
 
-def veil(rgb: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Frosted cells, as they lie over people in veiled frames."""
+def veil(rgb: np.ndarray, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
+    """Under frosted cells, as they lie over people in veiled frames; and where they lie."""
     out = rgb.copy()
     for _ in range(rng.randint(1, 3)):
         w, h = rng.randint(2, 12) * 8, rng.randint(2, 10) * 8
@@ -152,24 +152,12 @@ def veil(rgb: np.ndarray, rng: random.Random) -> np.ndarray:
         piece = out[max(0, y) : y + h, max(0, x) : x + w]
         if piece.size:
             piece[:] = (np.array([110, 112, 114]) * 0.6 + 0.4 * out.mean((0, 1))).astype(np.uint8)
-    return out
-
-
-def seen(kept: list[Item], unsure: list[Item], covered: np.ndarray):
-    """What is told and what is not once some of it is ``covered`` (height, width)."""
-    told = []
-    for item in kept:
-        x0, y0, x1, y1 = (round(side) for side in item[1:])
-        if covered[y0:y1, x0:x1].mean() <= 1 - LEAST_VISIBLE:
-            told.append(item)
-        else:
-            unsure = [*unsure, item]
-    return told, unsure
+    return out, (out != rgb).any(2)
 
 
 def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random):
-    """A piece of ``size`` (width, height) at a random scale, perhaps mirrored, about an item or
-    anywhere."""
+    """A piece of ``size`` (width, height) at a random scale, perhaps mirrored, perhaps veiled, about
+    an item or anywhere."""
     height, width = rgb.shape[:2]
     wide, high = size
     scale = rng.choice(SCALES) * rng.uniform(0.85, 1.15)
@@ -192,6 +180,9 @@ def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random
         rgb = cv2.GaussianBlur(rgb, (0, 0), 0.45 / scale)
     cut = cv2.warpAffine(rgb, matrix, size, flags=cv2.INTER_LINEAR)
     area = cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST)
+    covered = np.zeros(area.shape, bool)
+    if rng.random() < 0.2:
+        cut, covered = veil(cut, rng)
     kept, unsure = [], []
     for kind, x0, y0, x1, y1 in items:
         a, b = x0 * scale - left, x1 * scale - left
@@ -202,8 +193,10 @@ def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random
         w, h = inside[2] - inside[0], inside[3] - inside[1]
         if w <= 1 or h <= 1:
             continue
-        small = kind == UNSURE or w * h < 0.35 * (b - a) * (d - c) or max(w, h) < 7
-        (unsure if small else kept).append((kind, *inside))
+        x0, y0, x1, y1 = (round(side) for side in inside)
+        hidden = covered[y0:y1, x0:x1].mean() > 1 - LEAST_VISIBLE
+        small = w * h < 0.35 * (b - a) * (d - c) or max(w, h) < 7
+        (unsure if kind == UNSURE or hidden or small else kept).append((kind, *inside))
     return cut, area, kept, unsure
 
 
@@ -241,9 +234,10 @@ def targets(kept: list[Item], unsure: list[Item], area: np.ndarray):
 
 
 class Desks(IterableDataset):
-    """Crops without end, as many of one shape as make a batch. ``seed`` and the worker decide everything, but for what is still being
-    written to the folders. drawn, traced: folders of `sketch.py` and `render.py`; without the
-    first desks are drawn as they are needed, which is slower."""
+    """Crops without end, as many of one shape as make a batch. ``seed`` and the worker decide
+    everything, but for what is still being written to the folders. drawn, traced: folders of
+    `sketch.py` and `render.py`; without the first desks are drawn as they are needed, which is
+    slower."""
 
     def __init__(
         self, drawn: Path | None, traced: Path | None, photos: Path | None, seed: int
@@ -272,11 +266,6 @@ class Desks(IterableDataset):
                 else:
                     pool[rng.randrange(POOL)] = made
             cut, area, kept, unsure = crop(*rng.choice(pool), size, rng)
-            if rng.random() < 0.2:
-                veiled = veil(cut, rng)
-                covered = (veiled != cut).any(2)
-                kept, unsure = seen(kept, unsure, covered)
-                cut = veiled
             cut = webcam(cut, rng)
             image = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1)))
             yield image, *map(torch.from_numpy, targets(kept, unsure, area))

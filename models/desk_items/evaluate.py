@@ -132,23 +132,18 @@ def curve(ranked: list[tuple[float, bool]], wanted: int) -> dict[str, Any]:
     return {"wanted": wanted, "average_precision": round(area, 3), "points": points}
 
 
-class Watched:
-    """A drawn desk as the watcher compares it: the desk's surroundings at the watcher's size."""
+def compared(zone: np.ndarray) -> View:
+    """How the watcher looks at a desk with a clean look of it. ``zone``: (h, w), where it is."""
+    high, wide = zone.shape
+    ys, xs = np.nonzero(zone)
+    x0, x1, y0, y1 = xs.min() / wide, (xs.max() + 1) / wide, ys.min() / high, (ys.max() + 1) / high
+    return View.of(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), wide, high)
 
-    def __init__(self, zone: np.ndarray) -> None:
-        """``zone``: (h, w), where the desk is."""
-        high, wide = zone.shape
-        ys, xs = np.nonzero(zone)
-        x0, x1, y0, y1 = xs.min() / wide, (xs.max() + 1) / wide, ys.min() / high, (ys.max() + 1) / high
-        self.view = View.of(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), wide, high)
 
-    def cut(self, picture: np.ndarray) -> np.ndarray:
-        return cut(self.view, picture)
-
-    def filmed(self, picture: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """With a camera's noise."""
-        seen = cut(self.view, picture, cv2.INTER_LINEAR)
-        return np.clip(seen + draw.normal(0, 2.5, seen.shape), 0, 255).astype(np.uint8)
+def filmed(view: View, picture: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """With a camera's noise."""
+    seen = cut(view, picture, cv2.INTER_LINEAR)
+    return np.clip(seen + draw.normal(0, 2.5, seen.shape), 0, 255).astype(np.uint8)
 
 
 Compare = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Difference]
@@ -173,12 +168,12 @@ def against_clean(compare: Compare, count: int, *, moved_lamp: bool) -> dict[str
         desk = cv2.morphologyEx((mask > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9)))
         if not desk.any():
             continue
-        view, draw = Watched(desk), np.random.default_rng(number)
-        empty, full = view.filmed(empty, draw), view.filmed(full, draw)
-        mask, zone = view.cut(mask), view.cut(desk)
+        view, draw = compared(desk), np.random.default_rng(number)
+        empty, full = filmed(view, empty, draw), filmed(view, full, draw)
+        mask, zone = cut(view, mask), cut(view, desk)
         zone = cv2.erode(zone, np.ones((7, 7)), borderValue=1).astype(bool)
         difference = compare(empty, full, zone, np.zeros_like(zone))
-        marked = cv2.resize(difference.mask.astype(np.uint8), view.view.size) > 0
+        marked = cv2.resize(difference.mask.astype(np.uint8), view.size) > 0
         for one in range(1, len(kinds) + 1):
             item = (mask == one) & zone
             if item.sum() >= 60 and min(np.ptp(axis) for axis in np.nonzero(item)) >= 5:
@@ -199,10 +194,10 @@ def in_company(compare: Compare, count: int, *, moved_lamp: bool) -> dict[str, A
         empty, full, mask, desk = studio.company(HELD + number, moved_lamp=moved_lamp)
         if not desk.any():
             continue
-        view, draw = Watched(desk), np.random.default_rng(number)
-        empty, full = view.filmed(empty, draw), view.filmed(full, draw)
-        zone = cv2.erode(view.cut(desk.astype(np.uint8)), np.ones((7, 7)), borderValue=1)
-        people = cv2.dilate(view.cut((mask == PEOPLE).astype(np.uint8)), np.ones((13, 13))) > 0
+        view, draw = compared(desk), np.random.default_rng(number)
+        empty, full = filmed(view, empty, draw), filmed(view, full, draw)
+        zone = cv2.erode(cut(view, desk.astype(np.uint8)), np.ones((7, 7)), borderValue=1)
+        people = cv2.dilate(cut(view, (mask == PEOPLE).astype(np.uint8)), np.ones((13, 13))) > 0
         boxes += len(compare(empty, full, zone.astype(bool), people).boxes)
     return {"pictures": count, "false_boxes": boxes}
 
