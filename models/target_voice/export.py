@@ -42,12 +42,39 @@ class StreamingEmbedding(nn.Module):
 
 
 class Streaming(nn.Module):
-    """`TargetVoice` over a chunk: the past of every block comes in and goes out."""
+    """`TargetVoice` over a chunk: the past of every block comes in and goes out.
+
+    The same arithmetic with few operators: at chunks of four frames each costs more than what it
+    computes. Frames are rows and a convolution one product of its three taps, so that nothing is
+    turned; the slots go through their layers together; layers without a bend between share a bias.
+    """
 
     def __init__(self, net: TargetVoice) -> None:
         super().__init__()
         self.net = net
         self.spans = [block.span for block in net.blocks]
+        with torch.no_grad():
+            product = torch.stack([one.weight.T * 16 for one in net.product])
+            plain = torch.stack([one.weight.T * 8 for one in net.plain])
+            zero = torch.zeros(2)
+            inner = [torch.cat([a.bias, b.bias, zero]) for a, b in zip(net.product, net.plain)]
+            bias = net.enter(torch.cat([torch.zeros(ft.BANDS + 1), *inner, zero]))
+        self.product, self.plain = nn.Parameter(product), nn.Parameter(plain)
+        self.enter, self.bias = nn.Parameter(net.enter.weight.T.clone()), nn.Parameter(bias)
+        mixes = [block.mix.weight.permute(2, 1, 0).reshape(-1, WIDTH) for block in net.blocks]
+        self.mixes = nn.ParameterList(mixes)
+
+    def entry(self, sound: Tensor, got: Tensor, phase: Tensor, tpl: Tensor, own: Tensor) -> Tensor:
+        """-> (T, C)"""
+        heard = got[0].transpose(0, 1)
+        pair = heard * tpl.transpose(0, 1)
+        near = pair.sum(-1, keepdim=True)
+        excess = (near - own.T[..., None]) * 5
+        each = torch.cat([pair @ self.product, heard @ self.plain, near, excess], -1)
+        turn = (phase / BLOCK)[:, None]
+        slots_of = each.transpose(0, 1).reshape(-1, SLOTS * each.shape[-1])
+        parts = torch.cat([sound[0], slots_of, turn, turn * turn], -1)
+        return fn.relu(self.net.entry_norm(parts @ self.enter + self.bias))
 
     def forward(
         self,
@@ -59,17 +86,22 @@ class Streaming(nn.Module):
         past: Tensor,
         memory: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.net.entry(sound, got, phase, tpl, own)
-        kept, at = [], 0
-        films = self.net.films(tpl)
-        for block, film, span in zip(self.net.blocks, films, self.spans, strict=True):
-            long = torch.cat([past[:, :, at : at + span], x], -1)
-            kept.append(long[:, :, -span:])
-            x = block.valid(long, film)
-            at += span
-        x = x.transpose(1, 2)
-        out, memory = self.net.memory(x, memory)
-        return self.net.head(torch.cat([x, out], -1)), torch.cat(kept, -1), memory
+        """past: (1, sum of spans, C)."""
+        x = self.entry(sound, got, phase, tpl, own)
+        film = self.net.voice(tpl[:, -1] * 8).split(WIDTH, -1)
+        kept = []
+        for i, (block, before) in enumerate(zip(self.net.blocks, past[0].split(self.spans))):
+            long = torch.cat([before, x])
+            step = block.dilation
+            taps = [long[: -2 * step], long[step:-step], long[2 * step :]]
+            new = torch.addmm(block.mix.bias, torch.cat(taps, 1), self.mixes[i])
+            new = block.norm(new)
+            if i < 2:
+                new = new * (1 + film[2 * i]) + film[2 * i + 1]
+            x = taps[2 - block.right // step] + fn.relu(new)
+            kept.append(long[-block.span :])
+        out, memory = self.net.memory(x[None], memory)
+        return self.net.head(torch.cat([x[None], out], -1)), torch.cat(kept)[None], memory
 
 
 def halve(path: Path) -> None:
@@ -123,7 +155,7 @@ def export_target(net: TargetVoice, path: Path) -> None:
         torch.arange(length).float(),
         torch.zeros(1, SLOTS, 256),
         torch.zeros(1, SLOTS),
-        torch.zeros(1, WIDTH, sum(stream.spans)),
+        torch.zeros(1, sum(stream.spans), WIDTH),
         torch.zeros(1, 1, WIDTH),
     )
     torch.onnx.export(

@@ -160,6 +160,19 @@ int hv_gate_finish(hv_gate *gate, uint8_t *verdict);
 int hv_gate_block(float *samples, size_t n, int32_t before, int32_t now, int32_t after,
                   size_t ramp, const float *fill);
 
+/* A filter between two sampling rates in the ratio of up to down. Output i lies at the input's
+ * sample i * down / up; its phase, the remainder, says which row of `taps` weights is its. */
+typedef struct {
+    const float *weights; /* up x taps */
+    int32_t up, down;     /* 1..2^20 */
+    int32_t taps;         /* 1..2^16 */
+} hv_filter;
+
+/* count outputs. The first weighs the samples from at / up on with row at % up; the next lies
+ * `down` further. HV_BAD_ARGUMENT, and nothing is read, where one would weigh more than n. */
+int hv_resample(const float *samples, size_t n, const hv_filter *filter, int64_t at, float *out,
+                size_t count);
+
 /* Name of the kernel set in use: "c", "avx2" or "neon". HOMEVEIL_CPU=c lowers it, and so
  * does the name of a set that this processor lacks. */
 const char *hv_cpu_name(void);

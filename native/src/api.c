@@ -173,3 +173,17 @@ int hv_gate_block(float *samples, size_t n, int32_t before, int32_t now, int32_t
     hv_gate_block_c(samples, n, before, now, after, ramp, fill);
     return HV_OK;
 }
+
+int hv_resample(const float *samples, size_t n, const hv_filter *filter, int64_t at, float *out,
+                size_t count) {
+    if (!samples || !filter || !filter->weights || !out || outside(filter->up, 1, 1 << 20) ||
+        outside(filter->down, 1, 1 << 20) || outside(filter->taps, 1, 1 << 16))
+        return HV_BAD_ARGUMENT;
+    const size_t most = (size_t)1 << 24;
+    if (n > most || count > most || at < 0 || at > (int64_t)1 << 46) return HV_BAD_ARGUMENT;
+    if (!count) return HV_OK;
+    const int64_t last = at + (int64_t)(count - 1) * filter->down;
+    if (last / filter->up + filter->taps > (int64_t)n) return HV_BAD_ARGUMENT;
+    hv_resample_c(samples, filter, at, out, count);
+    return HV_OK;
+}

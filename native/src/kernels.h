@@ -121,6 +121,8 @@ int hv_gate_step_c(hv_gate *, const float[4], int32_t, uint8_t *);
 int hv_gate_finish_c(hv_gate *, uint8_t *);
 void hv_gate_block_c(float *, size_t, int32_t, int32_t, int32_t, size_t, const float *);
 
+void hv_resample_c(const float *, const hv_filter *, int64_t, float *, size_t);
+
 /* ITU-R BT.601-7 or BT.709-6, as the image says. */
 const hv_matrix *hv_matrix_of(const hv_image *image);
 

@@ -1,5 +1,7 @@
 /* Safety and laws of the entry points: every sample where it belongs, none beside, refusals.
  * Sizes run over 0..2 vectors + 1, strides are padded, or negative (bottom-up). */
+#include <math.h>
+
 #include "canvas.h"
 
 static int painted(const hv_image *i, int cell, const uint8_t *mask, int cols, const hv_image *before) {
@@ -171,6 +173,45 @@ static void test_gate(void) {
     }
 }
 
+/* Outputs are the weighted samples that they lie at, none beyond the last, and none is given
+ * where it would weigh a sample that is not there. */
+static void test_resample(void) {
+    for (int32_t taps = 1; taps < 40; taps++) {
+        const int32_t up = 1 + (int32_t)(rnd() % 5), down = 1 + (int32_t)(rnd() % 9);
+        const size_t count = 1 + rnd() % 30;
+        const int64_t at = (int64_t)(rnd() % 20), last = at + (int64_t)(count - 1) * down;
+        const size_t n = (size_t)(last / up) + (size_t)taps;
+        /* Not a sample more than it must have: reading behind it is found by the sanitizer. */
+        float *samples = malloc(n * sizeof *samples), *out = malloc((count + 2) * sizeof *out);
+        float *weights = malloc((size_t)(up * taps) * sizeof *weights);
+        if (!samples || !out || !weights) abort();
+        for (size_t i = 0; i < n; i++) samples[i] = (float)(rnd() % 2001) / 1000 - 1;
+        for (int32_t i = 0; i < up * taps; i++) weights[i] = (float)(rnd() % 2001) / 1000 - 1;
+        const hv_filter filter = {weights, up, down, taps};
+        out[0] = out[count + 1] = 77;
+        expect(hv_resample(samples, n - 1, &filter, at, out + 1, count) == HV_BAD_ARGUMENT,
+               "a sample short", taps, up);
+        expect(hv_resample(samples, n, &filter, at, out + 1, count) == HV_OK, "resample", taps, up);
+        int good = out[0] == 77 && out[count + 1] == 77;
+        for (size_t i = 0; i < count; i++) {
+            const int64_t place = at + (int64_t)i * down;
+            double want = 0;
+            for (int32_t k = 0; k < taps; k++)
+                want += (double)samples[place / up + k] * weights[place % up * taps + k];
+            good &= fabs(out[1 + i] - want) < 1e-5;
+        }
+        expect(good, "resampled", taps, up);
+        hv_filter bad = filter;
+        bad.up = 0;
+        expect(hv_resample(samples, n, &bad, at, out, 1) == HV_BAD_ARGUMENT, "up", 0, 0);
+        bad = filter, bad.taps = 0;
+        expect(hv_resample(samples, n, &bad, at, out, 1) == HV_BAD_ARGUMENT, "taps", 0, 0);
+        expect(hv_resample(samples, n, &filter, -1, out, 1) == HV_BAD_ARGUMENT, "at", 0, 0);
+        expect(hv_resample(samples, n, &filter, at, NULL, 1) == HV_BAD_ARGUMENT, "out", 0, 0);
+        free(samples), free(out), free(weights);
+    }
+}
+
 static void test_refusals(void) {
     canvas a = make(16, 16, 1, 0), b = make(17, 16, 1, 0);
     uint8_t grid[64] = {0}, rgb[48] = {0};
@@ -214,6 +255,7 @@ int main(void) {
     test_writers();
     test_excess();
     test_gate();
+    test_resample();
     test_refusals();
     printf("entries (%s): %d checks, %d failed\n", hv_cpu_name(), checks, failures);
     return failures ? 1 : 0;

@@ -430,3 +430,29 @@ def gate_block(
             ffi.NULL if fill is None else ffi.from_buffer("float[]", np.ascontiguousarray(fill)),
         )
     )
+
+
+class ResampleFilter:
+    """Weights between two sampling rates in the ratio of up to down, (up, taps) float32, a row
+    for each phase; see ``hv_filter``."""
+
+    def __init__(self, weights: NDArray[np.float32], up: int, down: int) -> None:
+        if weights.shape[0] != up:
+            raise FrameError(f"{weights.shape[0]} rows of weights, expected {up}")
+        self._weights = np.ascontiguousarray(weights, dtype=np.float32)  # C points into it
+        pointer = ffi.from_buffer("float[]", self._weights)
+        self._filter = ffi.new("hv_filter *", (pointer, up, down, weights.shape[1]))
+
+    def apply(self, samples: NDArray[np.float32], at: int, count: int) -> NDArray[np.float32]:
+        """(count,) outputs, the first at ``at`` / up samples after the first of ``samples`` (n,);
+        see ``hv_resample``."""
+        row = np.ascontiguousarray(samples, dtype=np.float32)
+        out = np.empty(count, np.float32)
+        if count:
+            _check(
+                lib.hv_resample(
+                    ffi.from_buffer("float[]", row), row.size, self._filter, at,
+                    ffi.from_buffer("float[]", out, require_writable=True), count,
+                )
+            )
+        return out

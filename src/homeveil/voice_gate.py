@@ -197,6 +197,36 @@ class _Picture:
     closes: Closes | None
 
 
+class _Queue:
+    """Samples (channels, n) in the order they came. What is taken is a copy: what stays behind is
+    written over later."""
+
+    def __init__(self, channels: int) -> None:
+        self._memory = np.zeros((channels, 0), np.float32)
+        self._first = self._end = 0
+
+    def __len__(self) -> int:
+        return self._end - self._first
+
+    def append(self, samples: Samples) -> None:
+        """Let (channels, n) wait behind the others."""
+        count = samples.shape[1]
+        if self._end + count > self._memory.shape[1]:
+            waiting = self._memory[:, self._first : self._end]
+            # Twice what is needed, so that samples move seldom.
+            memory = np.empty((len(waiting), 2 * (len(self) + count)), np.float32)
+            memory[:, : len(self)] = waiting
+            self._memory, self._first, self._end = memory, 0, len(self)
+        self._memory[:, self._end : self._end + count] = samples
+        self._end += count
+
+    def take(self, count: int) -> Samples:
+        """The first (channels, at most ``count``)."""
+        count = min(count, len(self))
+        self._first += count
+        return self._memory[:, self._first - count : self._first].copy()
+
+
 class _Stretch:
     """Unbroken sound of one rate and number of channels, and what is known about it.
 
@@ -223,8 +253,8 @@ class _Stretch:
         self._mute = Mute(block.rate, block.channels, policy.muted)
         self._step = max(1, round(block.rate * STEP_SECONDS.get(policy.sound, 1.0)))
         self._delay = round(delay_seconds * block.rate)
-        self._unheard = np.zeros((block.channels, 0), np.float32)
-        self._waiting = np.zeros((block.channels, 0), np.float32)
+        self._unheard = _Queue(block.channels)
+        self._waiting = _Queue(block.channels)
         self._came = self._left = 0
         self._ready: deque[tuple[Samples, bool]] = deque()
         self._verdicts: deque[Verdict] = deque()
@@ -242,24 +272,24 @@ class _Stretch:
     def take(self, samples: Samples) -> None:
         """Listen to ``samples`` (channels, n) and let them wait."""
         self._came += samples.shape[1]
-        self._waiting = np.concatenate([self._waiting, samples], axis=1)
+        self._waiting.append(samples)
         if self._listen_with is None:
             return
         if not self._listeners:
             self._listeners = [self._listen_with(self._rate) for _ in range(self._channels)]
         if not np.isfinite(samples).all():
             raise FrameError("a sample is not a finite number")
-        self._unheard = np.concatenate([self._unheard, samples], axis=1)
-        while self._unheard.shape[1] >= self._step:
-            step, self._unheard = np.split(self._unheard, [self._step], axis=1)
+        self._unheard.append(samples)
+        while len(self._unheard) >= self._step:
+            step = self._unheard.take(self._step)
             self._listen([one.push(row) for one, row in zip(self._listeners, step, strict=True)])
 
     def finish(self) -> None:
         """No more samples come: judge what can still be judged."""
         if not self._listeners:
             return
-        rest = [one.push(row) for one, row in zip(self._listeners, self._unheard, strict=True)]
-        self._listen(rest)
+        rest = self._unheard.take(self._step)
+        self._listen([one.push(row) for one, row in zip(self._listeners, rest, strict=True)])
         self._listen([one.finish() for one in self._listeners])
         for gate, queue in zip(self._gates, self._channel_verdicts, strict=True):
             queue.extend(gate.finish())
@@ -326,11 +356,10 @@ class _Stretch:
 
     def _gate(self, until: int, verdict: Verdict, follower: Verdict, tally: SoundTally) -> None:
         """Open or close the samples from where gating stopped to ``until``."""
-        start = self._came - self._waiting.shape[1]
+        start = self._came - len(self._waiting)
         if until <= start:
             return
-        piece = np.ascontiguousarray(self._waiting[:, : until - start])
-        self._waiting = self._waiting[:, until - start :]
+        piece = self._waiting.take(until - start)
         now = verdict is Verdict.OPEN
         after = follower is Verdict.OPEN
         self._mute.apply(piece, start, before=self._was_open, now=now, after=after)
@@ -348,8 +377,8 @@ class _Stretch:
         while count > 0 and self._ready:
             piece, is_open = self._ready.popleft()
             if piece.shape[1] > count:
-                piece, rest = np.split(piece, [count], axis=1)
-                self._ready.appendleft((rest, is_open))
+                self._ready.appendleft((piece[:, count:], is_open))
+                piece = piece[:, :count]
             pieces.append(piece)
             opened += piece.shape[1] if is_open else 0
             count -= piece.shape[1]

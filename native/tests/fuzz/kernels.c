@@ -168,6 +168,18 @@ static void try_readers(source *s, const hv_table *c, picture *a, picture *b, in
     free(allowed), free(wanted), free(means), free(best), free(rgb);
 }
 
+static void try_resample(source *s) {
+    const int32_t taps = byte(s) % 40, up = byte(s) % 8;
+    const size_t n = byte(s), count = byte(s);
+    float *samples = memory(n * sizeof *samples), *out = memory(count * sizeof *out);
+    float *weights = memory((size_t)(taps * up) * sizeof *weights);
+    for (size_t i = 0; i < n; i++) samples[i] = (float)byte(s);
+    for (int32_t i = 0; i < taps * up; i++) weights[i] = (float)byte(s);
+    const hv_filter filter = {weights, up, byte(s), taps};
+    hv_resample(samples, n, &filter, byte(s) % 16 ? word(s) : -1, out, count);
+    free(samples), free(out), free(weights);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     source s = {data, size, 0};
     const hv_table *c = hv_table_named("c");
@@ -176,9 +188,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     picture a = picture_of(&s, w, h, layout), b = picture_of(&s, w, h, layout);
     const int32_t side = cell < 1 ? 1 : cell;
     const size_t n = (size_t)hv_ceil_div(w, side) * (size_t)hv_ceil_div(h, side);
-    switch (byte(&s) % 4) {
+    switch (byte(&s) % 5) {
     case 0: try_thumbnail(&s, c, &a); break;
     case 1: try_change(&s, c, &a, &b, cell, n); break;
+    case 4: try_resample(&s); break;
     case 2: try_writers(&s, c, &a, &b, cell, n); break;
     default: try_readers(&s, c, &a, &b, cell, n); break;
     }

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from homeveil._kernels import ResampleFilter
+
 Array = NDArray[np.float32]
 
 SAMPLE_RATE_HZ = 16_000
@@ -69,7 +71,8 @@ class Resampler:
             offset = np.arange(1 - self._half, self._half + 1)[None] - phase
             inside = np.clip(1 - (offset / self._half) ** 2, 0, None)
             window = np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA)
-            self._taps = (cutoff * np.sinc(cutoff * offset) * window).astype(np.float32)
+            taps = (cutoff * np.sinc(cutoff * offset) * window).astype(np.float32)
+            self._filter = ResampleFilter(taps, self._up, self._down)
         # The buffer starts with silence, so that the first outputs have a past.
         self._rest = np.zeros(self._half, np.float32)
         self._origin = -self._half
@@ -85,17 +88,14 @@ class Resampler:
         count = ((end - 1 - self._half) * self._up + self._up - 1) // self._down + 1
         if count <= self._given:
             return np.zeros(0, np.float32)
-        at = np.arange(self._given, count, dtype=np.int64) * self._down
-        whole, phase = at // self._up, at % self._up
-        first = whole - self._origin - self._half + 1
-        picked = self._rest[first[:, None] + np.arange(2 * self._half)[None]]
-        out = np.einsum("ij,ij->i", picked, self._taps[phase])
+        at = self._given * self._down - (self._origin + self._half - 1) * self._up
+        out = self._filter.apply(self._rest, at, count - self._given)
         self._given = count
         keep = int(count * self._down // self._up - self._origin - self._half + 1)
         if keep > 0:
             self._rest = self._rest[keep:]
             self._origin += keep
-        return np.asarray(out, np.float32)
+        return out
 
     def finish(self) -> Array:
         """The last outputs, as if silence followed."""
@@ -135,10 +135,10 @@ class FrameStream:
         if not count:
             none = np.zeros((0, BANDS), np.float32)
             return Frames(none, np.zeros((0, BANDS + 1), np.float32), np.zeros(0, np.float32))
-        cut = np.lib.stride_tricks.sliding_window_view(waiting, WINDOW)[: count * HOP : HOP]
+        cut = _windows(waiting, WINDOW, HOP, count)
         spectrum = np.fft.rfft(cut * TAPER, axis=1)
         mel = ((spectrum.real**2 + spectrum.imag**2) @ FILTERS.T).astype(np.float32)
-        power = (cut.astype(np.float64) ** 2).mean(1).astype(np.float32)
+        power = (np.add.reduce(cut.astype(np.float64) ** 2, 1) / WINDOW).astype(np.float32)
         track = self._track(power)
         mel *= 10.0 ** ((LEVEL_TARGET_DB - track[:, None]) / 10.0)
         log = (np.log(mel + LOG_FLOOR) - LOG_MEAN) / LOG_SPREAD
@@ -149,12 +149,20 @@ class FrameStream:
     def _track(self, power: Array) -> Array:
         """Tracked level in dB: up at once with the 100 ms mean, down by 3 dB a second."""
         held = np.concatenate([self._powers, power])
-        out = np.empty(len(power), np.float32)
-        for i in range(len(power)):
-            end = len(self._powers) + i + 1
-            recent = held[max(0, end - LEVEL_FRAMES) : end].mean()
-            level = 10.0 * np.log10(recent + POWER_FLOOR)
+        # At the start a mean is over the frames there are.
+        early = min(len(power), LEVEL_FRAMES - 1 - len(self._powers))
+        means = [held[: len(self._powers) + i + 1].mean() for i in range(early)]
+        full = np.add.reduce(_windows(held, LEVEL_FRAMES, 1, len(power) - early), 1)
+        recent = np.concatenate([np.array(means, np.float32), full / LEVEL_FRAMES])
+        self._powers = held[1 - LEVEL_FRAMES :]
+        out: Array = (10.0 * np.log10(recent + POWER_FLOOR)).astype(np.float32)
+        for i, level in enumerate(out.tolist()):
             self._track_db = max(level, self._track_db - RELEASE_DB, LEVEL_FLOOR_DB)
             out[i] = self._track_db
-        self._powers = held[-(LEVEL_FRAMES - 1) :]
         return out
+
+
+def _windows(samples: Array, size: int, step: int, count: int) -> Array:
+    """(count, size) views of samples (n,), each begun ``step`` after the one before."""
+    width = samples.itemsize
+    return np.ndarray((count, size), samples.dtype, samples, strides=(step * width, width))
