@@ -4,6 +4,10 @@
     python -m benchmarks.peers --peers PEERS/bin/python --clips DIR --enroll DIR \
         --scorer privacy_score.py [--runs 5] [--seconds 30] [--json FILE]
 
+A film without truth is timed alone; its agent is enrolled from other films of the same person:
+
+    python -m benchmarks.peers --film F... --agent F... --rivals transcode homeveil [--peers ...]
+
 Times are of whole processes on a clip made longer; protection is scored on the clip as it is,
 from output pixels, and nothing else with ``--runs 0``. Ratios are to the transcode of the same
 run, so that a busy machine slows
@@ -18,11 +22,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.peers import clips, process
-from benchmarks.peers.rivals import RIVALS, Call, Rival
+from benchmarks.peers.rivals import RIVALS, Call, Rival, chosen
 from homeveil.models.store import locate
 
 NAMES = ("c01_child8_walks_behind", "c07_agent_only")
@@ -35,13 +40,23 @@ def main() -> int:
     """Measure, print, write; 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("peers", "clips", "enroll", "scorer"):
-        parser.add_argument(f"--{name}", type=_absolute, required=True)
+        parser.add_argument(f"--{name}", type=_absolute)
+    for name in ("film", "agent"):
+        parser.add_argument(f"--{name}", type=_absolute, nargs="+", default=[])
+    parser.add_argument("--rivals", nargs="+", choices=[rival.name for rival in RIVALS])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if bool(arguments.film) != bool(arguments.agent):
+        parser.error("--film and --agent go together")
+    if not arguments.film and not (arguments.clips and arguments.enroll and arguments.scorer):
+        parser.error("give --clips, --enroll and --scorer, or --film and --agent")
+    rivals = chosen(arguments.rivals)
+    if arguments.peers is None and any(rival.foreign for rival in rivals):
+        parser.error("others' tools need --peers")
     with tempfile.TemporaryDirectory() as name:
-        bench = _Bench(arguments, Path(name))
+        bench = _Bench(arguments, rivals, Path(name))
         record = {
             **machine.record("av", "numpy", "onnxruntime", "ai-edge-litert"),
             "runs": arguments.runs,
@@ -61,22 +76,33 @@ def _absolute(text: str) -> Path:
 
 
 class _Bench:
-    def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
-        self._arguments, self._folder = arguments, folder
+    def __init__(
+        self, arguments: argparse.Namespace, rivals: Sequence[Rival], folder: Path
+    ) -> None:
+        self._arguments, self._rivals, self._folder = arguments, rivals, folder
         self._model = locate("face_detection_full").path
+        if arguments.film:
+            self.clips = [clips.film(arguments.film, folder, arguments.seconds)]
+            videos = [word for film in arguments.agent for word in ("--video", str(film))]
+            self._enroll(self.clips[0].agent, videos)
+            return
         self.clips = [
             clips.make(arguments.clips / name, folder, arguments.seconds) for name in NAMES
         ]
         for agent in {clip.agent for clip in self.clips}:
-            words = [sys.executable, "-m", "homeveil.cli", "enroll", str(folder / f"{agent}.veil")]
-            process.run([*words, "--images", str(arguments.enroll / agent)], folder, ENVIRONMENT)
+            self._enroll(agent, ["--images", str(arguments.enroll / agent)])
+
+    def _enroll(self, agent: str, pictures: Sequence[str]) -> None:
+        profile = str(self._folder / f"{agent}.veil")
+        words = [sys.executable, "-m", "homeveil.cli", "enroll", profile, *pictures]
+        process.run(words, self._folder, ENVIRONMENT)
 
     def measure(self) -> dict[str, dict[str, object]]:
-        costs: dict[str, list[dict[str, float]]] = {rival.name: [] for rival in RIVALS}
+        costs: dict[str, list[dict[str, float]]] = {rival.name: [] for rival in self._rivals}
         for number in range(self._arguments.runs):
             for clip in self.clips:
                 limit = None
-                for rival in RIVALS:
+                for rival in self._rivals:
                     cost = self._run(rival, clip, clip.long)
                     limit = limit or cost
                     told = {
@@ -89,13 +115,14 @@ class _Bench:
                     costs[rival.name].append(told)
                     print(number, clip.name, rival.name, told, file=sys.stderr, flush=True)
         result: dict[str, dict[str, object]] = {}
-        for rival in RIVALS:
+        for rival in self._rivals:
             rows = costs[rival.name]
             medians = {
                 key: round(statistics.median(row[key] for row in rows), 2)
                 for key in (rows[0] if rows else ())
             }
-            result[rival.name] = {**medians, **(self._score(rival) if rival.protects else {})}
+            scored = rival.protects and not self._arguments.film
+            result[rival.name] = {**medians, **(self._score(rival) if scored else {})}
         return result
 
     def _out(self, rival: Rival) -> Path:
@@ -105,7 +132,8 @@ class _Bench:
         out = self._out(rival)
         out.unlink(missing_ok=True)
         call = Call(source, out, self._folder / f"{clip.agent}.veil", self._folder)
-        words = rival.words(call, self._arguments.peers, self._model)
+        python = self._arguments.peers or Path(sys.executable)
+        words = rival.words(call, python, self._model)
         return process.run(words, self._folder, ENVIRONMENT)
 
     def _score(self, rival: Rival) -> dict[str, object]:
@@ -113,6 +141,7 @@ class _Bench:
         folder = self._folder / f"scored{RIVALS.index(rival)}"
         folder.mkdir()
         for clip in self.clips:
+            assert clip.short is not None
             self._run(rival, clip, clip.short)
             self._out(rival).rename(folder / f"{clip.name}.mp4")
         scores = folder / "scores.json"

@@ -1,29 +1,32 @@
 """The clips of the comparison: those with ground truth, scaled up, once as they are to be
-scored and once made longer, forth and back, to be timed."""
+scored and once made longer, forth and back, to be timed; and films without truth, to be timed."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 
 SIZE = (1280, 720)
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """truth: the folder of the clip with ground truth. agent: whose stills to enroll. short:
-    the clip, scaled up. long: the same made longer; frames: how many that has."""
+    """agent: whose profile it is cleared with. long: the clip, scaled up and made longer; frames:
+    how many that has. truth: the folder of the clip with ground truth; short: the clip scaled up
+    alone; None for a film."""
 
     name: str
-    truth: Path
     agent: str
-    short: Path
     long: Path
     frames: int
+    truth: Path | None = None
+    short: Path | None = None
 
 
 def make(truth: Path, folder: Path, seconds: float) -> Clip:
@@ -36,16 +39,45 @@ def make(truth: Path, folder: Path, seconds: float) -> Clip:
             frame.reformat(*SIZE, "yuv420p", interpolation="BICUBIC")
             for frame in reader.decode(video=0)
         ]
-    forth_and_back = list(frames)
-    while len(forth_and_back) < seconds * rate:
-        forth_and_back += frames[::-1] if len(forth_and_back) // len(frames) % 2 else frames
     short, long = folder / f"{truth.name}.mp4", folder / f"{truth.name}_long.mp4"
     _write(short, frames, rate)
-    _write(long, forth_and_back, rate)
-    return Clip(truth.name, truth, agent, short, long, len(forth_and_back))
+    count = _write(long, _forth_and_back(frames, seconds, rate), rate)
+    return Clip(truth.name, agent, long, count, truth, short)
 
 
-def _write(path: Path, frames: list[av.VideoFrame], rate: Fraction) -> None:
+def film(sources: Sequence[Path], folder: Path, seconds: float) -> Clip:
+    """Films of one size and rate one after the other, cut to the shape of SIZE in their middle."""
+    frames, rate = [], Fraction(10)
+    for source in sources:
+        with av.open(str(source)) as reader:
+            rate = Fraction(reader.streams.video[0].average_rate or 10)
+            frames += [_cut(frame) for frame in reader.decode(video=0)]
+    long = folder / "film_long.mp4"
+    count = _write(long, _forth_and_back(frames, seconds, rate), rate)
+    return Clip("film", "film", long, count)
+
+
+def _cut(frame: av.VideoFrame) -> av.VideoFrame:
+    picture = frame.to_ndarray(format="rgb24")
+    height = min(len(picture), round(picture.shape[1] * SIZE[1] / SIZE[0]))
+    top = (len(picture) - height) // 2
+    cut = np.ascontiguousarray(picture[top : top + height])
+    made = av.VideoFrame.from_ndarray(cut, format="rgb24")
+    return made.reformat(*SIZE, "yuv420p", interpolation="BICUBIC")
+
+
+def _forth_and_back(
+    frames: list[av.VideoFrame], seconds: float, rate: Fraction
+) -> list[av.VideoFrame]:
+    """Until at least ``seconds`` are full."""
+    made = list(frames)
+    while len(made) < seconds * rate:
+        made += frames[::-1] if len(made) // len(frames) % 2 else frames
+    return made
+
+
+def _write(path: Path, frames: list[av.VideoFrame], rate: Fraction) -> int:
+    """Encode; how many frames that were."""
     with av.open(str(path), "w") as writer:
         options = {"crf": "18", "preset": "fast"}
         stream = writer.add_stream("libx264", rate=rate, options=options)
@@ -56,3 +88,4 @@ def _write(path: Path, frames: list[av.VideoFrame], rate: Fraction) -> None:
             frame.pict_type = av.video.frame.PictureType.NONE
             writer.mux(stream.encode(frame))
         writer.mux(stream.encode(None))
+    return len(frames)

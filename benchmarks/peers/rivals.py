@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,11 +29,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """One way to do it. words: the command. protects: whether it is to be scored."""
+    """One way to do it. words: the command. protects: whether it is to be scored. foreign: whether
+    it is others' and runs in their environment."""
 
     name: str
     protects: bool = True
     arguments: tuple[str, ...] = field(default=())
+    foreign: bool = False
 
     def words(self, call: Call, python: Path, model: Path) -> list[str]:
         """The command. python: of the environment of others' tools. model: a face detector."""
@@ -56,7 +59,12 @@ RIVALS = (
     Rival("homeveil", True, (PRESET, CRF)),
     Rival(f"transcode, {FIT_PRESET}", False, (FIT_PRESET, CRF)),
     Rival(f"homeveil, {FIT_PRESET}", True, (FIT_PRESET, CRF)),
-    Rival("blur loop (MediaPipe, OpenCV)", True, (PRESET, CRF)),
-    Rival("deface --scale 640x360", True, ("--scale", "640x360")),
-    Rival("deface", True),
+    Rival("blur loop (MediaPipe, OpenCV)", True, (PRESET, CRF), foreign=True),
+    Rival("deface --scale 640x360", True, ("--scale", "640x360"), foreign=True),
+    Rival("deface", True, foreign=True),
 )
+
+
+def chosen(names: Sequence[str] | None) -> list[Rival]:
+    """Those of RIVALS of these names; all without."""
+    return [rival for rival in RIVALS if names is None or rival.name in names]
