@@ -198,8 +198,8 @@ class _Picture:
 
 
 class _Queue:
-    """Samples (channels, n) in the order they came. What is taken is a copy, and what waits moves only
-    when its memory is full."""
+    """Samples (channels, n) in the order they came. What is taken is a copy; what waits moves
+    only when its memory is full."""
 
     def __init__(self, channels: int) -> None:
         self._memory = np.zeros((channels, 0), np.float32)
