@@ -144,27 +144,44 @@ def test_permitted_kinds_are_silent(models: DeskModels, template: DeskTemplate) 
 
 
 def test_looks_are_few(models: DeskModels, template: DeskTemplate) -> None:
-    """The network runs a few times a second whatever the frame rate."""
+    """The network runs a few times a second whatever the frame rate, every second time on the
+    mirrored picture."""
     watcher = DeskWatcher(RULES, models, template)
-    looks = 0
+    looks: list[bool] = []
     inner = models.items.look
 
     class Counting:
-        def look(self, rgb: np.ndarray) -> object:
-            nonlocal looks
-            looks += 1
-            return inner(rgb)
+        def look(self, rgb: np.ndarray, *, mirrored: bool = False) -> object:
+            looks.append(mirrored)
+            return inner(rgb, mirrored=mirrored)
 
     watcher._models = DeskModels(Counting(), models.change)  # type: ignore[arg-type]
     for number in range(60):
         watcher.look(veiled(desk(), number / 30))
-    assert looks <= 2 / LOOK_SECONDS + 1
+    assert 3 <= len(looks) <= 2 / LOOK_SECONDS + 1
+    assert looks == [bool(number % 2) for number in range(len(looks))]
+
+
+def test_a_mirrored_look_tells_where_things_are(models: DeskModels) -> None:
+    """What the network says of a mirrored picture is told of the picture as it is."""
+    rgb = with_card(desk(), 300, 270)[-352:]  # sides that 32 divides
+    plain = models.items.look(rgb)
+    back = models.items.look(np.ascontiguousarray(rgb[:, ::-1]), mirrored=True)
+    assert len(plain.items) == len(back.items) > 0
+    width = rgb.shape[1]
+    for one, other in zip(plain.items, back.items, strict=True):
+        box = other.box
+        there = Box(width - box.x1, box.y0, width - box.x0, box.y1)
+        assert one.box.overlap(there) > 0.99
+        assert np.allclose(one.scores, other.scores)
+    assert np.array_equal(plain.surface, back.surface[:, ::-1])
+    assert np.array_equal(plain.people, back.people[:, ::-1])
 
 
 class ByColour:
     """Takes wood for the surface and what is dark on it for a telephone."""
 
-    def look(self, rgb: np.ndarray) -> Scene:
+    def look(self, rgb: np.ndarray, *, mirrored: bool = False) -> Scene:
         quarter = rgb[2::4, 2::4].astype(int)
         wood = quarter[..., 0] - quarter[..., 2] > 30
         dark = quarter.max(2) < 60

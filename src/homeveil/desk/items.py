@@ -69,14 +69,20 @@ class ItemDetector:
     def __init__(self, model: bytes) -> None:
         self._network = Network(model)
 
-    def look(self, rgb: Rgb) -> Scene:
-        """What lies in ``rgb`` (height, width, 3)."""
+    def look(self, rgb: Rgb, *, mirrored: bool = False) -> Scene:
+        """What lies in ``rgb`` (height, width, 3). ``mirrored``: it is shown to the network with
+        left and right exchanged, and what that says of it is told; the network errs otherwise."""
         height, width = rgb.shape[:2]
-        out = self._network.run(np.ascontiguousarray(rgb.transpose(2, 0, 1))[None])
+        shown = rgb[:, ::-1] if mirrored else rgb
+        out = self._network.run(np.ascontiguousarray(shown.transpose(2, 0, 1))[None])
         if out.shape != (1, len(KINDS) + 6, height // STRIDE, width // STRIDE):
             raise ModelError(f"desk_items: output {out.shape} is not that of a desk detector")
         if not np.isfinite(out).all():
             raise ModelError("desk_items: the network gave a number that is not finite")
+        if mirrored:
+            out = out[..., ::-1].copy()
+            left, right = len(KINDS), len(KINDS) + 2
+            out[:, [left, right]] = out[:, [right, left]]
         scores = sigmoid(out[0, : len(KINDS)])
         ground = sigmoid(out[0, -2:])
         return Scene(_peaks(scores, out[0, len(KINDS) : -2]), ground[0], ground[1])
