@@ -337,10 +337,12 @@ class _Stretch:
     def _final(self, frame: int, verdict: Verdict) -> Verdict:
         """The verdict on a frame, or a fault where the picture was withheld for one; what is open
         may be closed by the lips."""
+        withheld, closes = self._picture.withheld, self._picture.closes
+        if not withheld and closes is None:
+            return verdict
         start, end = (
             self._start_seconds + self._bound(at) / self._rate for at in (frame, frame + 1)
         )
-        withheld, closes = self._picture.withheld, self._picture.closes
         if any(begin < end and start < last for begin, last in withheld):
             return Verdict.FAULT
         if closes is None or verdict is not Verdict.OPEN:
