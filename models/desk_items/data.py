@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections.abc import Iterator
 from itertools import count
@@ -51,79 +50,6 @@ Scene = tuple[np.ndarray, np.ndarray, list[Item]]
 
 
 Photo = tuple[Path, list[Item], list[np.ndarray]]
-Cutout = tuple[str, np.ndarray, np.ndarray]
-"""Kind, picture and outline (0 or 255) of an item of a photograph."""
-
-CUT_AREA = 600
-"""Pixels that an item of a photograph must have to be cut out."""
-
-LAID = 0.3
-"""Share of the rendered pictures in which cutouts are laid."""
-
-LAID_SIZES = {
-    "phone": (18, 80), "notebook": (30, 130), "laptop": (70, 200), "keyboard": (70, 200),
-    "mouse": (14, 50), "mug": (25, 110), "other": (14, 80),
-}  # fmt: skip
-"""Pixels of a laid cutout's longer side, least and most, about as large as things are rendered."""
-
-
-def cutouts(folder: Path) -> list[Cutout]:
-    """Items of the photographs that are not held back."""
-    table = json.loads((folder / "instances.json").read_text())
-    names = {entry["id"]: entry["name"] for entry in table["categories"]}
-    used = {path.name for path, *_ in coco(folder, held=False)}
-    files = {one["id"]: one["file_name"] for one in table["images"] if one["file_name"] in used}
-    found = []
-    for entry in table["annotations"]:
-        kind = COCO.get(names[entry["category_id"]])
-        whole = isinstance(entry["segmentation"], list) and entry["area"] >= CUT_AREA
-        if kind is None or not whole or entry["image_id"] not in files:
-            continue
-        rgb = cv2.imread(str(folder / "images" / files[entry["image_id"]]))[..., ::-1]
-        outline = np.zeros(rgb.shape[:2], np.uint8)
-        for part in entry["segmentation"]:
-            cv2.fillPoly(outline, [np.round(np.reshape(part, (-1, 2))).astype(np.int32)], 255)
-        x, y, w, h = cv2.boundingRect(outline)
-        here = slice(y, y + h), slice(x, x + w)
-        found.append((kind, rgb[here].copy(), outline[here].copy()))
-    return found
-
-
-def lay(rgb, mask, kinds: list[str], whole: list[float], cuts: list[Cutout], rng: random.Random):
-    """A rendered desk (as `read_rendered` gives it) with some cutouts lying or standing on it, as
-    large as its own things, each with a soft shadow."""
-    rgb, mask, kinds, whole = rgb.copy(), mask.copy(), list(kinds), list(whole)
-    height, width = mask.shape
-    for _ in range(rng.randint(1, 3)):
-        kind, picture, outline = rng.choice(cuts)
-        least, most = LAID_SIZES[kind]
-        scale = least * (most / least) ** rng.random() / max(picture.shape)
-        turn, flip = math.radians(rng.gauss(0, 12)), rng.choice((-1, 1))
-        c, s = math.cos(turn) * scale, math.sin(turn) * scale
-        ys, xs = np.nonzero((mask > 0) & (mask != PEOPLE) if rng.random() < 0.85 else mask >= 0)
-        if not len(xs):
-            continue
-        at = rng.randrange(len(xs))
-        middle = np.array([picture.shape[1] / 2, picture.shape[0] / 2])
-        linear = np.array([[c * flip, -s], [s * flip, c]])
-        shift = np.array([xs[at], ys[at]]) - linear @ middle
-        matrix = np.column_stack([linear, shift])
-        if scale < 0.8:
-            picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / scale)
-        there = cv2.warpAffine(outline, matrix, (width, height), flags=cv2.INTER_AREA) > 127
-        if there.sum() < LEAST_PIXELS:
-            continue
-        moved = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        light = rgb[there].mean() * rng.uniform(0.6, 1.4) + 20
-        moved = np.clip(moved * min(2.0, light / (moved[there].mean() + 1)), 0, 255)
-        shadow = np.roll(there, (rng.randint(0, 4), rng.randint(-5, 5)), (0, 1)).astype(np.float32)
-        shade = 1 - rng.uniform(0, 0.5) * cv2.GaussianBlur(shadow, (0, 0), rng.uniform(1, 4))
-        soft = cv2.GaussianBlur(there.astype(np.float32), (0, 0), 0.6)[..., None]
-        rgb = (moved * soft + rgb * shade[..., None] * (1 - soft)).astype(np.uint8)
-        kinds.append(kind)
-        whole.append(float(there.sum()))
-        mask[there] = len(kinds)
-    return rgb, mask, kinds, whole
 
 
 def coco(folder: Path, *, held: bool) -> list[Photo]:
@@ -187,10 +113,7 @@ def read_rendered(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], list[f
 
 
 def load_rendered(path: Path) -> Scene:
-    return scene_of(*read_rendered(path))
-
-
-def scene_of(rgb: np.ndarray, mask: np.ndarray, kinds: list[str], whole: list[float]) -> Scene:
+    rgb, mask, kinds, whole = read_rendered(path)
     return rgb, mask, boxes_of(mask, kinds, whole)
 
 
@@ -321,7 +244,6 @@ class Desks(IterableDataset):
     ) -> None:
         self.drawn, self.traced, self.seed = drawn, traced, seed
         self.photos = coco(photos, held=False) if photos else []
-        self.cuts = cutouts(photos) if photos else []
         self.photos = [one for one in self.photos if one[1] or crc32(one[0].name.encode()) % 4]
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -355,11 +277,8 @@ class Desks(IterableDataset):
         if self.photos and chance < PHOTOS:
             return load_photo(rng.choice(self.photos))
         if traced and chance < PHOTOS + TRACED:
-            made = read_rendered(rng.choice(traced))
-        elif studio is None:
-            made = read_rendered(rng.choice(drawn))
-        else:
-            made = studio.scene(rng.randrange(2**31))
-        if self.cuts and rng.random() < LAID:
-            made = lay(*made, self.cuts, rng)
-        return scene_of(*made)
+            return load_rendered(rng.choice(traced))
+        if studio is None:
+            return load_rendered(rng.choice(drawn))
+        rgb, mask, kinds, whole = studio.scene(rng.randrange(2**31))
+        return rgb, mask, boxes_of(mask, kinds, whole)

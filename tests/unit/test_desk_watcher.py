@@ -23,7 +23,8 @@ from desk_tops import (
 from homeveil.desk.enrolling import DeskEnrollment
 from homeveil.desk.findings import Change
 from homeveil.desk.items import KINDS, Detection, Scene
-from homeveil.desk.watcher import LOOK_SECONDS, DeskModels, DeskWatcher
+from homeveil.desk.tracks import Track
+from homeveil.desk.watcher import LOOK_SECONDS, SURE, DeskModels, DeskWatcher
 from homeveil.desk_rules import DeskItem, DeskRules
 from homeveil.errors import EnrollmentError, FrameError
 from homeveil.grid import Box
@@ -176,6 +177,18 @@ def test_a_mirrored_look_tells_where_things_are(models: DeskModels) -> None:
         assert np.allclose(one.scores, other.scores)
     assert np.array_equal(plain.surface, back.surface[:, ::-1])
     assert np.array_equal(plain.people, back.people[:, ::-1])
+
+
+def test_the_likeliest_kind_is_the_name_or_there_is_none() -> None:
+    """A less likely kind is not told because its threshold is lower."""
+    laptop, paper = KINDS.index(DeskItem.LAPTOP), KINDS.index(DeskItem.PAPER)
+    scores = np.zeros(len(KINDS), np.float32)
+    scores[laptop], scores[paper] = SURE[laptop] - 0.01, SURE[paper] + 0.01
+    track = Track(Box(0, 0, 9, 9), scores, 0.0, 0.0)
+    assert scores[laptop] > scores[paper]
+    assert track.name(SURE)[0] is DeskItem.UNKNOWN
+    scores[laptop] = SURE[laptop]
+    assert track.name(SURE)[0] is DeskItem.LAPTOP
 
 
 class ByColour:

@@ -66,8 +66,9 @@ class Track:
             self.missed_since = seconds
 
     def name(self, surely: NDArray[np.float32]) -> tuple[DeskItem, float]:
-        """Kind and confidence; ``surely``: the score of each kind from which it is named."""
-        best = int((self.scores / surely).argmax())
+        """The likeliest kind and its confidence, unknown below ``surely``, the score of each kind
+        from which it is named."""
+        best = int(self.scores.argmax())
         score = float(self.scores[best])
         if score >= surely[best]:
             return KINDS[best], score

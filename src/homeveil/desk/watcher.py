@@ -28,11 +28,11 @@ LOOK_SECONDS = 0.5
 """Time between looks: a few a second are enough for what must lie still for over a second."""
 
 SURE: NDArray[np.float32] = np.array(
-    [0.45, 0.45, 0.45, 0.40, 0.60, 0.65, 0.45, 0.50, 0.45, 0.45], np.float32
+    [0.50, 0.35, 0.50, 0.40, 0.55, 0.60, 0.40, 0.55, 0.45, 0.50], np.float32
 )
-"""Score of each kind from which a candidate is one, and has that name. From there on three of four
-single detections in held-back pictures are right, of kinds that are permitted unless a policy says
-otherwise some nine of ten; persistence and the zone come on top. See
+"""Score of each kind from which what has this kind for its likeliest is one. From there on four of
+five in held-back pictures, each seen as it is and mirrored, are right, of kinds that are permitted
+unless a policy says otherwise some nine of ten; persistence and the zone come on top. See
 models/desk_items/README.md."""
 
 NOTED_SHARE = 0.6
@@ -245,7 +245,7 @@ class DeskWatcher:
 
     def _sure(self, track: Track) -> bool:
         """Whether it is something: what differs from the clean look is, named or not."""
-        return self._clean is not None or bool((track.scores >= SURE).any())
+        return self._clean is not None or track.name(SURE)[0] is not DeskItem.UNKNOWN
 
     def _appeared(self, track: Track, seconds: float) -> list[Finding]:
         surely = SURE * NOTED_SHARE if self._clean is not None else SURE
