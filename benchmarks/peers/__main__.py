@@ -6,7 +6,7 @@
 
 A film without truth is timed alone; its agent is enrolled from other films of the same person:
 
-    python -m benchmarks.peers --film F... --agent F... --rivals transcode homeveil [--peers ...]
+    python -m benchmarks.peers --film F... --agent F... --rivals homeveil [--peers ...]
 
 Times are of whole processes on a clip made longer; protection is scored on the clip as it is,
 from output pixels, and nothing else with ``--runs 0``. Ratios are to the transcode of the same
@@ -27,7 +27,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.peers import clips, process
-from benchmarks.peers.rivals import RIVALS, Call, Rival, chosen
+from benchmarks.peers.rivals import RIVALS, Call, Rival
 from homeveil.models.store import locate
 
 NAMES = ("c01_child8_walks_behind", "c07_agent_only")
@@ -43,7 +43,9 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=_absolute)
     for name in ("film", "agent"):
         parser.add_argument(f"--{name}", type=_absolute, nargs="+", default=[])
-    parser.add_argument("--rivals", nargs="+", choices=[rival.name for rival in RIVALS])
+    limit, *others = RIVALS
+    names = [rival.name for rival in others]
+    parser.add_argument("--rivals", nargs="+", choices=names, default=names)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--json", type=Path)
@@ -52,7 +54,8 @@ def main() -> int:
         parser.error("--film and --agent go together")
     if not arguments.film and not (arguments.clips and arguments.enroll and arguments.scorer):
         parser.error("give --clips, --enroll and --scorer, or --film and --agent")
-    rivals = chosen(arguments.rivals)
+    # Ratios are to the transcode: it always runs.
+    rivals = [limit, *(rival for rival in others if rival.name in arguments.rivals)]
     if arguments.peers is None and any(rival.foreign for rival in rivals):
         parser.error("others' tools need --peers")
     with tempfile.TemporaryDirectory() as name:

@@ -41,8 +41,9 @@ def make(truth: Path, folder: Path, seconds: float) -> Clip:
         ]
     short, long = folder / f"{truth.name}.mp4", folder / f"{truth.name}_long.mp4"
     _write(short, frames, rate)
-    count = _write(long, _forth_and_back(frames, seconds, rate), rate)
-    return Clip(truth.name, agent, long, count, truth, short)
+    longer = _forth_and_back(frames, seconds, rate)
+    _write(long, longer, rate)
+    return Clip(truth.name, agent, long, len(longer), truth, short)
 
 
 def film(sources: Sequence[Path], folder: Path, seconds: float) -> Clip:
@@ -53,8 +54,9 @@ def film(sources: Sequence[Path], folder: Path, seconds: float) -> Clip:
             rate = Fraction(reader.streams.video[0].average_rate or 10)
             frames += [_cut(frame) for frame in reader.decode(video=0)]
     long = folder / "film_long.mp4"
-    count = _write(long, _forth_and_back(frames, seconds, rate), rate)
-    return Clip("film", "film", long, count)
+    longer = _forth_and_back(frames, seconds, rate)
+    _write(long, longer, rate)
+    return Clip("film", "film", long, len(longer))
 
 
 def _cut(frame: av.VideoFrame) -> av.VideoFrame:
@@ -76,8 +78,7 @@ def _forth_and_back(
     return made
 
 
-def _write(path: Path, frames: list[av.VideoFrame], rate: Fraction) -> int:
-    """Encode; how many frames that were."""
+def _write(path: Path, frames: list[av.VideoFrame], rate: Fraction) -> None:
     with av.open(str(path), "w") as writer:
         options = {"crf": "18", "preset": "fast"}
         stream = writer.add_stream("libx264", rate=rate, options=options)
@@ -88,4 +89,3 @@ def _write(path: Path, frames: list[av.VideoFrame], rate: Fraction) -> int:
             frame.pict_type = av.video.frame.PictureType.NONE
             writer.mux(stream.encode(frame))
         writer.mux(stream.encode(None))
-    return len(frames)

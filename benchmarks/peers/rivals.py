@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,8 +62,3 @@ RIVALS = (
     Rival("deface --scale 640x360", True, ("--scale", "640x360"), foreign=True),
     Rival("deface", True, foreign=True),
 )
-
-
-def chosen(names: Sequence[str] | None) -> list[Rival]:
-    """Those of RIVALS of these names; all without."""
-    return [rival for rival in RIVALS if names is None or rival.name in names]

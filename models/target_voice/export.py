@@ -88,16 +88,18 @@ class Streaming(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """past: (1, sum of spans, C)."""
         x = self.entry(sound, got, phase, tpl, own)
-        film = self.net.voice(tpl[:, -1] * 8).split(WIDTH, -1)
         kept = []
-        for i, (block, before) in enumerate(zip(self.net.blocks, past[0].split(self.spans))):
+        befores = past[0].split(self.spans)
+        each = zip(self.net.blocks, self.mixes, self.net.films(tpl), befores, strict=True)
+        for block, mix, film, before in each:
             long = torch.cat([before, x])
             step = block.dilation
             taps = [long[: -2 * step], long[step:-step], long[2 * step :]]
-            new = torch.addmm(block.mix.bias, torch.cat(taps, 1), self.mixes[i])
+            new = torch.addmm(block.mix.bias, torch.cat(taps, 1), mix)
             new = block.norm(new)
-            if i < 2:
-                new = new * (1 + film[2 * i]) + film[2 * i + 1]
+            if film is not None:
+                scale, shift = film
+                new = new * (1 + scale) + shift
             x = taps[2 - block.right // step] + fn.relu(new)
             kept.append(long[-block.span :])
         out, memory = self.net.memory(x[None], memory)

@@ -26,6 +26,10 @@ def lookahead(mode: str) -> int:
     return sum(right for _, right in PLANS[mode])
 
 
+Film = tuple[Tensor, Tensor]
+"""Scale, less 1, and shift of each channel."""
+
+
 class Embedding(nn.Module):
     """The GE2E encoder (3 x LSTM 256, linear, ReLU, unit length), frozen, answering every frame."""
 
@@ -107,18 +111,14 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(WIDTH)
         self.drop = nn.Dropout(0.1)
 
-    def valid(self, x: Tensor, voice: Tensor | None) -> Tensor:
-        """(B, C, T + span) -> (B, C, T)."""
-        new = self.norm(self.mix(x).transpose(1, 2)).transpose(1, 2)
-        if voice is not None:
-            scale, shift = voice.chunk(2, -1)
+    def forward(self, x: Tensor, film: Film | None) -> Tensor:
+        """(B, C, T) -> (B, C, T)."""
+        long = fn.pad(x, (self.span - self.right, self.right))
+        new = self.norm(self.mix(long).transpose(1, 2)).transpose(1, 2)
+        if film is not None:
+            scale, shift = film
             new = new * (1 + scale[..., None]) + shift[..., None]
-        length = x.shape[-1] - self.span
-        keep = x.narrow(-1, self.span - self.right, length)
-        return keep + self.drop(fn.relu(new))
-
-    def forward(self, x: Tensor, voice: Tensor | None) -> Tensor:
-        return self.valid(fn.pad(x, (self.span - self.right, self.right)), voice)
+        return x + self.drop(fn.relu(new))
 
 
 class TargetVoice(nn.Module):
@@ -151,9 +151,10 @@ class TargetVoice(nn.Module):
         parts += [turn, turn * turn]
         return fn.relu(self.entry_norm(self.enter(torch.cat(parts, -1)))).transpose(1, 2)
 
-    def films(self, tpl: Tensor) -> list[Tensor | None]:
-        first, second = self.voice(tpl[:, -1] * 8).chunk(2, -1)
-        return [first, second] + [None] * (len(self.blocks) - 2)
+    def films(self, tpl: Tensor) -> list[Film | None]:
+        """What the enrolled voice does to each block: the first two."""
+        scale, shift, scale_next, shift_next = self.voice(tpl[:, -1] * 8).split(WIDTH, -1)
+        return [(scale, shift), (scale_next, shift_next)] + [None] * (len(self.blocks) - 2)
 
     def forward(self, sound: Tensor, got: Tensor, tpl: Tensor, own: Tensor) -> Tensor:
         """-> logits (B, T, 4), answer t for frame t."""

@@ -433,15 +433,14 @@ def gate_block(
 
 
 class ResampleFilter:
-    """Weights between two sampling rates in the ratio of up to down, (up, taps) float32, a row
+    """Weights between two sampling rates in the ratio of up to ``down``, (up, taps) float32, a row
     for each phase; see ``hv_filter``."""
 
-    def __init__(self, weights: NDArray[np.float32], up: int, down: int) -> None:
-        if weights.shape[0] != up:
-            raise FrameError(f"{weights.shape[0]} rows of weights, expected {up}")
+    def __init__(self, weights: NDArray[np.float32], down: int) -> None:
         self._weights = np.ascontiguousarray(weights, dtype=np.float32)  # C points into it
+        up, taps = weights.shape
         pointer = ffi.from_buffer("float[]", self._weights)
-        self._filter = ffi.new("hv_filter *", (pointer, up, down, weights.shape[1]))
+        self._filter = ffi.new("hv_filter *", (pointer, up, down, taps))
 
     def apply(self, samples: NDArray[np.float32], at: int, count: int) -> NDArray[np.float32]:
         """(count,) outputs, the first at ``at`` / up samples after the first of ``samples`` (n,);

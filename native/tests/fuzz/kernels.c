@@ -191,8 +191,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     switch (byte(&s) % 5) {
     case 0: try_thumbnail(&s, c, &a); break;
     case 1: try_change(&s, c, &a, &b, cell, n); break;
-    case 4: try_resample(&s); break;
     case 2: try_writers(&s, c, &a, &b, cell, n); break;
+    case 4: try_resample(&s); break;
     default: try_readers(&s, c, &a, &b, cell, n); break;
     }
     done(&a), done(&b);

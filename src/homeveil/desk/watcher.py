@@ -98,7 +98,7 @@ class DeskWatcher:
         self._before: Rgb | None = None
         self._tracks = Tracks()
         self._next_look = float("-inf")
-        self._mirrored = True
+        self._mirrored = False
         self._numbers = 0
         self._dirty = False
 
@@ -119,8 +119,8 @@ class DeskWatcher:
             return ()
         rgb = view.picture(frame)
         # What is followed is judged by the mean of its looks: they should not all err alike.
-        self._mirrored = not self._mirrored
         scene = self._models.items.look(rgb, mirrored=self._mirrored)
+        self._mirrored = not self._mirrored
         people = resized(scene.people > PERSON, view.size) & ~unknown
         zone = self._zone(view, scene, unknown)
         found, different = self._candidates(rgb, scene, zone, unknown | people)

@@ -72,7 +72,7 @@ class Resampler:
             inside = np.clip(1 - (offset / self._half) ** 2, 0, None)
             window = np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA)
             taps = (cutoff * np.sinc(cutoff * offset) * window).astype(np.float32)
-            self._filter = ResampleFilter(taps, self._up, self._down)
+            self._filter = ResampleFilter(taps, self._down)
         # The buffer starts with silence, so that the first outputs have a past.
         self._rest = np.zeros(self._half, np.float32)
         self._origin = -self._half
