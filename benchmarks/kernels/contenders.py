@@ -273,6 +273,7 @@ def small_groups(a: RawFrame, b: RawFrame) -> list[Group]:
     half[:, COLS // 2 :] = True
     some, all_cells = np.zeros((ROWS, COLS), bool), np.ones((ROWS, COLS), bool)
     some[10:20, 30:40] = True
+    limits = np.full((ROWS, COLS), 8.0, np.float32)
     scattered = rng.random((ROWS, COLS)) < 0.1
     picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     cells = scattered.astype(np.uint8)
@@ -290,7 +291,7 @@ def small_groups(a: RawFrame, b: RawFrame) -> list[Group]:
               lambda: _kernels.copy_cells(target, a, CELL, half)),
         group("mean colour of the cells", bytes_of(a), lambda: _kernels.cell_means(a, CELL)),
         group("explain 100 cells", 0,
-              lambda: _kernels.explain(a, b, CELL, all_cells, some, 2)),
+              lambda: _kernels.explain(a, b, CELL, all_cells, some, limits, 2)),
         group("grow by 2 cells", ROWS * COLS, lambda: _kernels.grow(scattered, 2),
               {"dilate": lambda: cv2.dilate(cells, square)}),
         group("frame to RGB", bytes_of(a), lambda: _kernels.to_rgb(a, out=picture)),

@@ -71,6 +71,11 @@ int hv_excess(const hv_change_out *change, int32_t cols, int32_t rows, const hv_
 /* Rounded mean colour of each cell. */
 int hv_cell_means(const hv_image *image, int32_t cell, uint8_t *y, uint8_t *u, uint8_t *v);
 
+/* Mean luma of each cell, and mean absolute difference of luma of each, grey levels. */
+int hv_luma_means(const hv_image *image, int32_t cell, double *means);
+int hv_luma_differences(const hv_image *frame, const hv_image *previous, int32_t cell,
+                        double *means);
+
 /* Copies the cells whose mask is not 0. */
 int hv_copy_cells(const hv_image *destination, const hv_image *source, int32_t cell,
                   const uint8_t *mask);
@@ -83,12 +88,13 @@ int hv_grow(const uint8_t *mask, uint8_t *out, int32_t cols, int32_t rows, int32
 int hv_paint(const hv_image *image, int32_t cell, const uint8_t *mask, const uint8_t *colours,
              int32_t smooth);
 
-/* For each wanted cell: the least difference, in 1/16 grey level, between its block and a
- * block of `previous` displaced by at most a cell, in steps of `step` pixels, whose cells
- * are all allowed; the largest of the mean absolute differences of Y, U and V counts.
- * UINT16_MAX where there is no such block or the cell is not wanted. */
+/* For each wanted cell: 1 if some block of `previous`, displaced by at most a cell in steps of
+ * `step` pixels and with all its cells allowed, differs from the cell's by no more than the
+ * cell's `most`, in 1/16 grey level; the largest of the mean absolute differences of Y, U and V
+ * counts, rounded down. 0 elsewhere. */
 int hv_explain(const hv_image *frame, const hv_image *previous, int32_t cell,
-               const uint8_t *allowed, const uint8_t *wanted, int32_t step, uint16_t *best);
+               const uint8_t *allowed, const uint8_t *wanted, const uint16_t *most,
+               int32_t step, uint8_t *explained);
 
 /* Full-size colour conversion. bgr: byte order of the packed picture. */
 int hv_from_rgb(const uint8_t *rgb, ptrdiff_t stride, int32_t bgr, const hv_image *image);

@@ -75,6 +75,24 @@ int hv_cell_means(const hv_image *image, int32_t cell, uint8_t *y, uint8_t *u, u
     return HV_OK;
 }
 
+int hv_luma_means(const hv_image *image, int32_t cell, double *means) {
+    if (bad_image(image)) return HV_BAD_IMAGE;
+    if (bad_cell(cell)) return HV_BAD_CELL;
+    if (!means) return HV_BAD_ARGUMENT;
+    hv_luma_means_of(hv_dispatch(), image, NULL, cell, means);
+    return HV_OK;
+}
+
+int hv_luma_differences(const hv_image *frame, const hv_image *previous, int32_t cell,
+                        double *means) {
+    const int status = pair_status(frame, previous);
+    if (status) return status;
+    if (bad_cell(cell)) return HV_BAD_CELL;
+    if (!means) return HV_BAD_ARGUMENT;
+    hv_luma_means_of(hv_dispatch(), frame, previous, cell, means);
+    return HV_OK;
+}
+
 int hv_copy_cells(const hv_image *destination, const hv_image *source, int32_t cell,
                   const uint8_t *mask) {
     const int status = pair_status(destination, source);
@@ -103,12 +121,14 @@ int hv_paint(const hv_image *image, int32_t cell, const uint8_t *mask, const uin
 }
 
 int hv_explain(const hv_image *frame, const hv_image *previous, int32_t cell,
-               const uint8_t *allowed, const uint8_t *wanted, int32_t step, uint16_t *best) {
+               const uint8_t *allowed, const uint8_t *wanted, const uint16_t *most,
+               int32_t step, uint8_t *explained) {
     const int status = pair_status(frame, previous);
     if (status) return status;
     if (bad_cell(cell)) return HV_BAD_CELL;
-    if (!allowed || !wanted || !best || step < 1 || step > cell) return HV_BAD_ARGUMENT;
-    hv_explain_of(hv_dispatch(), frame, previous, cell, allowed, wanted, step, best);
+    if (!allowed || !wanted || !most || !explained || step < 1 || step > cell)
+        return HV_BAD_ARGUMENT;
+    hv_explain_of(hv_dispatch(), frame, previous, cell, allowed, wanted, most, step, explained);
     return HV_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Whole cells: their mean colour, and copying them (the plate's update). */
+/* Whole cells: means of their samples, and copying them (the plate's update). */
 #include <string.h>
 
 #include "kernels.h"
@@ -28,6 +28,23 @@ void hv_cell_means_of(const hv_table *set, const hv_image *image, int32_t cell, 
                             row * half, cx1, cy1);
             v[index] = mean(set, image->v, image->uv_stride, image->uv_step, col * half,
                             row * half, cx1, cy1);
+        }
+    }
+}
+
+void hv_luma_means_of(const hv_table *set, const hv_image *image, const hv_image *other,
+                      int32_t cell, double *means) {
+    for (int32_t y0 = 0; y0 < image->height; y0 += cell) {
+        const int32_t height = hv_min(cell, image->height - y0);
+        const uint8_t *here = image->y + y0 * image->y_stride;
+        const uint8_t *there = other ? other->y + y0 * other->y_stride : NULL;
+        for (int32_t x0 = 0; x0 < image->width; x0 += cell) {
+            const int32_t width = hv_min(cell, image->width - x0);
+            const int32_t sum =
+                there ? set->block_difference(here + x0, image->y_stride, there + x0,
+                                              other->y_stride, 1, width, height)
+                      : set->block_sum(here + x0, image->y_stride, 1, width, height);
+            *means++ = (double)sum / (width * height);
         }
     }
 }

@@ -105,8 +105,9 @@ void hv_thumbnail_of(const hv_table *, const hv_image *, const double[4], uint8_
                      int32_t, ptrdiff_t, void *);
 void hv_cell_means_of(const hv_table *, const hv_image *, int32_t, uint8_t *, uint8_t *,
                       uint8_t *);
+void hv_luma_means_of(const hv_table *, const hv_image *, const hv_image *, int32_t, double *);
 void hv_explain_of(const hv_table *, const hv_image *, const hv_image *, int32_t,
-                   const uint8_t *, const uint8_t *, int32_t, uint16_t *);
+                   const uint8_t *, const uint8_t *, const uint16_t *, int32_t, uint8_t *);
 void hv_to_rgb_of(const hv_table *, const hv_image *, uint8_t *, ptrdiff_t);
 void hv_excess_c(const hv_change_out *, int32_t, int32_t, const hv_excess_rule *, double, double *,
                  float *, float *);

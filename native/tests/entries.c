@@ -32,8 +32,9 @@ static void test_writers(void) {
         const int cols = hv_ceil_div(w, cell), rows = hv_ceil_div(h, cell), n = cols * rows;
         canvas a = make(w, h, step, down), before = make(w, h, step, 0);
         uint8_t *mask = malloc((size_t)n), *all = malloc((size_t)n), *grid = malloc((size_t)n * 3);
-        uint16_t *best = malloc((size_t)n * sizeof *best);
-        if (!mask || !all || !grid || !best) abort();
+        uint16_t *most = calloc((size_t)n, sizeof *most);
+        double *luma = malloc((size_t)n * sizeof *luma);
+        if (!mask || !all || !grid || !most || !luma) abort();
         for (int k = 0; k < n; k++) {
             mask[k] = rnd() % 2, all[k] = 1;
             grid[3 * k] = 77, grid[3 * k + 1] = 88, grid[3 * k + 2] = 99;
@@ -43,11 +44,19 @@ static void test_writers(void) {
             expect(hv_paint(&a.image, cell, mask, grid, smooth) == HV_OK, "paint", w, h);
             expect(painted(&a.image, cell, mask, cols, &before.image), "painted", w, h);
         }
-        expect(hv_explain(&a.image, &a.image, cell, all, all, 2, best) == HV_OK, "explain", w, h);
+        expect(hv_explain(&a.image, &a.image, cell, all, all, most, 2, mask) == HV_OK, "explain",
+               w, h);
         int same = 1;
-        for (int k = 0; k < n; k++) same &= best[k] == 0;
+        for (int k = 0; k < n; k++) same &= mask[k] == 1;
         expect(same, "a frame explains itself", w, h);
         expect(hv_cell_means(&a.image, cell, mask, all, grid) == HV_OK, "means", w, h);
+        expect(hv_luma_means(&a.image, cell, luma) == HV_OK, "luma", w, h);
+        int alike = 1;
+        for (int k = 0; k < n; k++) alike &= mask[k] == (uint8_t)(luma[k] + 0.5);
+        expect(alike, "the mean luma is that of the mean colour", w, h);
+        expect(hv_luma_differences(&a.image, &a.image, cell, luma) == HV_OK, "differ", w, h);
+        for (int k = 0; k < n; k++) alike &= luma[k] == 0;
+        expect(alike, "a frame differs from itself by nothing", w, h);
         const int tw = 1 + (int)(rnd() % 40), th = 1 + (int)(rnd() % 40);
         const double x0 = (double)(rnd() % 200) / 3 - 30, y0 = (double)(rnd() % 200) / 3 - 30;
         const double x1 = x0 + 0.5 + rnd() % 90, y1 = y0 + 0.5 + rnd() % 90;
@@ -63,7 +72,8 @@ static void test_writers(void) {
         const double affine[6] = {0.7, 0.2, -3.0, -0.2, 0.7, 2.0};
         expect(hv_warp(full, w, h, w * 3, affine, rgb, tw, th, tw * 3) == HV_OK, "warp", w, h);
         expect(broken_canaries(&a) == 0 && broken_canaries(&before) == 0, "canary", w, h);
-        free(a.memory), free(before.memory), free(mask), free(all), free(grid), free(best);
+        free(a.memory), free(before.memory), free(mask), free(all), free(grid), free(most);
+        free(luma);
         free(rgb), free(scratch), free(full);
     }
 }

@@ -158,6 +158,25 @@ def cell_means(frame: Frame, cell: int) -> NDArray[np.uint8]:
     return planes.transpose(1, 2, 0)
 
 
+def luma_means(frame: Frame, cell: int) -> NDArray[np.float64]:
+    """(rows, cols): mean luma of each cell, grey levels."""
+    means = np.empty(_grid_shape(frame, cell))
+    image, keep = _image(frame)
+    _check(lib.hv_luma_means(image, cell, ffi.from_buffer("double[]", means)))
+    del keep
+    return means
+
+
+def luma_differences(frame: Frame, previous: Frame, cell: int) -> NDArray[np.float64]:
+    """(rows, cols): mean absolute difference of each cell's luma, grey levels."""
+    means = np.empty(_grid_shape(frame, cell))
+    a, keep_a = _image(frame)
+    b, keep_b = _image(previous)
+    _check(lib.hv_luma_differences(a, b, cell, ffi.from_buffer("double[]", means)))
+    del keep_a, keep_b
+    return means
+
+
 def copy_cells(destination: Frame, source: Frame, cell: int, mask: BoolGrid) -> None:
     """Copy the cells of ``mask`` from ``source`` into ``destination``'s planes."""
     cells = _mask(mask, _grid_shape(source, cell))
@@ -197,22 +216,34 @@ def paint(
 
 
 def explain(
-    frame: Frame, previous: Frame, cell: int, allowed: BoolGrid, wanted: BoolGrid, step: int
-) -> FloatGrid:
-    """Least mean absolute difference, in grey levels, between each wanted cell and a block of
-    ``previous`` displaced by at most a cell whose cells are all ``allowed``; the worst of
-    Y, U and V counts. inf where there is none. step: pixels between displacements."""
+    frame: Frame,
+    previous: Frame,
+    cell: int,
+    allowed: BoolGrid,
+    wanted: BoolGrid,
+    most: FloatGrid,
+    step: int,
+) -> BoolGrid:
+    """The wanted cells that some block of ``previous``, displaced by at most a cell and with all
+    its cells ``allowed``, shows within ``most``: mean absolute difference in grey levels,
+    rounded down to sixteenths; the worst of Y, U and V counts. step: pixels between
+    displacements."""
     shape = _grid_shape(frame, cell)
     may, want = _mask(allowed, shape), _mask(wanted, shape)
-    best = np.empty(shape, np.uint16)
+    if most.shape != shape or not (most >= 0).all():
+        raise FrameError(f"most is {most.shape}, expected {shape} of 0 and more")
+    sixteenths = np.minimum(most * 16, 65535).astype(np.uint16)
+    explained = np.empty(shape, np.uint8)
     a, keep_a = _image(frame)
     b, keep_b = _image(previous)
     _check(
-        lib.hv_explain(a, b, cell, _u8(may), _u8(want), step, ffi.from_buffer("uint16_t[]", best))
+        lib.hv_explain(
+            a, b, cell, _u8(may), _u8(want), ffi.from_buffer("uint16_t[]", sixteenths), step,
+            _u8(explained),
+        )
     )
     del keep_a, keep_b
-    levels: FloatGrid = np.where(best == 65535, np.inf, best / 16.0).astype(np.float32)
-    return levels
+    return explained.view(bool)
 
 
 def from_rgb(

@@ -46,13 +46,18 @@ def test_numbers_out_of_range_are_refused(
     shape = (-(-size[1] // cell), -(-size[0] // cell)) if good_cell else (1, 1)
     mask = np.ones(shape, bool)
     colours = np.zeros((*shape, 3), np.uint8)
+    limits = np.zeros(shape, np.float32)
     calls = [
         (good_cell and 0 <= gain < 2**16 and abs(offset) <= 255,
          lambda: _kernels.change(a, b, cell, gain, offset)),
         (good_cell, lambda: _kernels.cell_means(a, cell)),
+        (good_cell, lambda: _kernels.luma_means(a, cell)),
+        (good_cell, lambda: _kernels.luma_differences(a, b, cell)),
         (good_cell, lambda: _kernels.copy_cells(a, b, cell, mask)),
         (good_cell, lambda: _kernels.paint(a, cell, mask, colours, smooth=True)),
-        (good_cell and 1 <= step <= cell, lambda: _kernels.explain(a, b, cell, mask, mask, step)),
+        (good_cell and 1 <= step <= cell,
+         lambda: _kernels.explain(a, b, cell, mask, mask, limits, step)),
+        (False, lambda: _kernels.explain(a, b, cell, mask, mask, limits - 1, step)),
         (0 <= radius <= 1024, lambda: _kernels.grow(mask, radius)),
     ]
     for good, call in calls:
@@ -76,10 +81,14 @@ def digest() -> str:
             found.update(array.tobytes())
         means = _kernels.cell_means(a, cell)
         found.update(means.tobytes())
+        found.update(_kernels.luma_means(a, cell).tobytes())
+        found.update(_kernels.luma_differences(a, b, cell).tobytes())
         region = Box(seed - 20, seed - 30, 90 + seed / 3, 50 + seed / 7)
         for target in ((64, 40), (seed + 1, 17), (150, 120)):
             found.update(_kernels.thumbnail(a, region, target).tobytes())
-        found.update(_kernels.explain(a, b, cell, mask, np.ones(shape, bool), 2).tobytes())
+        most = np.random.default_rng(seed + 1).uniform(20, 110, shape)
+        every = np.ones(shape, bool)
+        found.update(_kernels.explain(a, b, cell, mask, every, most, 2).tobytes())
         found.update(_kernels.to_rgb(a).tobytes())
         _kernels.paint(a, cell, mask, means, smooth=seed % 4 > 1)
         for plane in a.planes:

@@ -89,7 +89,7 @@ def plain_excess(stats: _kernels.ChangeStats) -> tuple[np.ndarray, np.ndarray]:
     correlation = covariance / np.sqrt(var_a * var_b + 1e-6)
     chroma = stats.peak_uv / (16 * change.CHROMA_STEP)
     luma = stats.peak_y / (16 * (change.LUMA_STEP + change.LUMA_PER_TEXTURE * texture))
-    mean = change.mean_difference(stats) / (
+    mean = (stats.sad_y / n).astype(np.float32) / (
         change.MEAN_STEP + change.MEAN_PER_TEXTURE * texture
     )
     as_is = np.maximum(np.maximum(luma, mean), chroma)
@@ -305,17 +305,33 @@ def test_cell_means_are_rounded_means(seed: int, size: tuple[int, int], cell: in
             assert means[row, col, index] == (block.sum() + block.size // 2) // block.size
 
 
+@given(seed=seeds, size=sizes, cell=cells)
+@settings(max_examples=40, deadline=None)
+def test_luma_means_are_those_of_the_comparison(
+    seed: int, size: tuple[int, int], cell: int
+) -> None:
+    """Mean luma and mean absolute difference of luma, exactly."""
+    a, b = frame(seed, *size), frame(seed + 1, *size)
+    stats = _kernels.change(a, b, cell)
+    assert (_kernels.luma_means(a, cell) == stats.sum_a / stats.n).all()
+    assert (_kernels.luma_means(b, cell) == stats.sum_b / stats.n).all()
+    assert (_kernels.luma_differences(a, b, cell) == stats.sad_y / stats.n).all()
+
+
 @given(seed=seeds, cell=st.sampled_from([8, 16]), layout=st.sampled_from(["i420", "nv12"]))
 @settings(max_examples=25, deadline=None)
 def test_explain_equals_its_definition(seed: int, cell: int, layout: str) -> None:
-    """The least of the worst plane's mean absolute difference over all allowed blocks."""
+    """Within the limit: the least of the worst plane's mean absolute difference over all allowed
+    blocks."""
     rng = np.random.default_rng(seed)
     width, height = (int(n) for n in rng.integers(cell, 3 * cell + 5, 2))
     a, b = frame(seed, width, height), frame(seed + 1, width, height)
     shape = (-(-height // cell), -(-width // cell))
     allowed, wanted = rng.random(shape) < 0.8, rng.random(shape) < 0.5
     pair = (a, b) if layout == "i420" else (nv12(a), nv12(b))
-    best = _kernels.explain(*pair, cell, allowed, wanted, cell // 2)
+    # Few blocks of noise are nearer than 60 levels: limits on both sides of what is found.
+    most = rng.uniform(20, 110, shape).astype(np.float32)
+    explained = _kernels.explain(*pair, cell, allowed, wanted, most, cell // 2)
     for row, col in np.ndindex(shape):
         x0, y0 = col * cell, row * cell
         x1, y1 = min(x0 + cell, width), min(y0 + cell, height)
@@ -336,7 +352,13 @@ def test_explain_equals_its_definition(seed: int, cell: int, layout: str) -> Non
                 d = np.abs(a.planes[index][here].astype(int) - b.planes[index][there])
                 worst = max(worst, int(d.sum()) * 16 // d.size)
             least = min(least, worst / 16)
-        assert best[row, col] == (least if wanted[row, col] else np.inf)
+        within = least <= most[row, col]
+        assert explained[row, col] == (wanted[row, col] and within)
+        if wanted[row, col] and np.isfinite(least):  # the limit itself is within
+            for limit in (least, least - 1 / 16):
+                exact = np.full(shape, limit, np.float32)
+                found = _kernels.explain(*pair, cell, allowed, wanted, exact, cell // 2)
+                assert found[row, col] == (limit == least)
 
 
 @given(seed=seeds, size=sizes)
@@ -371,9 +393,10 @@ def test_explain_finds_what_moved(seed: int, size: tuple[int, int]) -> None:
     raw = frame(seed, *size)
     shape = (-(-size[1] // 8), -(-size[0] // 8))
     every, none = np.ones(shape, bool), np.zeros(shape, bool)
-    assert (_kernels.explain(raw, raw, 8, every, every, 2) == 0).all()
-    assert np.isinf(_kernels.explain(raw, raw, 8, none, every, 2)).all()
-    assert np.isinf(_kernels.explain(raw, raw, 8, every, none, 2)).all()
+    exactly, anything = np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32)
+    assert _kernels.explain(raw, raw, 8, every, every, exactly, 2).all()
+    assert not _kernels.explain(raw, raw, 8, none, every, anything, 2).any()
+    assert not _kernels.explain(raw, raw, 8, every, none, anything, 2).any()
 
 
 @given(seed=seeds, radius=st.integers(0, 4))

@@ -148,15 +148,26 @@ static void try_writers(source *s, const hv_table *c, picture *a, picture *b, in
 static void try_readers(source *s, const hv_table *c, picture *a, picture *b, int32_t cell,
                         size_t n) {
     uint8_t *allowed = noise(s, n, 1), *wanted = noise(s, n, 1), *means = memory(6 * n);
-    uint16_t *best = memory(4 * n);
+    uint8_t *explained = memory(2 * n);
+    uint16_t *most = memory(2 * n);
+    for (size_t k = 0; k < n; k++) most[k] = (uint16_t)(byte(s) << (byte(s) % 9));
     const int32_t step = byte(s) % 40;
-    if (hv_explain(&a->image, &b->image, cell, allowed, wanted, step, best) == HV_OK) {
-        hv_explain_of(c, &a->image, &b->image, cell, allowed, wanted, step, best + n);
-        must(!memcmp(best, best + n, 2 * n));
+    if (hv_explain(&a->image, &b->image, cell, allowed, wanted, most, step, explained) == HV_OK) {
+        hv_explain_of(c, &a->image, &b->image, cell, allowed, wanted, most, step, explained + n);
+        must(!memcmp(explained, explained + n, n));
     }
     if (hv_cell_means(&a->image, cell, means, means + n, means + 2 * n) == HV_OK) {
         hv_cell_means_of(c, &a->image, cell, means + 3 * n, means + 4 * n, means + 5 * n);
         must(!memcmp(means, means + 3 * n, 3 * n));
+    }
+    double *luma = memory(4 * n * sizeof *luma);
+    if (hv_luma_means(&a->image, cell, luma) == HV_OK) {
+        hv_luma_means_of(c, &a->image, NULL, cell, luma + n);
+        must(!memcmp(luma, luma + n, n * sizeof *luma));
+    }
+    if (hv_luma_differences(&a->image, &b->image, cell, luma + 2 * n) == HV_OK) {
+        hv_luma_means_of(c, &a->image, &b->image, cell, luma + 3 * n);
+        must(!memcmp(luma + 2 * n, luma + 3 * n, n * sizeof *luma));
     }
     const size_t pixels = (size_t)a->image.width * (size_t)a->image.height * 3;
     uint8_t *rgb = memory(2 * pixels);
@@ -165,7 +176,7 @@ static void try_readers(source *s, const hv_table *c, picture *a, picture *b, in
         must(!memcmp(rgb, rgb + pixels, pixels));
     }
     hv_grow(allowed, wanted, (int32_t)n, 1, step);
-    free(allowed), free(wanted), free(means), free(best), free(rgb);
+    free(allowed), free(wanted), free(means), free(explained), free(most), free(luma), free(rgb);
 }
 
 static void try_resample(source *s) {

@@ -48,6 +48,11 @@ its neighbours, largest standard deviation of the gain there, and the factor on 
 residual that is left."""
 
 _MIN_LIT = 16
+_MAX_LIT = 235
+_MIN_USABLE = 16
+"""Grey levels between which a cell tells the exposure, and how many must."""
+
+_NO_GAIN = 256
 _GAIN_RANGE = (0.6, 1.7)
 
 _EXCESS = _kernels.Excess(
@@ -102,9 +107,9 @@ class NoiseMeter:
     def __init__(self) -> None:
         self.level = 1.0
 
-    def update(self, mean_difference: FloatGrid) -> None:
-        """mean_difference: mean absolute luma difference per cell, grey levels."""
-        level = float(np.quantile(mean_difference, 0.25))
+    def update(self, differences: NDArray[np.float64]) -> None:
+        """differences: mean absolute luma difference per cell, grey levels."""
+        level = float(np.quantile(differences.astype(np.float32), 0.25))
         self.level = min(self._CAP, 0.8 * self.level + 0.2 * max(0.3, level))
 
     @property
@@ -113,32 +118,33 @@ class NoiseMeter:
         return 1.0 + max(0.0, self.level - 1.5) * 0.25
 
 
-def mean_difference(stats: _kernels.ChangeStats) -> FloatGrid:
-    """Mean absolute luma difference per cell, grey levels."""
-    return (stats.sad_y / np.maximum(stats.n, 1)).astype(np.float32)
-
-
 def compare(
-    frame: RawFrame, reference: RawFrame, cell: int, known: BoolGrid, slack: float
+    frame: RawFrame,
+    reference: RawFrame,
+    cell: int,
+    light: NDArray[np.float64],
+    known: BoolGrid,
+    slack: float,
 ) -> Change:
     """Compare ``frame`` with ``reference``.
 
-    known: cells whose reference is meaningful; exposure is estimated from them.
+    light: mean luma of each cell of ``frame``. known: cells whose reference is meaningful;
+    exposure is estimated from them.
     """
-    stats = _kernels.change(frame, reference, cell)
-    gain = exposure_gain(stats, known)
-    if abs(gain - 256) > 2:
-        stats = _kernels.change(frame, reference, cell, gain_q8=gain)
+    gain = exposure_gain(light, _kernels.luma_means(reference, cell), known)
+    stats = _kernels.change(frame, reference, cell, gain_q8=gain)
     excess, texture = _EXCESS.of(stats, slack)
     return Change(excess, texture)
 
 
-def exposure_gain(stats: _kernels.ChangeStats, known: BoolGrid) -> int:
-    """Median brightness ratio of frame and reference in 1/256; 256 when it cannot be told."""
-    samples = np.maximum(stats.n, 1)
-    before: NDArray[np.float64] = stats.sum_b / samples
-    usable = known & (before > _MIN_LIT) & (before < 235)
-    if usable.sum() < 16:
-        return 256
-    ratio = float(np.median((stats.sum_a / samples)[usable] / before[usable]))
-    return round(256 * min(_GAIN_RANGE[1], max(_GAIN_RANGE[0], ratio)))
+def exposure_gain(
+    light: NDArray[np.float64], before: NDArray[np.float64], known: BoolGrid
+) -> int:
+    """Median brightness ratio of frame and reference in 1/256; 256 when it cannot be told, or
+    when there is hardly a change. light, before: mean luma of each cell."""
+    usable = known & (before > _MIN_LIT) & (before < _MAX_LIT)
+    if usable.sum() < _MIN_USABLE:
+        return _NO_GAIN
+    ratio = float(np.median(light[usable] / before[usable]))
+    gain = round(_NO_GAIN * min(_GAIN_RANGE[1], max(_GAIN_RANGE[0], ratio)))
+    return gain if abs(gain - _NO_GAIN) > 2 else _NO_GAIN

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil import _kernels
-from homeveil.clear.change import NoiseMeter, compare, mean_difference
+from homeveil.clear.change import NoiseMeter, compare
 from homeveil.clear.evidence import Evidence
 from homeveil.clear.patches import significant
 from homeveil.errors import StretchError
@@ -82,6 +82,7 @@ class Scene:
         self._initial: RawFrame | None = None
         self._reference: RawFrame | None = None
         self._previous: RawFrame | None = None
+        self._light: NDArray[np.float64] = np.zeros(shape)
         self._frame_number = -1
         self._shocked = False
         self.skipped = False
@@ -114,12 +115,14 @@ class Scene:
             self.run_seconds[:] = seconds
             return np.zeros(self.grid.shape, bool)
         cell, slack = self.grid.cell, self.noise.slack
-        stats = _kernels.change(frame, self._previous, cell)
         if not self.skipped:
-            self.noise.update(mean_difference(stats))
-        plate = compare(frame, self._plate, cell, self.has_plate, slack)
+            self.noise.update(_kernels.luma_differences(frame, self._previous, cell))
+        self._light = _kernels.luma_means(frame, cell)
+        plate = compare(frame, self._plate, cell, self._light, self.has_plate, slack)
         self.texture = plate.texture
-        still = compare(frame, self._reference, cell, ~others, slack * _RUN_SLACK)
+        still = compare(
+            frame, self._reference, cell, self._light, ~others, slack * _RUN_SLACK
+        )
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
         self.on_plate = self.has_plate & plate.matches
         if self.skipped:
@@ -238,7 +241,9 @@ class Scene:
         doubtful = broken & (self.origin == Origin.ARRIVED) & ~self.on_plate
         if not doubtful.any():
             return
-        back = compare(frame, self._initial, self.grid.cell, ~doubtful, self.noise.slack)
+        back = compare(
+            frame, self._initial, self.grid.cell, self._light, ~doubtful, self.noise.slack
+        )
         self.origin[doubtful & back.matches] = Origin.STARTUP
 
     def observe(self, observation: Observation, spill: BoolGrid, moving: BoolGrid) -> None:

@@ -163,8 +163,9 @@ class Memory:
         each cell of ``frame``, grey levels.
         """
         cell = self._grid.cell
-        best = _kernels.explain(frame, previous, cell, agent_before, cells, max(1, cell // 8))
-        result: BoolGrid = cells & (best <= _limit(texture))
+        result = _kernels.explain(
+            frame, previous, cell, agent_before, cells, _limit(texture), max(1, cell // 8)
+        )
         return result | self.recalls(frame, cells & ~result, texture)
 
     def recalls(self, frame: RawFrame, cells: BoolGrid, texture: FloatGrid) -> BoolGrid:
@@ -176,9 +177,10 @@ class Memory:
         if self._look is None or not cells.any():
             return np.zeros_like(cells)
         cell = self._grid.cell
-        best = _kernels.explain(frame, self._look, cell, self._known, cells, max(1, cell // 8))
-        result: BoolGrid = cells & (best <= RECALL_STRICTNESS * _limit(texture))
-        return result
+        limit = RECALL_STRICTNESS * _limit(texture)
+        return _kernels.explain(
+            frame, self._look, cell, self._known, cells, limit, max(1, cell // 8)
+        )
 
 
 def _limit(texture: FloatGrid) -> FloatGrid:
