@@ -119,7 +119,12 @@ class _Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawFrame(_Frame):
-    """A frame that nobody has cleared. Never write, send or log one."""
+    """A frame that nobody has cleared. Never write, send or log one.
+
+    spliced: the recording goes on somewhere else here, though its times go on.
+    """
+
+    spliced: bool = False
 
 
 class _Seal:

@@ -36,6 +36,13 @@ _log = logging.getLogger("homeveil")
 
 Watch = Callable[[RawFrame, NDArray[np.uint8]], None]
 
+GAP_SECONDS = 1.25
+"""Frames further apart are not followed from one to the next: who is at the desk may have
+changed. A second, as between the frames of the slowest recordings, is followed."""
+
+SETTLE_SECONDS = 10.0
+"""After a gap: until what is off its plate has come in."""
+
 MAX_WAITING_BYTES = 160 * 2**20
 """Frames that wait take no more memory than this; large frames wait less long."""
 
@@ -99,7 +106,7 @@ class Redactor(Scoped):
         if self._stream is None:
             raise StretchError("nothing was seen before the gap")
         left = tuple(self._stream.leave_all(self.tally))
-        self._stream.clearance.skip(settle_seconds)
+        self._stream.clearance.skip(settle_seconds, same_room=True)
         return left
 
     def process(self, frame: RawFrame) -> Iterator[VeiledFrame]:
@@ -107,16 +114,17 @@ class Redactor(Scoped):
 
         Raises FrameError when ``frame`` is no RawFrame or its time does not increase; the
         stream then goes on with the next good frame. After a change of size everything
-        starts denied. Raises StretchError after ``skip`` alone.
+        starts denied; after a gap, or where recordings were joined, the agent must prove itself
+        anew. Raises StretchError after ``skip`` alone.
         """
         if self._closed:
             raise FrameError("this Redactor is closed; make a new one")
         if not isinstance(frame, RawFrame):
             raise FrameError(f"process() takes a RawFrame, not {type(frame).__name__}")
-        seconds = frame.time.seconds
-        if self._last_seconds is not None and seconds <= self._last_seconds:
+        seconds, last = frame.time.seconds, self._last_seconds
+        if last is not None and seconds <= last:
             raise FrameError(
-                f"frame at {seconds:.3f} s does not come after {self._last_seconds:.3f} s"
+                f"frame at {seconds:.3f} s does not come after {last:.3f} s"
             )
         self._last_seconds = seconds
         stream = self._stream
@@ -126,6 +134,9 @@ class Redactor(Scoped):
                     raise StretchError("the picture changes its size")
                 yield from stream.leave_all(self.tally)
             stream = self._stream = _Stream(frame, self)
+        elif frame.spliced or (last is not None and seconds - last > GAP_SECONDS):
+            yield from stream.leave_all(self.tally)
+            stream.skip()
         stream.take(frame.copy(), self._perceiver)
         yield from stream.leave(self._delay, self.tally)
 
@@ -160,6 +171,11 @@ class _Stream:
 
     def fits(self, frame: RawFrame) -> bool:
         return self._shape == (frame.width, frame.height, frame.pixel_format)
+
+    def skip(self) -> None:
+        """The next frame comes after a gap; none waits any more."""
+        if not self.clearance.scene.skipped:
+            self.clearance.skip(SETTLE_SECONDS)
 
     def take(self, frame: RawFrame, perceiver: WatchedPerceiver) -> None:
         """Decide about ``frame`` and let it wait."""

@@ -98,27 +98,28 @@ def test_what_came_in_is_not_forgiven_for_holding_still() -> None:
         assert shown(raws[n].planes[0], out[n].planes[0], 202, 62, 262, 208) < 0.03, n
 
 
+class Trace(FakePerceiver):
+    """Sees a tenth of a person, and no face."""
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        full = super().look(frame, grid, request)
+        faint = [replace(look, probability=look.probability * 0.1) for look in full.people]
+        empty = np.zeros_like(full.wide.probability)
+        return replace(
+            full,
+            wide=replace(full.wide, probability=empty),
+            people=tuple(faint),
+            faces=(),
+            identities=(),
+        )
+
+
 @pytest.mark.parametrize("seen", [True, False])
 def test_who_sits_still_for_ten_minutes_stays_veiled(seen: bool) -> None:
     """A relative walks in, sits down and does not move for ten minutes: hidden throughout,
     whether detected as a whole or only by a trace at one scale."""
     person = texture(3, 64, 150)
     face = Box(220, 66, 240, 86)
-
-    class Trace(FakePerceiver):
-        """Sees a tenth of a person, and no face."""
-
-        def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
-            full = super().look(frame, grid, request)
-            faint = [replace(look, probability=look.probability * 0.1) for look in full.people]
-            empty = np.zeros_like(full.wide.probability)
-            return replace(
-                full,
-                wide=replace(full.wide, probability=empty),
-                people=tuple(faint),
-                faces=(),
-                identities=(),
-            )
 
     def picture(n):
         return ROOM if n < 30 else with_patch(ROOM, person, 200, 60)
@@ -134,6 +135,31 @@ def test_who_sits_still_for_ten_minutes_stays_veiled(seen: bool) -> None:
         out = [veiled for raw in raws for veiled in redactor.process(raw)]
     for n in (31, 39, 100, 300, len(raws) - 1):
         assert shown(raws[n].planes[0], out[n].planes[0], 202, 62, 262, 208) < 0.03, n
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("shock", ["lamp", "nudge"])
+def test_a_shock_launders_nobody(shock: str, seen: bool) -> None:
+    """Somebody came in and sits still, seen by a trace or not at all; the light goes on, or the
+    camera is nudged. They stay veiled, though the rest of the room is soon back."""
+    person = texture(3, 64, 150)
+
+    def picture(n):
+        room = ROOM if n < 30 else with_patch(ROOM, person, 200, 60)
+        if n < 60:
+            return room
+        if shock == "nudge":
+            return np.roll(room, 6, axis=1)
+        return np.clip(255 - (255 - room.astype(float)) * 0.5, 0, 255).astype(np.uint8)
+
+    def scene(seconds):
+        return FakeScene(others=(Box(220, 66, 240, 86),)) if seen and seconds >= 3 else FakeScene()
+
+    raws = frames(picture, 240)
+    out = run(raws, scene, see=Trace if seen else FakePerceiver)
+    for n in (30, 59, 60, 61, 90, 150, 239):
+        assert shown(raws[n].planes[0], out[n].planes[0], 208, 62, 262, 208) < 0.03, n
+    assert shown(raws[239].planes[0], out[239].planes[0], 0, 0, 130, HEIGHT) == 1.0
 
 
 def test_without_a_profile_nobody_is_shown() -> None:
@@ -195,6 +221,128 @@ def test_an_overlap_ends_identity() -> None:
     tracks = track_with(0.2, 0.2, 0.2)
     other = Face(AGENT.moved(18, 4), 0.9, 0)
     tracks.update((Face(AGENT, 0.95, 0), other), (), 0.4)
+    assert tracks.agent is None
+
+
+class Doubtful(FakePerceiver):
+    """Sees strangers turned away, so that no comparison tells who they are; or finds nothing in
+    their faces to compare at all."""
+
+    yaw = 0.0
+    compares = True
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = FakePerceiver.look(self, frame, grid, request)
+        kept = [
+            replace(one, yaw_degrees=self.yaw if one.distance > 0.5 else 0.0)
+            for one in seen.identities
+            if one.distance <= 0.5 or self.compares
+        ]
+        return replace(seen, identities=tuple(kept))
+
+
+class Averted(Doubtful):
+    yaw = 60.0
+
+
+class Blank(Doubtful):
+    compares = False
+
+
+def seated(seed: int) -> np.ndarray:
+    """Somebody in the agent's seat, their face where the agent's was."""
+    return with_patch(
+        with_patch(ROOM, texture(seed, 104, 140), 108, 100), texture(seed + 1, 40, 40), 140, 60
+    )
+
+
+SEAT = (112, 104, 208, 238)
+
+
+@pytest.mark.parametrize("delay", [0.0, 2.0])
+@pytest.mark.parametrize("see", [FakePerceiver, Averted, Blank])
+@pytest.mark.parametrize("gap", [0.0, 2.5, 3600.0])
+def test_who_sits_there_after_a_gap_or_a_cut_is_not_the_agent(
+    gap: float, see: type[FakePerceiver], delay: float
+) -> None:
+    """Pictures are missing, or two recordings were joined, and somebody else sits in the agent's
+    place: not one frame of them is shown, whether they can be compared or not; and the
+    agent is, up to then."""
+    change = 4.0
+
+    def at(raw):
+        seconds = raw.time.seconds
+        later = seconds + (gap if seconds >= change else 0.0)
+        return replace(raw, time=Timestamp.from_seconds(later))
+
+    count, rate = 120, 15.0
+    raws = frames(lambda n: seated(3 if n / rate < change else 7), count, rate=rate)
+    raws = [at(raw) for raw in raws]
+
+    def scene(seconds):
+        return FakeScene(agent=AGENT) if seconds < change else FakeScene(others=(AGENT,))
+
+    out = run(raws, scene, profile=fake_profile(), delay=delay, see=see)
+    after = round(change * rate)
+    assert shown(raws[after - 1].planes[0], out[after - 1].planes[0], *SEAT) > 0.99
+    for raw, veiled in zip(raws[after:], out[after:], strict=True):
+        assert shown(raw.planes[0], veiled.planes[0], *SEAT) < 0.05, raw.time.seconds
+
+
+def test_the_agent_is_shown_again_after_a_gap() -> None:
+    """Pictures are missing and the agent still sits there: proved anew, shown again."""
+    raws = frames(lambda n: seated(3), 90)
+    for n in range(40, 90):
+        raws[n] = replace(raws[n], time=Timestamp.from_seconds(raws[n].time.seconds + 5))
+    out = run(raws, FakeScene(agent=AGENT), profile=fake_profile())
+    assert shown(raws[39].planes[0], out[39].planes[0], *SEAT) > 0.99
+    assert shown(raws[40].planes[0], out[40].planes[0], *SEAT) < 0.05
+    assert shown(raws[60].planes[0], out[60].planes[0], *SEAT) > 0.99
+
+
+@pytest.mark.parametrize("delay", [0.0, 2.0])
+def test_another_between_two_takes_of_the_agent_is_not_shown(delay: float) -> None:
+    """The agent, somebody else for a second in the same place, the agent again: that the agent
+    was proved before and after says nothing of the second between."""
+    raws = frames(lambda n: seated(7 if 40 <= n < 50 else 3), 90)
+
+    def scene(seconds):
+        other = 4.0 <= seconds < 5.0
+        return FakeScene(others=(AGENT,)) if other else FakeScene(agent=AGENT)
+
+    out = run(raws, scene, profile=fake_profile(), delay=delay)
+    for n in range(40, 50):
+        assert shown(raws[n].planes[0], out[n].planes[0], *SEAT) < 0.05, n
+    assert shown(raws[80].planes[0], out[80].planes[0], 146, 66, 174, 94) > 0.99
+
+
+def test_a_splice_ends_identity() -> None:
+    """Where a recording goes on somewhere else the agent must prove itself anew, though times go
+    on and nothing changes."""
+    raws = frames(lambda n: seated(3), 60)
+    raws[40] = replace(raws[40], spliced=True)
+    out = run(raws, FakeScene(agent=AGENT), profile=fake_profile())
+    assert shown(raws[39].planes[0], out[39].planes[0], *SEAT) > 0.99
+    assert shown(raws[40].planes[0], out[40].planes[0], *SEAT) < 0.05
+
+
+def test_what_later_looks_disprove_is_withheld_since_the_last_fair_one() -> None:
+    """Read ahead: the frames from the last comparison that was not bad on are withheld."""
+    tracks = track_with(0.2, 0.2, 0.2, 0.2, 0.7, 0.7)
+    assert tracks.agent is None
+    assert tracks.disproved() == [(1, pytest.approx(0.3))]
+
+
+def test_a_face_that_cannot_be_compared_is_not_the_agents_for_ever() -> None:
+    """Turned away for longer than that is believed, the agent must prove itself anew."""
+    tracks = track_with(0.2, 0.2, 0.2)
+    face = Face(AGENT, 0.95, 0)
+    away = Identity(face, 0.3, 60.0, {}, np.zeros(128, np.float32))
+    for n in range(3, 300):
+        tracks.update((face,), (away,), n * 0.1)
+    assert tracks.agent is not None
+    for n in range(300, 320):
+        tracks.update((face,), (away,), n * 0.1)
     assert tracks.agent is None
 
 

@@ -30,6 +30,16 @@ def test_a_new_clock_goes_on_from_the_old_one() -> None:
     assert ticks(9000, 9040, 0, 40, 80) == ([9000, 9040, 9080, 9120, 9160], 1)
 
 
+def test_splices_are_counted_and_misplaced_frames_are_not() -> None:
+    """Only a long jump back is another recording."""
+    clock = InputClock(BASE, Fraction(25))
+    counted = []
+    for pts in (9000, 8990, 9080, 0, 40, 30):
+        clock.tick(pts)
+        counted.append(clock.splices)
+    assert counted == [0, 0, 0, 1, 1, 1]
+
+
 def test_missing_times_follow_the_step_before() -> None:
     """Frames without any time come at the pace of those before, or of the frame rate."""
     assert ticks(None, None, 100, None) == ([0, 40, 100, 160], 3)

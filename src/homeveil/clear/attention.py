@@ -42,6 +42,10 @@ class Attention:
         """Something is not as it was: all is looked at for a while."""
         self._stirred_seconds = seconds
 
+    def look_now(self) -> None:
+        """All is looked at in this very frame."""
+        self._whole_seconds = float("-inf")
+
     def notice(
         self,
         seconds: float,

@@ -66,6 +66,11 @@ SETTLED_SECONDS = 2.0
 """How long no cell of the outline may have been in dispute for the outline to be told apart
 without what is remembered."""
 
+CHANGED_FACE = 0.6
+EXPLAINED_FACE = 0.3
+"""Share of the cells of the agent's face that must have changed, and of these the share that may
+be blocks of the frame before, for the face to have changed at a bound."""
+
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
 
@@ -129,6 +134,7 @@ class Clearance:
         self._company_due: float | None = None
         self._settle_seconds = 0.0
         self._number = -1
+        self._none = np.zeros(grid.shape, bool)
         self._know_nobody()
 
     def _know_nobody(self) -> None:
@@ -154,16 +160,17 @@ class Clearance:
         self._last_seconds: float | None = None
         self._verified: dict[int, tuple[float, float]] = {}
 
-    def skip(self, settle_seconds: float) -> None:
+    def skip(self, settle_seconds: float, *, same_room: bool = False) -> None:
         """Frames are missing between the last one and the next; all decisions are resolved.
 
         The agent must prove itself anew, and what is not on its plate came in by itself. Of people
         nothing is remembered; so from ``settle_seconds`` after the next frame on, when there
-        is an outline that changes can be held against, somebody is taken to be about.
+        is an outline that changes can be held against, somebody is taken to be about. same_room:
+        another room or light is an error; without it everything is looked at anew there.
         """
         self._settle_seconds = settle_seconds
         self.tracks.forget()
-        self.scene.skip()
+        self.scene.skip(same_room=same_room)
         self._know_nobody()
 
     # ---------------------------------------------------------------- one frame
@@ -177,9 +184,16 @@ class Clearance:
         resumed = self.scene.skipped
         changed = self.scene.advance(frame, seconds, near, self._outsiders)
         changed &= ~self.scene.on_plate
+        if self.scene.began_anew:
+            # Another light or place, or another recording: who is in it is not known.
+            self.tracks.forget()
+            resumed = False
+        elif self._has_changed_face(frame):
+            self.tracks.question(seconds)
+            self._attention.look_now()
         self._second.forget(changed)
         self._plan.unsettle(changed, self.scene.ended_seconds)
-        if self._number == 0 or resumed:
+        if self._number == 0 or resumed or self.scene.began_anew:
             self._attention.disturb(seconds)
         if resumed:
             self._disputed_seconds = seconds
@@ -191,6 +205,22 @@ class Clearance:
         self._attention.notice(
             seconds, changed, self.scene.excess, self._outline, self._close_window()
         )
+
+    def _has_changed_face(self, frame: RawFrame) -> bool:
+        """Whether the agent's face is not the one of a frame ago, moved a little: at a cut it is
+        somebody else's, or turned at once."""
+        agent = self.tracks.agent
+        if agent is None or not self._number:
+            return False
+        face = np.zeros(self.grid.shape, bool)
+        face[self.grid.window(agent.box).index] = True
+        changed = face & (self.scene.run_frames == 0)
+        if changed.sum() < CHANGED_FACE * face.sum():
+            return False
+        known = silhouette.explained_by(
+            frame, self.scene.previous, self.grid.cell, ~self._none, changed, self.scene.texture
+        )
+        return bool(known.sum() < EXPLAINED_FACE * changed.sum())
 
     def request(self, seconds: float) -> LookRequest:
         """What to look at in the frame just begun."""
@@ -236,6 +266,10 @@ class Clearance:
         self.tracks.update(
             observation.faces, observation.identities, seconds, observation.looked
         )
+        for number, last in self.tracks.disproved():
+            if number in self._verified:
+                since, until = self._verified[number]
+                self._verified[number] = (since, min(until, last))
         if self._lips is not None:
             self._lips.take(seconds, observation.mouths, self.tracks)
         self._sight.update(observation)
@@ -263,9 +297,7 @@ class Clearance:
 
     def fault(self, frame: RawFrame, seconds: float) -> Decision:
         """Nothing was seen: the frame is withheld whole and the agent must prove itself again."""
-        for track in self.tracks.tracks:
-            track.is_agent = False
-            track.verdicts.clear()
+        self.tracks.doubt(seconds)
         self._agent_before = np.zeros(self.grid.shape, bool)
         self._second.forget(np.ones(self.grid.shape, bool))
         self._attention.disturb(seconds)
@@ -452,9 +484,9 @@ class Clearance:
         self._others = others
         self._memory.keep(frame, self._undisputed)
         self.scene.remember(frame)
-        if candidate is not None and candidate.is_agent:
-            first, _ = self._verified.get(candidate.number, (candidate.born_seconds, seconds))
-            self._verified[candidate.number] = (first, seconds)
+        if candidate is not None and candidate.is_agent and candidate.questioned_seconds is None:
+            since, _ = self._verified.get(candidate.number, (candidate.since_seconds, seconds))
+            self._verified[candidate.number] = (since, seconds)
 
     def _decision(
         self, seconds: float, agent: BoolGrid, others: BoolGrid, candidate: Track | None
@@ -515,7 +547,7 @@ class Clearance:
 
     def _was_agent(self, decision: Decision) -> bool:
         span = self._verified.get(decision.track)
-        return span is not None and span[0] <= decision.seconds <= span[1]
+        return span is not None and span[0] < decision.seconds <= span[1]
 
 
 def withheld(reasons: NDArray[np.uint8]) -> BoolGrid:

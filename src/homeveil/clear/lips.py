@@ -100,7 +100,7 @@ class LipsKey:
         """What was seen in the frame of this time; ``tracks`` know it already."""
         agent = tracks.agent
         if agent is not None:
-            span = (agent.born_seconds, seconds)
+            span = (agent.since_seconds, seconds)
             self._proved.setdefault((self._stream, agent.number), span)
         for mouth in mouths:
             track = _nearest(mouth.box, tracks)
@@ -130,8 +130,8 @@ class LipsKey:
     def _was_agent(self, look: _Look) -> bool:
         """Whether the face was not yet verified when it was looked at, and was for the first time
         after that. One that was and is no longer may be somebody else's."""
-        born, proved = self._proved.get(look.face, (0.0, float("-inf")))
-        return born <= look.seconds <= proved
+        since, proved = self._proved.get(look.face, (0.0, float("-inf")))
+        return since < look.seconds <= proved
 
 
 def _nearest(box: Box, tracks: Tracks) -> Track | None:

@@ -46,6 +46,9 @@ BACK_SHARE = 0.5
 """After a gap: share of all cells that have a plate, and of those the share that shows it, from
 which plates still say anything about the room."""
 
+SHOCK_CELLS = 2
+"""How far round what had come in a shock clears nothing."""
+
 _RUN_SLACK = 1.15
 _SHOCK_EXCESS = 1.6
 
@@ -59,7 +62,8 @@ class Origin(enum.IntEnum):
 
 
 class Scene:
-    """Plates, runs and evidence of every cell. skipped: the next frame comes after a gap."""
+    """Plates, runs and evidence of every cell. skipped: the next frame comes after a gap.
+    began_anew: in the last frame the light or the place was another one."""
 
     def __init__(self, grid: Grid, hold_seconds: float) -> None:
         self.grid = grid
@@ -85,14 +89,18 @@ class Scene:
         self._light: NDArray[np.float64] = np.zeros(shape)
         self._frame_number = -1
         self._shocked = False
+        self.began_anew = False
         self.skipped = False
+        self._same_room = False
+        self._outdated = np.zeros(shape, bool)
         self._unseen = np.zeros(shape, bool)
         self._barred = np.zeros(shape, bool)
 
-    def skip(self) -> None:
+    def skip(self, *, same_room: bool) -> None:
         """Frames are missing before the next one. What shows neither its plate there nor what it
-        showed when its run began may have come in meanwhile; ``settle_gap`` says so for good."""
-        self.skipped = True
+        showed when its run began may have come in meanwhile; ``settle_gap`` says so for good.
+        same_room: it is an error if the next frame shows another room or light."""
+        self.skipped, self._same_room = True, same_room
 
     def settle_gap(self, near_agent: BoolGrid) -> None:
         """What is still off its plate after a gap, and is not near the agent, came in."""
@@ -106,9 +114,10 @@ class Scene:
 
         agent_near: cells at or beside the agent's last outline. others: cells that belong
         to somebody or something else, by the last decision. Raises StretchError when this is
-        the first frame after a gap and the room is not the one of the plates.
+        the first frame after a gap, the room must be the one of the plates and is not.
         """
         self._frame_number += 1
+        self.began_anew = False
         if self._plate is None or self._reference is None or self._previous is None:
             self._plate, self._reference = frame.copy(), frame.copy()
             self._initial, self._previous = frame.copy(), frame.copy()
@@ -118,17 +127,20 @@ class Scene:
         if not self.skipped:
             self.noise.update(_kernels.luma_differences(frame, self._previous, cell))
         self._light = _kernels.luma_means(frame, cell)
-        plate = compare(frame, self._plate, cell, self._light, self.has_plate, slack)
+        current = self.has_plate & ~self._outdated
+        plate = compare(frame, self._plate, cell, self._light, current, slack)
+        came_in = self._came_in()
         self.texture = plate.texture
         still = compare(
             frame, self._reference, cell, self._light, ~others, slack * _RUN_SLACK
         )
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
         self.on_plate = self.has_plate & plate.matches
-        if self.skipped:
+        if self.skipped and self._is_back():
             return self._resume(frame, still.matches, seconds)
-        if self._is_shock(plate.excess):
-            self._start_anew(frame)
+        if self.skipped or self._is_shock(plate.excess, current):
+            self._start_anew(frame, came_in)
+        self._outdated &= ~self.on_plate
         broken = ~still.matches
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         self._begin_runs(frame, broken, seconds, agent_near, others)
@@ -137,14 +149,19 @@ class Scene:
         self._keep_arrived()
         return broken
 
+    def _is_back(self) -> bool:
+        """Whether the first frame after a gap shows the room of the plates."""
+        plated, back = int(self.has_plate.sum()), int(self.on_plate.sum())
+        same = plated >= LEAST_PLATED * self.has_plate.size and back >= BACK_SHARE * plated
+        if self._same_room and not same:
+            raise StretchError("the light or the camera is not as it was when the file began")
+        return same
+
     def _resume(self, frame: RawFrame, matches: BoolGrid, seconds: float) -> BoolGrid:
         """Begin runs in the first frame after a gap; returns the cells that changed.
 
         matches: cells that show what they did when their run began.
         """
-        plated, back = int(self.has_plate.sum()), int(self.on_plate.sum())
-        if plated < LEAST_PLATED * self.has_plate.size or back < BACK_SHARE * plated:
-            raise StretchError("the light or the camera is not as it was when the file began")
         assert self._reference is not None
         broken = ~matches
         away = ~self.on_plate
@@ -187,27 +204,36 @@ class Scene:
         whole = np.ones(self.grid.shape, bool)
         _kernels.copy_cells(self.previous, frame, self.grid.cell, whole)
 
-    def _is_shock(self, excess: FloatGrid) -> bool:
-        """Whether the light was switched or the camera moved."""
-        plated = int(self.has_plate.sum())
-        if plated < 0.2 * self.has_plate.size:
+    def _is_shock(self, excess: FloatGrid, current: BoolGrid) -> bool:
+        """Whether the light was switched or the camera moved. current: cells with a plate that is
+        not of before another such moment."""
+        plated = int(current.sum())
+        if plated < LEAST_PLATED * current.size:
             return False
-        changed = int((self.has_plate & (excess > _SHOCK_EXCESS)).sum())
+        changed = int((current & (excess > _SHOCK_EXCESS)).sum())
         return changed >= RESET_SHARE * plated
 
-    def _start_anew(self, frame: RawFrame) -> None:
-        """Every plate is void and looks begin anew.
+    def _came_in(self) -> BoolGrid:
+        """Cells of what came in and is still there, as of the last frame."""
+        return significant((self.origin == Origin.ARRIVED) & ~self.on_plate, self.excess)
 
-        Things that had come in keep their origin, so that a shock cannot launder them.
+    def _start_anew(self, frame: RawFrame, came_in: BoolGrid) -> None:
+        """Every plate is void and looks begin anew, but where something had come in.
+
+        That a shock cannot launder: it keeps its plates and what the stream began with, stays off
+        them, and is cleared by their return only, a little round it too, since the camera may
+        have moved.
         """
-        whole = np.ones(self.grid.shape, bool)
         assert self._initial is not None
-        _kernels.copy_cells(self._initial, frame, self.grid.cell, whole)
-        self.has_plate[:] = False
+        kept = _kernels.grow(came_in, SHOCK_CELLS)
+        _kernels.copy_cells(self._initial, frame, self.grid.cell, ~kept)
+        self.has_plate &= kept
+        self._outdated = self.has_plate.copy()
         self.on_plate[:] = False
-        self.evidence.forget(whole)
-        self.origin[self.origin == Origin.UNCOVERED] = Origin.STARTUP
-        self._shocked = True
+        self.evidence.forget(np.ones(self.grid.shape, bool))
+        self.origin = np.where(kept, Origin.ARRIVED, Origin.STARTUP).astype(np.uint8)
+        self.skipped = False
+        self._shocked = self.began_anew = True
 
     def _begin_runs(
         self,
@@ -329,6 +355,7 @@ class Scene:
         assert self._plate is not None
         _kernels.copy_cells(self._plate, frame, self.grid.cell, clear)
         self.has_plate[clear] = True
+        self._outdated[clear] = False
         self.on_plate[clear] = True
         self.plate_run[clear] = self.run[clear]
         self.origin[clear] = Origin.STARTUP

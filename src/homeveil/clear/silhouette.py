@@ -162,10 +162,7 @@ class Memory:
         agent_before: the agent's cells in ``previous``. texture: standard deviation of
         each cell of ``frame``, grey levels.
         """
-        cell = self._grid.cell
-        result = _kernels.explain(
-            frame, previous, cell, agent_before, cells, _limit(texture), max(1, cell // 8)
-        )
+        result = explained_by(frame, previous, self._grid.cell, agent_before, cells, texture)
         return result | self.recalls(frame, cells & ~result, texture)
 
     def recalls(self, frame: RawFrame, cells: BoolGrid, texture: FloatGrid) -> BoolGrid:
@@ -176,13 +173,21 @@ class Memory:
         """
         if self._look is None or not cells.any():
             return np.zeros_like(cells)
-        cell = self._grid.cell
-        limit = RECALL_STRICTNESS * _limit(texture)
-        return _kernels.explain(
-            frame, self._look, cell, self._known, cells, limit, max(1, cell // 8)
+        return explained_by(
+            frame, self._look, self._grid.cell, self._known, cells, texture, RECALL_STRICTNESS
         )
 
 
-def _limit(texture: FloatGrid) -> FloatGrid:
-    limit: FloatGrid = EXPLAINED_DIFFERENCE + EXPLAINED_PER_TEXTURE * texture
-    return limit
+def explained_by(
+    frame: RawFrame,
+    earlier: RawFrame,
+    cell: int,
+    allowed: BoolGrid,
+    cells: BoolGrid,
+    texture: FloatGrid,
+    strictness: float = 1.0,
+) -> BoolGrid:
+    """Those of ``cells`` that are a block of the ``allowed`` cells of an ``earlier`` frame, moved
+    by up to a cell. strictness: factor on the difference that may be left."""
+    limit = strictness * (EXPLAINED_DIFFERENCE + EXPLAINED_PER_TEXTURE * texture)
+    return _kernels.explain(frame, earlier, cell, allowed, cells, limit, max(1, cell // 8))

@@ -3,11 +3,14 @@
 A track starts unknown. It becomes the agent when two of its last three comparisons were
 good and the median of the last five is good too, so that a look-alike who passes now and
 then earns nothing. It stops being the agent at once when its face jumps, when another face
-covers it, or after two bad comparisons in a row. Where a track sits counts for nothing.
+covers it, or after two bad comparisons in a row. Where a track sits counts for nothing, and a
+face that changed at a bound, as at a cut, must be compared at once. What comparisons take away
+is taken away since the last one that did not speak against the agent.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 from dataclasses import dataclass, field
@@ -30,6 +33,12 @@ and more tightly the median by which a track earns its identity: the agent's own
 well inside, a look-alike's scatter about the bound. The bound is never put below the
 floor: other days and lights spread wider than one enrollment."""
 
+ANSWER_SECONDS = 0.5
+"""How long a face that changed at a bound may wait for a good comparison."""
+
+UNPROVED_SECONDS = 30.0
+"""How long a face that no comparison can be made of, as one turned away, stays the agent's."""
+
 _SAME = 0.2
 _JUMP = 0.9
 _COVERED = 0.35
@@ -40,13 +49,20 @@ _LIKELY_SCORE = 0.4
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """One face over time. ``misses`` counts perceived frames without it."""
+    """One face over time. A track that stops being the agent gets another number. misses: perceived
+    frames without it. since_seconds: no comparison after this spoke against what it is.
+    proved_seconds, fair_seconds: of the last good comparison, and of the last that was not bad.
+    questioned_seconds: when it changed at a bound, until it is compared.
+    """
 
     number: int
     box: Box
     score: float
-    born_seconds: float
     seen_seconds: float
+    since_seconds: float = float("-inf")
+    proved_seconds: float = float("-inf")
+    fair_seconds: float = float("-inf")
+    questioned_seconds: float | None = None
     sightings: int = 1
     misses: int = 0
     is_agent: bool = False
@@ -68,8 +84,9 @@ class Tracks:
     def __init__(self, profile: Profile | None, policy: Policy) -> None:
         self._policy = policy
         self._profile = profile
-        self._next = 1
+        self._next = 0
         self.tracks: list[Track] = []
+        self._disproved: list[tuple[int, float]] = []
         spread = profile.face.spread if profile is not None and profile.face is not None else 0.0
         self.accept_distance = min(
             policy.accept_distance, max(SPREAD_FLOOR, spread + SPREAD_MARGIN)
@@ -81,6 +98,23 @@ class Tracks:
     def forget(self) -> None:
         """Nobody is followed any more: whoever is seen next starts unknown."""
         self.tracks = []
+
+    def doubt(self, seconds: float) -> None:
+        """Whatever was proved must be proved again."""
+        for track in self.tracks:
+            self._lose(track, seconds)
+
+    def question(self, seconds: float) -> None:
+        """The agent's face changed at a bound: somebody else's may be there now."""
+        agent = self.agent
+        if agent is not None and agent.questioned_seconds is None:
+            agent.questioned_seconds = seconds
+
+    def disproved(self) -> list[tuple[int, float]]:
+        """Numbers that stopped being the agent's, each with the last time they surely were; told
+        once."""
+        told, self._disproved = self._disproved, []
+        return told
 
     @property
     def agent(self) -> Track | None:
@@ -115,7 +149,13 @@ class Tracks:
         return interval / 4 if track.is_agent else interval
 
     def _is_undecided(self, track: Track) -> bool:
+        if track.is_agent and (track.questioned_seconds is not None or self._is_bad(track)):
+            return True
         return len(track.verdicts) < 3 or (True in track.verdicts) != track.is_agent
+
+    def _is_bad(self, track: Track) -> bool:
+        """Whether the last comparison spoke against the agent."""
+        return bool(track.distances) and track.distances[-1] > self._policy.drop_distance
 
     def update(
         self,
@@ -137,16 +177,16 @@ class Tracks:
                     continue
                 track.misses += 1
                 if track.is_agent and any(_jumped(track.box, one.box) for one in free):
-                    self._lose(track)
+                    self._lose(track, seconds)
                 continue
             free.remove(face)
             self._follow(track, face, seconds)
         for face in free:
-            self.tracks.append(Track(self._next, face.box, worth(face), seconds, seconds))
-            self._next += 1
+            self.tracks.append(Track(self._number(), face.box, worth(face), seconds))
         for identity in identities:
             self._take_in(identity, seconds)
-        self._drop_covered()
+        self._drop_covered(seconds)
+        self._drop_unproved(seconds)
         self.tracks = [track for track in self.tracks if self._lives(track, seconds)]
 
     def _follow(self, track: Track, face: Face, seconds: float) -> None:
@@ -154,7 +194,7 @@ class Tracks:
         x0, y0 = track.box.centre
         x1, y1 = face.box.centre
         if track.is_agent and max(abs(x1 - x0), abs(y1 - y0)) > _JUMP * size:
-            self._lose(track)
+            self._lose(track, seconds)
         track.box = face.box
         track.score = max(worth(face), 0.9 * track.score)
         track.seen_seconds = seconds
@@ -169,11 +209,16 @@ class Tracks:
             return
         best.was_compared_seconds = seconds
         verdict = self._verdict(identity)
+        if verdict is None or identity.distance <= self._policy.drop_distance:
+            best.fair_seconds = seconds
         if verdict is None:
             return
         best.distances.append(identity.distance)
         best.verdicts.append(verdict)
-        self._judge(best, identity.distance)
+        if verdict:
+            best.proved_seconds = seconds
+            best.questioned_seconds = None
+        self._judge(best, identity.distance, seconds)
 
     def _verdict(self, identity: Identity) -> bool | None:
         """True: the agent; False: somebody else; None: this look cannot tell."""
@@ -195,29 +240,57 @@ class Tracks:
                 return name == "cheeks_to_height"
         return False
 
-    def _judge(self, track: Track, distance: float) -> None:
-        recent = list(track.distances)[-2:]
+    def _judge(self, track: Track, distance: float, seconds: float) -> None:
         if track.is_agent:
-            if len(recent) == 2 and min(recent) > self._policy.drop_distance:
-                self._lose(track)
+            recent = list(track.distances)[-2:]
+            if track.questioned_seconds is not None and self._is_bad(track):
+                self._disprove(track, seconds, math.nextafter(track.questioned_seconds, -math.inf))
+            elif len(recent) == 2 and min(recent) > self._policy.drop_distance:
+                self._disprove(track, seconds, track.fair_seconds)
             return
+        if self._is_bad(track):
+            track.since_seconds = seconds
         good = sum(verdict is True for verdict in track.verdicts)
         median = statistics.median(track.distances)
         taken = self.agent
         if good >= 2 and median <= self.earn_distance and distance <= self.accept_distance:
             if taken is not None and taken is not track:
                 # Two faces cannot both be the agent; neither is, until one proves it again.
-                self._lose(taken)
-                self._lose(track)
+                self._lose(taken, seconds)
+                self._lose(track, seconds)
                 return
             track.is_agent = True
 
-    def _lose(self, track: Track) -> None:
+    def _disprove(self, track: Track, seconds: float, last_seconds: float) -> None:
+        """It is not the agent, and was not after ``last_seconds``."""
+        self._disproved.append((track.number, last_seconds))
+        self._lose(track, seconds)
+
+    def _lose(self, track: Track, seconds: float) -> None:
+        """From now on nothing is known of whose face this is."""
+        track.number = self._number()
+        track.since_seconds = seconds
         track.is_agent = False
+        track.questioned_seconds = None
         track.verdicts.clear()
         track.distances.clear()
 
-    def _drop_covered(self) -> None:
+    def _number(self) -> int:
+        self._next += 1
+        return self._next
+
+    def _drop_unproved(self, seconds: float) -> None:
+        """A face that cannot be compared stays the agent's for a while only."""
+        agent = self.agent
+        if agent is None:
+            return
+        asked = agent.questioned_seconds
+        if asked is not None and seconds - asked > ANSWER_SECONDS:
+            self._disprove(agent, seconds, math.nextafter(asked, -math.inf))
+        elif seconds - agent.proved_seconds > UNPROVED_SECONDS:
+            self._lose(agent, seconds)
+
+    def _drop_covered(self, seconds: float) -> None:
         agent = self.agent
         if agent is None:
             return
@@ -226,7 +299,7 @@ class Tracks:
                 continue
             smaller = min(agent.box.area, other.box.area)
             if smaller > 0 and agent.box.shared(other.box) / smaller > _COVERED:
-                self._lose(agent)
+                self._lose(agent, seconds)
                 return
 
     def _lives(self, track: Track, seconds: float) -> bool:

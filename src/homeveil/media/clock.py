@@ -18,7 +18,8 @@ class InputClock:
     decoding time, moved so that the stream starts at ``start``, or else follows the one
     before as that followed its own.
 
-    repaired: how many times were changed, or missing without a decoding time.
+    repaired: how many times were changed, or missing without a decoding time. splices: how often
+    the clock jumped back.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class InputClock:
         self._last: int | None = None
         self._moved_ticks = 0
         self._decoding_lead: int | None = None
-        self.repaired = 0
+        self.repaired = self.splices = 0
 
     def tick(self, pts: int | None, dts: int | None = None) -> int:
         """Time of the next frame, given when the file says it is shown and decoded."""
@@ -57,5 +58,6 @@ class InputClock:
         self.repaired += 1
         if self._last - time <= self._jump_ticks:
             return self._last + 1
+        self.splices += 1
         self._moved_ticks += self._last + self._step - time
         return self._last + self._step

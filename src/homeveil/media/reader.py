@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -87,6 +88,7 @@ class VideoReader(Scoped):
         self._cut_off = is_cut_off(self.path)
         self._clock = InputClock(self.time_base, self.frame_rate, stream.start_time)
         self._decoding_times_only = self._container.format.name in _DECODING_TIMES_ONLY
+        self._splices = 0
         self._pictures = PictureReader()
         self._frames = self._read()
         self.sample_aspect_ratio: Fraction | None = None
@@ -164,12 +166,16 @@ class VideoReader(Scoped):
         pts = None if self._decoding_times_only else picture.pts
         time = Timestamp(self._clock.tick(pts, picture.dts), self.time_base)
         try:
-            return self._pictures.read(picture, time)
+            frame = self._pictures.read(picture, time)
         except FrameError as error:
             raise InputError(f"{self.path}: {error}") from error
         except _av.FFmpegError:
             self._undecoded += 1
             return None
+        if self._clock.splices == self._splices:
+            return frame
+        self._splices = self._clock.splices
+        return replace(frame, spliced=True)
 
     def close(self) -> None:
         """Close the file. Frames already given stay valid."""
