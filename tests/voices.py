@@ -76,7 +76,11 @@ class Script:
         self._heard += len(samples)
         whole = max(0, (self._heard * 100 // self._rate) - 2)
         count, self._frames = whole - self._frames, whole
-        heard = Heard(np.full(count, -20, np.float32), self._answers(whole - self._ahead))
+        heard = Heard(
+            np.full(count, -20, np.float32),
+            self._answers(whole - self._ahead),
+            np.ones(count, np.float32),
+        )
         return replace(heard, **self._observed(whole - count, whole))
 
     def _observed(self, first: int, last: int) -> dict[str, np.ndarray]:

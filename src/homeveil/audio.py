@@ -8,6 +8,7 @@ nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Self
 
 import numpy as np
@@ -63,6 +64,17 @@ class _Audio:
 @dataclass(frozen=True, slots=True, eq=False)
 class RawAudio(_Audio):
     """Sound that nobody has cleared. Never write, send or log it."""
+
+    def split(self, seconds: float) -> tuple[RawAudio, RawAudio]:
+        """What lies before a time and what does not; either may be empty."""
+        base, count = self.time.time_base, self.samples.shape[1]
+        at = max(0, min(count, int((seconds - self.time.seconds) * self.rate)))
+        ticks = self.time.pts * base.numerator * self.rate + at * base.denominator
+        later = Timestamp(ticks, Fraction(1, base.denominator * self.rate))
+        return (
+            replace(self, samples=self.samples[:, :at]),
+            replace(self, samples=self.samples[:, at:], time=later),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

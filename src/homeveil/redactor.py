@@ -55,7 +55,11 @@ class Redactor(Scoped):
     policy's ``lookahead_seconds`` if left out. watch: called with each raw frame and the
     reasons of its cells before it is painted; for inspection on the machine, nothing else.
     lips: mouths are looked at for it; give the same one to the VoiceGate of the sound.
+
+    decided: called with the time of each frame taken, and whether it failed, before it leaves.
     """
+
+    decided: Callable[[float, bool], None] | None = None
 
     def __init__(
         self,
@@ -137,7 +141,9 @@ class Redactor(Scoped):
         elif frame.spliced or (last is not None and seconds - last > GAP_SECONDS):
             yield from stream.leave_all(self.tally)
             stream.skip()
-        stream.take(frame.copy(), self._perceiver)
+        fault = stream.take(frame.copy(), self._perceiver)
+        if self.decided is not None:
+            self.decided(seconds, fault)
         yield from stream.leave(self._delay, self.tally)
 
     def flush(self) -> Iterator[VeiledFrame]:
@@ -177,9 +183,11 @@ class _Stream:
         if not self.clearance.scene.skipped:
             self.clearance.skip(SETTLE_SECONDS)
 
-    def take(self, frame: RawFrame, perceiver: WatchedPerceiver) -> None:
-        """Decide about ``frame`` and let it wait."""
-        self._waiting.append((frame, self._decide(frame, perceiver)))
+    def take(self, frame: RawFrame, perceiver: WatchedPerceiver) -> bool:
+        """Decide about ``frame`` and let it wait; returns whether that failed."""
+        decision = self._decide(frame, perceiver)
+        self._waiting.append((frame, decision))
+        return decision is None or decision.fault
 
     def _decide(self, frame: RawFrame, perceiver: WatchedPerceiver) -> Decision | None:
         seconds = frame.time.seconds

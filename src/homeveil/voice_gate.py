@@ -55,7 +55,7 @@ GAP_SECONDS = 0.02
 STEP_SECONDS = {Sound.MONITOR: 0.02, Sound.CALL: 0.01}
 """Samples go to the networks in steps of this, so that block sizes cannot change a result."""
 
-_MOST_WITHHELD = 256
+_MOST_WITHHELD = 1024
 """Spans that the picture withheld are remembered for as many faults back."""
 
 

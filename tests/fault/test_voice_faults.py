@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,15 @@ def throws(heard: Heard) -> Heard:
 
 
 def not_numbers(heard: Heard) -> Heard:
-    return Heard(heard.level_db, heard.logits * np.nan)
+    return replace(heard, logits=heard.logits * np.nan)
 
 
 def wrong_shape(heard: Heard) -> Heard:
-    return Heard(heard.level_db, heard.logits[:, :3])
+    return replace(heard, logits=heard.logits[:, :3])
 
 
 def out_of_range(heard: Heard) -> Heard:
-    return Heard(heard.level_db, np.full_like(heard.logits, np.inf))
+    return replace(heard, logits=np.full_like(heard.logits, np.inf))
 
 
 def waits(rate: int) -> Script:

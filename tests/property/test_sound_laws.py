@@ -200,7 +200,7 @@ def test_every_channel_must_be_the_agents() -> None:
 
                 def push(samples: np.ndarray) -> object:
                     heard = quiet(samples)
-                    return type(heard)(heard.level_db * 0 + level, heard.logits)
+                    return replace(heard, level_db=heard.level_db * 0 + level)
 
                 script.push = push  # type: ignore[assignment,method-assign]
             made.append(script)

@@ -6,9 +6,12 @@ all sound is let through and its place can be measured.
 
 from __future__ import annotations
 
+import os
+import threading
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,9 +19,12 @@ import pytest
 
 import homeveil.clearing
 from clips import picture
+from homeveil.audio import VeiledAudio
+from homeveil.clearing import LiveInput, Order, open_here
 from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.isolation import Isolate
+from homeveil.media.feed import EncodedSoundForm, FeedPacket, FeedWriter, Kind, PictureForm
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from homeveil.perceive.observation import Observation
@@ -63,9 +69,10 @@ def make(
     frame_times: list[float] | None = None,
     hole: tuple[float, float] | None = None,
     stretch: float = 1.0,
+    packet: int = 0,
 ) -> Path:
     """A clip of 10 frames/s with clicks. hole: seconds of sound left out. stretch: how much
-    slower the sound's times run than its samples."""
+    slower the sound's times run than its samples. packet: samples in each, 0 for the usual."""
     times = frame_times or [n / 10 for n in range(round(SECONDS * 10))]
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
     video_codec = "libvpx" if path.suffix == ".webm" else "libx264"
@@ -80,7 +87,8 @@ def make(
             frame.pts, frame.time_base = round((seconds + video_start) / TICK), TICK
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        samples, size = clicks(rate, channels), 960 if codec == "libopus" else 1024
+        samples = clicks(rate, channels)
+        size = packet or (960 if codec == "libopus" else 1024)
         for at in range(0, samples.shape[1] - size + 1, size):
             if hole is not None and hole[0] <= at / rate < hole[1]:
                 continue
@@ -88,8 +96,7 @@ def make(
             block = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
             block.sample_rate, block.time_base = rate, Fraction(1, rate)
             block.pts = round((at * stretch) + sound_start * rate)
-            for packet in sound.encode(block):
-                container.mux(packet)
+            container.mux(sound.encode(block))
         container.mux(sound.encode(None))
     return path
 
@@ -173,6 +180,108 @@ def test_a_drifting_clock_is_followed(tmp_path: Path) -> None:
     """Sound whose times run 2 % slower than its samples stays within a frame of them."""
     source = make(tmp_path / "a.mkv", codec="flac", rate=16_000, stretch=1.02)
     check(source, tmp_path / "out.mp4", tolerance=0.06)
+
+
+def fail_between(monkeypatch: pytest.MonkeyPatch, start: float, end: float) -> None:
+    """Looks at frames between two times fail."""
+    look = ModelPerceiver.look
+
+    def failing(self: ModelPerceiver, frame: RawFrame, *rest: Any) -> Observation:
+        if start < frame.time.seconds < end:
+            raise PerceptionError("the look failed")
+        return look(self, frame, *rest)
+
+    monkeypatch.setattr(ModelPerceiver, "look", failing)
+
+
+def faults_of_sound(source: Path, sound: Sound = Sound.MONITOR) -> list[tuple[float, float]]:
+    """Spans of sound muted for a fault, from the samples that leave, in seconds."""
+    order = Order(source, anybody(), Policy(style=Style.FILL, sound=sound))
+    rows, rate = [], 1
+    with open_here(order) as clearing:
+        for veiled in clearing:
+            if isinstance(veiled, VeiledAudio):
+                rows.append(veiled.samples[0])
+                rate = veiled.rate
+    silent = np.concatenate(rows) == 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], silent, [False]]).astype(int)))
+    spans = edges.reshape(-1, 2) / rate
+    return [(float(a), float(b)) for a, b in spans if b - a > 0.02]
+
+
+@needs_models
+@pytest.mark.parametrize("sound", [Sound.MONITOR, Sound.CALL])
+@pytest.mark.parametrize("packet", [1024, 8000, 16_000])
+def test_a_fault_mutes_its_sound_however_long_the_packets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, packet: int, sound: Sound
+) -> None:
+    """Nothing between the picture before and the one after is heard, though the sound of that time
+    came with sound from before it."""
+    source = make(tmp_path / "a.mkv", codec="pcm_f32le", rate=16_000, packet=packet)
+    fail_between(monkeypatch, 0.95, 1.25)
+    (span,) = [span for span in faults_of_sound(source, sound) if 0.5 < span[0] < 3.5]
+    assert 0.88 <= span[0] <= 0.905
+    assert 1.295 <= span[1] <= 1.32
+
+
+@needs_models
+def test_a_picture_that_failed_mutes_for_as_long_as_it_stands(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At a variable frame rate a failed picture is seen until the next one, and the last of all to
+    the end."""
+    times = [0.0, 0.1, 0.2, 0.9, 2.9, 3.0, 3.1]
+    source = make(tmp_path / "a.mkv", codec="pcm_f32le", rate=16_000, frame_times=times)
+    fail_between(monkeypatch, 0.85, 1.0)
+    (span,) = [span for span in faults_of_sound(source) if 0.1 < span[0] < 3.5]
+    assert span == pytest.approx((0.2, 2.9), abs=0.03)
+    fail_between(monkeypatch, 3.05, 9.0)
+    assert faults_of_sound(source)[-1] == pytest.approx((3.0, SECONDS), abs=0.07)
+
+
+@needs_models
+@pytest.mark.parametrize(
+    ("sound", "delay"), [(Sound.MONITOR, 0.0), (Sound.CALL, 0.0), (Sound.CALL, 0.3)]
+)
+def test_live_a_fault_mutes_sound_that_leaves_before_the_picture(
+    monkeypatch: pytest.MonkeyPatch, sound: Sound, delay: float
+) -> None:
+    """A failed picture is known to have failed when it comes, not when it leaves."""
+    fail_between(monkeypatch, 1002.95, 1003.05)
+    reading, writing = os.pipe()
+
+    def send() -> None:
+        feed = FeedWriter(writing)
+        feed.forms(
+            PictureForm(64, 48, Fraction(10), "rawvideo", "yuv420p"),
+            EncodedSoundForm(16_000, 1, "pcm_f32le"),
+        )
+        noise = np.random.default_rng(0).integers(0, 255, 64 * 48 * 3 // 2, np.uint8).tobytes()
+        samples = np.full(320, 0.5, np.float32).tobytes()
+        pictures = [(n / 10, Kind.PICTURE, n / 10) for n in range(50)]
+        # A block of sound is there when its last sample is.
+        blocks = [(n / 50 + 0.02, Kind.SOUND, n / 50) for n in range(250)]
+        for _, kind, at in sorted(pictures + blocks, key=lambda one: one[0]):
+            tick = round((1000 + at) * 1e6)
+            data = noise if kind is Kind.PICTURE else samples
+            feed.packet(FeedPacket(kind, data, tick, tick, True))
+        feed.end()
+        os.close(writing)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    live = LiveInput(reading, delay, 1e9)
+    order = Order(Path("cam"), anybody(), Policy(style=Style.FILL, sound=sound), live=live)
+    silent: list[float] = []
+    with open_here(order) as clearing:
+        for veiled in clearing:
+            if isinstance(veiled, VeiledAudio):
+                where = np.flatnonzero(veiled.samples[0] == 0)
+                silent += (veiled.time.seconds - 1000 + where / veiled.rate).tolist()
+    sender.join()
+    os.close(reading)
+    beside = [at for at in silent if 1.0 < at < 4.5]
+    assert (min(beside), max(beside)) == pytest.approx((2.9, 3.1), abs=0.02)
 
 
 @needs_models

@@ -53,7 +53,8 @@ def asked(rule: KeyRule, count: int, learnt: Verdict = Verdict.OPEN, **heard: np
     keys = Keys(rule)
     parts = {name: np.asarray(value, np.float32) for name, value in heard.items()}
     level = parts.pop("level_db", np.zeros(count, np.float32))
-    keys.hear(Heard(level, np.zeros((0, 4), np.float32), **parts))
+    logits = parts.pop("logits", np.zeros((0, 4), np.float32))
+    keys.hear(Heard(level, logits, **parts))
     said = []
     for _ in range(count):
         said.append(keys.closed_by())
@@ -157,17 +158,21 @@ def test_the_strictest_key_decides() -> None:
 def test_keys_do_not_hang_on_how_much_comes_at_once(step: int) -> None:
     """What comes early is not used before its time."""
     rng = np.random.default_rng(step)
-    rule = KeyRule(MONITOR, speech=True, accept=0.5, near_db=6.0)
+    rule = KeyRule(MONITOR, own=0.8, speech=True, accept=0.5, near_db=6.0)
     count = 600
+    alike, logits = rng.uniform(0.4, 0.9, count), rng.normal(0, 1, (count, 4))
     speech, level = rng.random(count) ** 4, rng.normal(-30, 8, count)
     likeness = rng.random(count // 40)
-    whole = asked(rule, count - MONITOR, speech=speech, likeness=likeness, level_db=level)
+    whole = asked(
+        rule, count - MONITOR, speech=speech, likeness=likeness, level_db=level, alike=alike,
+        logits=logits[: count - MONITOR],
+    )  # fmt: skip
     keys, said, windows = Keys(rule), [], 0
     for at in range(0, count, step):
         ended = sum(40 * w + 148 < at + step for w in range(len(likeness)))
-        none = np.zeros((0, 4), np.float32)
-        keys.hear(Heard(level[at : at + step], none, speech[at : at + step],
-                        likeness[windows:ended]))  # fmt: skip
+        answered = slice(max(0, at - MONITOR), max(0, at + step - MONITOR))
+        keys.hear(Heard(level[at : at + step], logits[answered], alike[at : at + step],
+                        speech[at : at + step], likeness[windows:ended]))  # fmt: skip
         windows = ended
         while len(said) + MONITOR < min(at + step, count):
             said.append(keys.closed_by())
@@ -176,16 +181,64 @@ def test_keys_do_not_hang_on_how_much_comes_at_once(step: int) -> None:
 
 
 def test_a_policy_turns_keys_on() -> None:
-    """Each by itself; without one there is nothing to ask."""
+    """Each by itself; without one there is the likeness alone, and in a call nothing to ask."""
     voice = replace(anybody().voice, speaker=some_speaker("ab" * 32))
     own = {"speaker": ModelFile(Path("x"), "ab" * 32)}
-    assert key_rule_of(Policy(), voice) is None
-    assert key_rule_of(Policy(speaker_accept=0.9), voice) is None
-    assert key_rule_of(Policy(near_db=12), voice) == KeyRule(MONITOR, near_db=12)
+    alone = KeyRule(MONITOR, own=float(voice.own[-1]))
+    assert key_rule_of(Policy(), voice) == alone
+    assert key_rule_of(Policy(sound=Sound.CALL), voice) is None
+    assert key_rule_of(Policy(speaker_accept=0.9), voice) == alone
+    assert key_rule_of(Policy(near_db=12), voice) == replace(alone, near_db=12)
     call = Policy(sound=Sound.CALL, speech_key=SpeechKey.WEBRTCVAD)
     assert key_rule_of(call, voice) == KeyRule(CALL, speech=True)
     calibrated = voice.speaker.accept
-    assert key_rule_of(Policy(models=own), voice) == KeyRule(MONITOR, accept=calibrated)
+    assert key_rule_of(Policy(models=own), voice) == replace(alone, accept=calibrated)
+
+
+def alike_frames(
+    values: np.ndarray, *, spread_db: float = 60.0, claims: np.ndarray | None = None
+) -> np.ndarray:
+    """Which frames the likeness alone closes. claims: frames that seem the agent's, all if None."""
+    count = len(values)
+    logits = np.tile(np.array([-6, 6, -6, -6], np.float32), (count, 1))
+    if claims is not None:
+        logits[~claims] = (6, -6, -6, -6)
+    level = np.where(np.arange(count) % 5 < 2, -20.0 - spread_db, -20.0)
+    rule = KeyRule(MONITOR, own=0.83)
+    said = asked(rule, count - MONITOR, alike=values, logits=logits, level_db=level)
+    return closed(said)
+
+
+def test_a_voice_unlike_the_agents_is_closed_though_the_network_takes_it_for_theirs() -> None:
+    """What is as like as the enrolled recordings stays open; a stranger close by does not."""
+    assert not alike_frames(np.full(900, 0.8)).any()
+    assert alike_frames(np.full(900, 0.7)).all()
+
+
+def test_noise_lowers_what_is_asked() -> None:
+    """The agent sounds less like themselves in noise: there as much is not asked."""
+    assert alike_frames(np.full(900, 0.7), spread_db=40.0).all()
+    assert not alike_frames(np.full(900, 0.7), spread_db=15.0).any()
+    assert alike_frames(np.full(900, 0.5), spread_db=15.0).all()
+
+
+def test_a_stranger_after_the_agent_is_closed_soon_and_the_agent_open_again() -> None:
+    """Half a second of frames that seem the agent's says whose they are; a pause forgets."""
+    values = np.concatenate([np.full(600, 0.82), np.full(600, 0.66), np.full(900, 0.82)])
+    shut = alike_frames(values)
+    assert not shut[:480].any()
+    assert shut[650:1050].all()
+    assert not shut[1260:].any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_likeness_that_is_no_number_is_a_fault(value: float) -> None:
+    """For every frame whose window holds it."""
+    values = np.full(900, 0.85)
+    values[400] = value
+    rule = KeyRule(MONITOR, own=0.83)
+    said = asked(rule, 700, alike=values, level_db=np.full(900, -20.0))
+    assert [t for t, one in enumerate(said) if one is ClosedBy.FAULT] == list(range(281, 401))
 
 
 def test_a_policy_only_raises_what_was_calibrated() -> None:

@@ -1,4 +1,5 @@
-"""Keys that a policy adds to the voice gate. Each can only close a frame, none opens one.
+"""Keys beside the voice gate's own network: one that is always there where the gate may wait,
+and those that a policy adds. Each can only close a frame, none opens one.
 
 A frame is judged by what is known when it must be: what the network looks ahead, and no
 more, however the sound came in. What is not there by then closes, and so does whatever is
@@ -10,11 +11,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Protocol
+
+import numpy as np
 
 from homeveil._kernels import ClosedBy, Verdict
 from homeveil.perceive.hearing import (
+    AGENT_ALONE,
     FRAMES_AHEAD,
     SPEAKER_PURPOSE,
     SPEAKER_STEP,
@@ -42,13 +46,32 @@ LEARNING_DB = 0.02
 """By which an open frame moves the agent's level, towards its median."""
 
 
+ALIKE_WINDOW = 120
+"""What was heard up to a frame reaches back so many frames: those after hold it too."""
+
+ALIKE_MEAN, ALIKE_PAUSE = 50, 200
+"""Frames that seem the agent's over which likeness is averaged, and after how many without
+one it begins anew."""
+
+ALIKE_MARGIN, ALIKE_MOST = 0.08, 0.77
+"""How much less alike than the enrolled recordings are among themselves the agent may sound, and
+what is always enough."""
+
+CLEAN_DB, NOISE_SLOPE = 38.0, 0.007
+"""From the softest to the loudest tenth of sound without noise, and how much less likeness is
+asked for each decibel below."""
+
+SPREAD_FRAMES, SPREAD_STEP, SOFTEST_DB = 1000, 10, -75.0
+
 @dataclass(frozen=True, slots=True)
 class KeyRule:
-    """Settings of the keys. ahead: frames known beyond the one judged. speech: whether
-    speech must be heard. accept: least likeness by the speaker model, None: no such key.
-    near_db: how much softer than the agent's level is too soft, 0: no such key."""
+    """Settings of the keys. ahead: frames known beyond the one judged. own: likeness of the
+    enrolled recordings among themselves, None: no such key. speech: whether speech must be
+    heard. accept: least likeness by the speaker model, None: no such key. near_db: how much
+    softer than the agent's level is too soft, 0: no such key."""
 
     ahead: int
+    own: float | None = None
     speech: bool = False
     accept: float | None = None
     near_db: float = 0.0
@@ -58,13 +81,15 @@ def key_rule_of(policy: Policy, voice: VoiceTemplate) -> KeyRule | None:
     """What a policy asks for, None if nothing. Raises ProfileError when the voice was
     enrolled without the policy's speaker model, or with another one."""
     accept: float | None = None
-    own = policy.models.get(SPEAKER_PURPOSE)
-    if own is not None:
-        accept = max(voice.speaker_of(own.sha256).accept, policy.speaker_accept)
+    model = policy.models.get(SPEAKER_PURPOSE)
+    if model is not None:
+        accept = max(voice.speaker_of(model.sha256).accept, policy.speaker_accept)
     speech = policy.speech_key is not SpeechKey.OFF
-    if accept is None and not speech and not policy.near_db:
+    ahead = FRAMES_AHEAD[policy.sound]
+    own = float(voice.own[-1]) if ahead >= ALIKE_WINDOW else None
+    if own is None and accept is None and not speech and not policy.near_db:
         return None
-    return KeyRule(FRAMES_AHEAD[policy.sound], speech, accept, policy.near_db)
+    return KeyRule(ahead, own, speech, accept, policy.near_db)
 
 
 class Key(Protocol):
@@ -86,6 +111,8 @@ class Keys:
     def __init__(self, rule: KeyRule) -> None:
         after = SPEECH_REACH if rule.ahead >= SPEECH_REACH else 0
         self._keys: list[Key] = []
+        if rule.own is not None:
+            self._keys.append(_Alike(rule.own))
         if rule.speech:
             self._keys.append(_Speech(after))
         if rule.accept is not None:
@@ -108,6 +135,59 @@ class Keys:
         """What became of the next frame without a verdict."""
         for key in self._keys:
             key.learn(verdict)
+
+
+class _Alike:
+    """Closed where what seems the agent lately sounded less like them than noise explains.
+
+    The network is seldom wrong about a voice in a room, but takes some for the agent's that
+    speak as close by as the agent does; by the embedding alone those are told apart.
+    """
+
+    def __init__(self, own: float) -> None:
+        self._own = own
+        self._first = 0  # frame of the first value kept
+        self._alike: list[float] = []
+        self._levels: list[float] = []
+        self._claims: deque[bool] = deque()
+        self._recent: deque[float] = deque(maxlen=ALIKE_MEAN)
+        self._claimed = 0
+        self._asked = ALIKE_MOST
+
+    def hear(self, heard: Heard) -> None:
+        self._alike.extend(heard.alike.tolist())
+        self._levels.extend(heard.level_db.tolist())
+        self._claims.extend((heard.logits.argmax(1) == AGENT_ALONE).tolist())
+
+    def closed_by(self, t: int) -> ClosedBy:
+        at = t - self._first
+        known = self._alike[at : at + ALIKE_WINDOW]
+        if not known or not all(map(math.isfinite, known)):
+            return ClosedBy.FAULT
+        if t % SPREAD_STEP == 0:
+            self._asked = self._least(t)
+        if t - self._claimed > ALIKE_PAUSE:
+            self._recent.clear()
+        if self._claims and self._claims.popleft():
+            self._recent.append(max(known))
+            self._claimed = t
+        likeness = fmean(self._recent) if self._recent else max(known)
+        return ClosedBy.NOTHING if likeness >= self._asked else ClosedBy.KEY
+
+    def _least(self, t: int) -> float:
+        """Likeness asked for in the noise about frame ``t``."""
+        spare = t - self._first - SPREAD_FRAMES
+        if spare > SPREAD_FRAMES:
+            del self._alike[:spare], self._levels[:spare]
+            self._first += spare
+        at = t - self._first
+        levels = self._levels[max(0, at - SPREAD_FRAMES) : at + ALIKE_WINDOW]
+        soft, loud = np.quantile(np.maximum(levels, SOFTEST_DB), (0.1, 0.9))
+        noise = max(0.0, CLEAN_DB - float(loud - soft))
+        return min(ALIKE_MOST, self._own - ALIKE_MARGIN - NOISE_SLOPE * noise)
+
+    def learn(self, verdict: Verdict) -> None:
+        pass
 
 
 class _Speech:

@@ -42,6 +42,9 @@ Veiled = VeiledFrame | VeiledAudio
 _AHEAD_SECONDS = 0.03
 """The gate decides so much beyond the samples that leave it."""
 
+_FRAME_SECONDS = 0.01
+"""What the gate opens or closes at once: the one that holds the last sample is decided too."""
+
 _WARM_WIDTH, _WARM_HEIGHT = 96, 64
 
 
@@ -281,6 +284,33 @@ class _PictureAndSound(FileClearing):
             warm_up_sound(self.profile, self.order.policy, self._sound.gate, self._sound.form)
 
 
+class Together:
+    """Mutes the sound beside pictures that failed, from the picture before to the one after.
+
+    withhold: mutes between two times, in seconds.
+    """
+
+    def __init__(self, withhold: Callable[[float, float], None]) -> None:
+        self._withhold = withhold
+        self._before: float | None = None
+        self._failed = False
+
+    def see(self, seconds: float, *, failed: bool) -> None:
+        """The next picture, as soon as it is known whether it failed."""
+        before = self._before if self._before is not None else seconds
+        if failed or self._failed:
+            self._withhold(before, seconds)
+        if failed:
+            # How long it stands is known with the next one only.
+            self._withhold(seconds, seconds + (seconds - before))
+        self._before, self._failed = seconds, failed
+
+    def end(self) -> None:
+        """There is no further picture."""
+        if self._failed and self._before is not None:
+            self._withhold(self._before, float("inf"))
+
+
 class _SoundBeside:
     """The sound of a file, gated, in step with its picture. form: what it comes in."""
 
@@ -289,8 +319,8 @@ class _SoundBeside:
         self.form = reader.form
         self._blocks = iter(reader)
         self._held: RawAudio | None = None
-        self._read_to = float("-inf")
-        self._seen: float | None = None
+        self._ended = False
+        self._together = Together(gate.withhold)
 
     @property
     def damaged_packets(self) -> int:
@@ -298,24 +328,26 @@ class _SoundBeside:
         return self._reader.damaged_packets
 
     def follow(self, frame: VeiledFrame) -> Iterator[VeiledAudio]:
-        """The sound up to a frame that was written; its faults are the sound's too."""
+        """The sound up to a frame that was written, and not a sample more: the frames after it
+        may fail. Its own faults are the sound's too."""
         seconds = frame.time.seconds
-        if frame.fault:
-            # It stands from the frame before to the one after, as far off as that.
-            step = seconds - self._seen if self._seen is not None else 0.0
-            self.gate.withhold(seconds - step, seconds + step)
-        self._seen = seconds
-        while self._read_to < seconds + self.gate.delay_seconds:
+        self._together.see(seconds, failed=frame.fault)
+        until = seconds + self.gate.delay_seconds - _FRAME_SECONDS
+        while not self._ended:
             block = self._held if self._held is not None else next(self._blocks, None)
             self._held = None
             if block is None:
-                self._read_to = float("inf")
+                self._ended = True
                 return
-            if self._is_early(block):
+            now, later = block.split(until)
+            if self._is_early(now):
                 self._held = block
                 return
-            self._read_to = block.time.seconds + block.seconds
-            yield from self.gate.process(block)
+            if now.samples.shape[1]:
+                yield from self.gate.process(now)
+            if later.samples.shape[1]:
+                self._held = later
+                return
 
     def _is_early(self, block: RawAudio) -> bool:
         """Whether the gate would have to decide about mouths that are not seen yet."""
@@ -326,6 +358,7 @@ class _SoundBeside:
 
     def rest(self) -> Iterator[VeiledAudio]:
         """All that is left."""
+        self._together.end()
         if self._held is not None:
             yield from self.gate.process(self._held)
         for block in self._blocks:

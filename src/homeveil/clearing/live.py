@@ -13,6 +13,7 @@ from homeveil.audio import RawAudio
 from homeveil.clearing import (
     FileClearing,
     Form,
+    Together,
     Veiled,
     heard_with,
     warm_up_picture,
@@ -71,7 +72,13 @@ class LiveClearing(FileClearing):
             self._sound.form if self._sound is not None else None,
         )
         self._last: float | None = None
-        self._left: float | None = None
+        self._left = False
+        self._leaving: Together | None = None
+        if self._voices is not None:
+            # The sound may leave before the picture does, which is decided when it comes.
+            deciding = Together(self._voices.withhold)
+            self._redactor.decided = lambda time, fault: deciding.see(time, failed=fault)
+            self._leaving = Together(self._voices.withhold)
 
     @property
     def damaged_packets(self) -> int:
@@ -113,12 +120,10 @@ class LiveClearing(FileClearing):
         return time.monotonic() - seconds > self._live.late_seconds and self._feed.more_waits
 
     def _leave(self, frame: VeiledFrame) -> VeiledFrame:
-        """A fault of the picture is the sound's too."""
-        seconds = frame.time.seconds
-        if frame.fault and self._voices is not None:
-            step = seconds - self._left if self._left is not None else 0.0
-            self._voices.withhold(seconds - step, seconds + step)
-        self._left = seconds
+        """A fault of the picture is the sound's too, if it was not known before."""
+        self._left = True
+        if self._leaving is not None:
+            self._leaving.see(frame.time.seconds, failed=frame.fault)
         return frame
 
     def _take_sound(self, block: RawAudio) -> Iterator[Veiled]:
@@ -126,5 +131,5 @@ class LiveClearing(FileClearing):
             return
         for veiled in self._voices.process(block):
             # The first picture comes before any sound.
-            if self._left is not None:
+            if self._left:
                 yield veiled

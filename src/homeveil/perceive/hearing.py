@@ -40,6 +40,9 @@ VOICE_PURPOSES = (EMBEDDING_PURPOSE, *TARGET_PURPOSES.values())
 FRAMES_AHEAD: Mapping[Sound, int] = {Sound.MONITOR: 125, Sound.CALL: 6}
 """How many frames the network of each mode looks ahead."""
 
+AGENT_ALONE = 1
+"""Which of the four answers says so."""
+
 CHUNK_FRAMES: Mapping[Sound, int] = {Sound.MONITOR: 4, Sound.CALL: 2}
 """Frames that go through the networks at once; a divisor of ``voices.BLOCK``."""
 
@@ -99,7 +102,8 @@ def load_voice_models(policy: Policy) -> VoiceModels:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one push gave. level_db: (n,) of the frames that came. logits: (m, 4) of the
-    frames that were answered, ``ahead`` frames before those.
+    frames that were answered, ``ahead`` frames before those. alike: (n,) likeness of the
+    enrolled voice and of what was heard in the last 0.8 to 1.2 s up to each frame that came.
 
     speech, likeness: what the keys observed, see ``keys.KeyStream``; each goes on where it
     stopped, and is empty without its key.
@@ -107,6 +111,7 @@ class Heard:
 
     level_db: Array
     logits: Array
+    alike: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     speech: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     likeness: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
@@ -115,6 +120,7 @@ class Heard:
         return Heard(
             np.concatenate([self.level_db, after.level_db]),
             np.concatenate([self.logits, after.logits]),
+            np.concatenate([self.alike, after.alike]),
             np.concatenate([self.speech, after.speech]),
             np.concatenate([self.likeness, after.likeness]),
         )
@@ -140,6 +146,7 @@ class Listener:
         self._embeddings = VoiceEmbeddings(models.embedding)
         self.ahead = FRAMES_AHEAD[models.mode]
         self._target = TargetVoice(models.target, voice, self.ahead)
+        self._template = voice.template[-1]
         self._keys: KeyStream | None = None
         if models.keys is not None:
             # Imported here: whoever has no such key need not load what listens for one.
@@ -167,6 +174,7 @@ class Listener:
     def _take(self, samples: Array) -> Heard:
         self._waiting = np.concatenate([self._waiting, samples])
         levels, logits = [np.zeros(0, np.float32)], [np.zeros((0, 4), np.float32)]
+        alike = [np.zeros(0, np.float32)]
         speech, likeness = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
         while len(self._waiting) >= self._wanted:
             piece, self._waiting = self._waiting[: self._wanted], self._waiting[self._wanted :]
@@ -175,7 +183,9 @@ class Listener:
             slots = self._embeddings.push(frames.mel)
             levels.append(frames.level_db)
             logits.append(self._target.push(frames.sound, slots))
+            alike.append(slots[:, -1] @ self._template)
             if self._keys is not None:
                 for parts, part in zip((speech, likeness), self._keys.push(piece), strict=True):
                     parts.append(part)
-        return Heard(*(np.concatenate(parts) for parts in (levels, logits, speech, likeness)))
+        every = (levels, logits, alike, speech, likeness)
+        return Heard(*(np.concatenate(parts) for parts in every))
