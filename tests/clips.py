@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
 from homeveil.grid import Grid
@@ -130,6 +131,26 @@ def copy_with(
             copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
             copy.time_base, copy.stream = packet.time_base, stream
             made.mux(copy)
+    return path
+
+
+def with_cover(source: Path, path: Path) -> Path:
+    """The first stream of ``source`` in an mp4 that names a cover of 16x16 before it."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams[0], opaque=True)
+        cover = made.add_stream("mjpeg", rate=10)
+        cover.width, cover.height, cover.pix_fmt = 16, 16, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        still = av.VideoFrame.from_ndarray(picture(0, (16, 16)), format="rgb24")
+        made.mux(cover.encode(still.reformat(format="yuvj420p")))
+        for packet in given.demux(given.streams[0]):
+            if packet.size:
+                packet.stream = stream
+                made.mux(packet)
+    data = path.read_bytes()
+    index = data.rindex(b"moov")
+    track, covers = (data.index(name, index) - 4 for name in (b"trak", b"udta"))
+    path.write_bytes(data[:track] + data[covers:] + data[track:covers])
     return path
 
 

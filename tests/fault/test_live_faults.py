@@ -265,6 +265,28 @@ def test_pause_takes_effect_with_the_next_frame_and_lets_go_of_the_camera(room: 
         assert board.status.state is State.OPEN
 
 
+@needs_box
+def test_a_pause_that_is_over_at_once_ends_the_take(room: Path) -> None:
+    """A card leaves, the camera is let go, and other processes begin, which know of nothing."""
+    with session(shot(room)) as (made, memory, board):
+        until(lambda: is_open(memory))
+        take = made.take
+        assert take is not None
+        held = take.processes
+        board.pause(True)
+        board.pause(False)
+        covered = time.monotonic()
+        until(lambda: made.take not in (None, take))
+        until(lambda: not any(os.path.exists(f"/proc/{number}") for number in held.values()))
+        until(lambda: first_back(memory.after(covered)) is not None)
+        # One may have been on its way.
+        assert any(frame.fault for frame in memory.after(covered)[:2])
+        assert made.take is not None
+        assert not set(made.take.processes.values()) & set(held.values())
+        until(lambda: is_open(memory))
+        assert board.status.state is State.OPEN
+
+
 # ------------------------------------------------------------------ outputs
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

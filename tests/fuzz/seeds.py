@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clips import make, make_sound_only
+from clips import copy_with, make, make_sound_only
 from homeveil.media.capture import capture
 from homeveil.media.feed import FeedWriter
 from homeveil.media.live_source import read_source
@@ -60,6 +60,8 @@ def main() -> int:
         put("container", "sound", make_sound_only(work / "s.m4a").read_bytes())
         for name in ("clip.mkv", "clip.mov"):
             put("feed", name[5:], _fed(work / name))
+        turned = copy_with(work / "clip.mov", work / "turned.mov", turn=(90, False, True))
+        put("feed", "turned", _fed(turned))
         put("ledger", "day", written(work / "l.jsonl", 25).read_bytes())
     rows = np.eye(1, 128, dtype=np.float32)
     windows = np.eye(3, 256, dtype=np.float32)

@@ -69,6 +69,7 @@ def test_the_switch_tells_those_who_asked() -> None:
         board.pause(wanted)
     assert told == [True, False]
     assert not board.paused
+    assert board.coverings == 1
 
 
 def test_the_next_picture_is_waited_for() -> None:

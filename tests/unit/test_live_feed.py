@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clips import copy_with, make, make_sound_only, with_cover
 from homeveil.errors import InputError, UsageError
-from homeveil.media.capture import MachineClock, Pace, read_order, write_order
+from homeveil.frames import RawFrame
+from homeveil.media.capture import MachineClock, Pace, capture, read_order, write_order
 from homeveil.media.feed import (
+    _HEAD,
     EncodedSoundForm,
     FeedPacket,
     FeedReader,
@@ -23,7 +30,10 @@ from homeveil.media.feed import (
     Kind,
     PictureForm,
 )
+from homeveil.media.feed_decoder import FeedPictures
 from homeveil.media.live_source import LiveSource, SourceKind, read_source
+from homeveil.media.reader import VideoReader
+from homeveil.media.turn import Turn
 from live import until
 
 FORM = PictureForm(640, 360, Fraction(30_000, 1001), "h264", "yuv420p", b"\1\2")
@@ -54,16 +64,21 @@ packets = st.builds(
 )
 
 
-@given(st.lists(packets, max_size=5), st.booleans())
-def test_what_is_sent_arrives(sent: list[FeedPacket], sound: bool) -> None:
+turns = st.builds(Turn, st.booleans(), st.booleans(), st.booleans())
+
+
+@given(st.lists(packets, max_size=5), st.booleans(), turns)
+def test_what_is_sent_arrives(sent: list[FeedPacket], sound: bool, turn: Turn) -> None:
+    form = replace(FORM, turn=turn)
+
     def write(feed: FeedWriter) -> None:
-        feed.forms(FORM, SOUND if sound else None)
+        feed.forms(form, SOUND if sound else None)
         for packet in sent:
             feed.packet(packet)
         feed.end()
 
     reader = fed(write)
-    assert reader.picture == FORM
+    assert reader.picture == form
     assert reader.sound == (SOUND if sound else None)
     assert list(reader) == sent
 
@@ -104,6 +119,90 @@ def test_the_other_side_says_what_is_wrong() -> None:
 def test_a_form_out_of_range_is_refused(form: PictureForm) -> None:
     with pytest.raises(InputError):
         fed(lambda feed: feed.forms(form, None))
+
+
+@pytest.mark.parametrize(("turn", "good"), [(0, True), (7, True), (8, False), (255, False)])
+def test_a_turn_that_is_none_is_refused(turn: int, good: bool) -> None:
+    reading, writing = os.pipe()
+    FeedWriter(writing).forms(FORM, None)
+    data = bytearray(os.read(reading, 10**6))
+    data[_HEAD.size + 4 * 4] = turn
+    os.write(writing, data)
+    os.close(writing)
+    if good:
+        assert FeedReader(reading).picture.turn == Turn(bool(turn), bool(turn), bool(turn))
+    else:
+        with pytest.raises(InputError, match="no feed"):
+            FeedReader(reading)
+    os.close(reading)
+
+
+# ------------------------------------------------------------------ pictures
+def captured(path: Path) -> tuple[FeedReader, list[RawFrame]]:
+    """What comes of a file through the feed."""
+    reading, writing = os.pipe()
+    source = read_source(str(path), realtime=True)
+    sender = threading.Thread(target=capture, args=(source, FeedWriter(writing)))
+    sender.start()
+    reader = FeedReader(reading)
+    pictures = FeedPictures(reader.picture, path)
+    packets = [packet for packet in reader if packet.kind is Kind.PICTURE]
+    frames = [frame for packet in packets for frame in pictures.decode(packet)]
+    sender.join()
+    os.close(reading)
+    os.close(writing)
+    return reader, frames
+
+
+def check_as_read(path: Path) -> None:
+    """Through the feed come the frames that a reader gives, of the size that was told before."""
+    feed, live = captured(path)
+    with VideoReader(path) as reader:
+        read = list(reader)
+        assert (feed.picture.width, feed.picture.height) == (reader.width, reader.height)
+    assert len(live) == len(read) == 2
+    for ours, theirs in zip(live, read, strict=True):
+        assert (ours.width, ours.height) == (theirs.width, theirs.height)
+        assert (ours.pixel_format, ours.colour) == (theirs.pixel_format, theirs.colour)
+        assert all(map(np.array_equal, ours.planes, theirs.planes))
+
+
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize(
+    ("codec", "suffix", "size"),
+    [
+        ("libx264", "mp4", (64, 48)), ("libx265", "mkv", (64, 48)), ("ffv1", "mp4", (63, 47)),
+        ("mjpeg", "mov", (63, 47)), ("prores", "mov", (64, 48)), ("libvpx-vp9", "mkv", (63, 47)),
+    ],
+)  # fmt: skip
+def test_what_a_file_wants_turned_is_turned(
+    tmp_path: Path, codec: str, suffix: str, size: tuple[int, int],
+    degrees: int, across: bool, down: bool,
+) -> None:  # fmt: skip
+    """People lie sideways to no model, and the left hand is the left hand, as in a file."""
+    layout = {"mjpeg": "yuvj420p", "prores": "yuv422p10le"}.get(codec, "yuv420p")
+    options = {
+        "libx264": {"bf": "0"}, "libx265": {"x265-params": "bframes=0:log-level=none"},
+    }.get(codec, {})  # fmt: skip
+    source = make(
+        tmp_path / "a.mkv", codec=codec, pixel_format=layout, size=size, times=[0, 20],
+        options=options,
+    )  # fmt: skip
+    turn = (degrees, across, down)
+    check_as_read(copy_with(source, tmp_path / f"b.{suffix}", turn=turn))
+
+
+def test_a_cover_is_not_the_picture(tmp_path: Path) -> None:
+    clip = make(tmp_path / "a.mp4", times=[0, 20], options={"bf": "0"})
+    both = with_cover(clip, tmp_path / "b.mp4")
+    with av.open(str(both)) as container:
+        assert [stream.width for stream in container.streams.video] == [16, 64]
+    check_as_read(both)
+    alone = with_cover(make_sound_only(tmp_path / "a.m4a"), tmp_path / "c.mp4")
+    with pytest.raises(InputError, match="no picture"):
+        capture(read_source(str(alone), realtime=True), FeedWriter(os.open(os.devnull, os.O_RDWR)))
 
 
 # ------------------------------------------------------------------ clocks

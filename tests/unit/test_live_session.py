@@ -72,6 +72,62 @@ def test_a_frame_on_its_way_out_while_the_camera_is_covered_is_a_card() -> None:
     assert board.status.cause is Cause.PAUSED
 
 
+class Held:
+    """Stands for a take that holds a camera."""
+
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def covered_for_a_moment() -> tuple[Session, Memory, Board, Held]:
+    """A session that has shown a frame and has not yet looked at the switch since."""
+    made, memory, board = begun()
+    made._take = held = Held()  # type: ignore[assignment]
+    made._hear_of(frame(0.03))
+    board.pause(True)
+    board.pause(False)
+    return made, memory, board, held
+
+
+def test_however_short_it_was_covered_the_take_ends_with_a_card() -> None:
+    made, memory, board, held = covered_for_a_moment()
+    made._keep_going()
+    assert held.stopped
+    assert made.take is not held
+    assert [out.fault and out.whole for out in memory.frames] == [False, True]
+    assert board.status.state is State.PAUSED
+    after = made.take
+    assert after is not None, "it is uncovered: the next one begins"
+    after.stop()
+    made._keep_going()
+    assert made.take is after, "it ends one take, not every one that follows"
+
+
+def test_what_comes_before_that_card_does_not_leave() -> None:
+    """The switch is looked at once a turn; what came meanwhile was filmed before."""
+    made, memory, _, _ = covered_for_a_moment()
+    made._hear_of(frame(0.0))
+    now = Timestamp(round(time.monotonic() / US), US)
+    made._hear_of(seal(np.full((1, 160), 0.5, np.float32), 16_000, now, 1.0))
+    assert len(memory.frames) == 1
+    assert memory.sounds == []
+    made._emit(frame(0.0), 11.0, None, 0.03)
+    assert memory.frames[-1].fault
+
+
+def test_covered_before_anything_is_open_nothing_leaves() -> None:
+    memory, board = Memory(), Board()
+    made = Session(shot(Path("none.mp4")), [memory], board, size=(64, 48))
+    made._take = held = Held()  # type: ignore[assignment]
+    board.pause(True)
+    made._keep_going()
+    assert held.stopped
+    assert made.take is None
+    assert memory.frames == []
+
+
 def test_times_go_on_after_cards() -> None:
     made, memory, _ = begun()
     made._show_card_if_due()

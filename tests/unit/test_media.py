@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 
 from clips import make, make_sound_only, picture, veiled
 from homeveil import _kernels
-from homeveil.emit.files import FileSink
+from homeveil.desk.view import View
+from homeveil.emit.files import FileSink, fitted
 from homeveil.errors import InputError, OutputError, UsageError
 from homeveil.fakes import fake_frames
-from homeveil.frames import PixelFormat, RawFrame, Timestamp
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
+from homeveil.grid import Grid
 from homeveil.media.reader import VideoReader
 from homeveil.media.writer import VideoWriter
 from rooms import texture
@@ -195,6 +198,87 @@ def test_a_change_of_size_is_fitted(tmp_path: Path) -> None:
         sink.write(veiled(later))
         sink.commit()
     assert [rgb.shape[:2] for _, rgb in read(target)] == [(48, 64), (48, 64)]
+
+
+SIZES = [
+    ((1920, 1080), (640, 480)),
+    ((640, 480), (1920, 1080)),
+    ((1280, 720), (1920, 1080)),
+    ((641, 481), (1279, 721)),
+    ((160, 96), (63, 47)),
+    ((3840, 2160), (640, 360)),
+]
+
+
+def marked(size: tuple[int, int], pixel_format: PixelFormat, withheld: np.ndarray) -> VeiledFrame:
+    """Samples of 255 where cells are withheld, of 0 elsewhere."""
+    cell = Grid.over(*size).cell
+    shapes = plane_shapes(pixel_format, *size)
+    planes = []
+    for rows, columns in shapes:
+        luma = not planes
+        wide = cell if luma or pixel_format is PixelFormat.NV12 else cell // 2
+        high = cell if luma else cell // 2
+        whole = np.kron(withheld, np.ones((high, wide), bool))[:rows, :columns]
+        planes.append(np.where(whole, 255, 0).astype(np.uint8))
+    raw = RawFrame(tuple(planes), pixel_format, *size, Timestamp(0, Fraction(1)))
+    return replace(veiled(raw), withheld=withheld)
+
+
+def shown_of_withheld(frame: VeiledFrame) -> np.ndarray:
+    """Cells of a frame made of a ``marked`` one that hold a sample of a withheld cell."""
+    grid = Grid.over(frame.width, frame.height)
+    found = np.zeros(grid.shape, bool)
+    for index, plane in enumerate(frame.planes):
+        high = wide = grid.cell if not index else grid.cell // 2
+        if index and frame.pixel_format is PixelFormat.NV12:
+            wide = grid.cell
+        rows, columns = np.nonzero(plane)
+        found[rows // high, columns // wide] = True
+    return found
+
+
+@pytest.mark.parametrize("pixel_format", PixelFormat)
+@pytest.mark.parametrize(("size", "target"), SIZES)
+def test_what_was_withheld_stays_so_in_another_size(
+    size: tuple[int, int], target: tuple[int, int], pixel_format: PixelFormat
+) -> None:
+    """A cell is withheld exactly if a sample in it comes from a cell that was."""
+    shape = Grid.over(*size).shape
+    rng = np.random.default_rng(7)
+    half = np.zeros(shape, bool)
+    half[:, shape[1] // 2 :] = True
+    corner = np.zeros(shape, bool)
+    corner[-1, -1] = True
+    for withheld in (half, corner, rng.random(shape) < 0.05, rng.random(shape) < 0.9):
+        frame = fitted(marked(size, pixel_format, withheld), *target)
+        assert frame.withheld.shape == Grid.over(*target).shape
+        assert np.array_equal(frame.withheld, shown_of_withheld(frame))
+    for whole in (np.zeros(shape, bool), np.ones(shape, bool)):
+        kept = fitted(marked(size, pixel_format, whole), *target).withheld
+        assert kept.all() == kept.any() == whole.all()
+
+
+def test_half_a_picture_withheld_is_half_of_it_in_another_size() -> None:
+    """The seam lies within a cell of the new size in one case, on its edge in the other. What
+    watches the desk knows veil from desk then too."""
+    half = np.zeros(Grid.over(1920, 1080).shape, bool)
+    half[:, 61:] = True  # from column 976 on, which becomes 325 and a third
+    small = fitted(marked((1920, 1080), PixelFormat.I420, half), 640, 480)
+    assert small.withheld[:, 40:].all()
+    assert not small.withheld[:, :40].any()
+    half = np.zeros(Grid.over(640, 480).shape, bool)
+    half[:, 40:] = True  # from column 320 on, which becomes 960
+    large = fitted(marked((640, 480), PixelFormat.I420, half), 1920, 1080)
+    assert large.withheld[:, 60:].all()
+    assert not large.withheld[:, :60].any()
+    for frame in (small, large):
+        size = (frame.width, frame.height)
+        view = View.of(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), *size)
+        unknown = view.withheld(frame, Grid.over(*size).cell)
+        middle = unknown.shape[1] // 2
+        assert unknown[:, middle + 2 :].all()
+        assert not unknown[:, : middle - 2].any()
 
 
 def test_impossible_targets_are_refused_early(tmp_path: Path) -> None:

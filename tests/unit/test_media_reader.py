@@ -14,8 +14,8 @@ import pytest
 from clips import copy_with, cut, make, make_crowded, make_two_sizes, picture, veiled_frame
 from homeveil import _kernels
 from homeveil.errors import InputError
-from homeveil.media.picture import Turn
 from homeveil.media.reader import VideoReader
+from homeveil.media.turn import Turn
 from homeveil.media.writer import VideoWriter
 
 SIXTY = [number * 100 for number in range(60)]

@@ -12,6 +12,7 @@ import numpy as np
 from homeveil.audio import VeiledAudio
 from homeveil.errors import OutputError, UsageError
 from homeveil.frames import PixelFormat, Plane, VeiledFrame, plane_shapes
+from homeveil.grid import BoolGrid, Grid
 from homeveil.media.encoders import DEFAULT_ENCODER, choose_encoding
 from homeveil.media.sound_track import SoundFormat
 from homeveil.media.staging import check_target
@@ -137,7 +138,8 @@ def _check(path: Path, source: Path | None, encoder: str, quality: int, preset: 
 
 
 def fitted(frame: VeiledFrame, width: int, height: int) -> VeiledFrame:
-    """``frame`` in ``width`` x ``height``, nearest neighbour; itself if it fits."""
+    """``frame`` in ``width`` x ``height``, nearest neighbour; itself if it fits. A cell is withheld
+    if any part of it comes from one that is."""
     if (frame.width, frame.height) == (width, height):
         return frame
     shapes = plane_shapes(frame.pixel_format, width, height)
@@ -150,4 +152,28 @@ def fitted(frame: VeiledFrame, width: int, height: int) -> VeiledFrame:
         else:
             across = np.arange(columns) * plane.shape[1] // columns
         planes.append(np.ascontiguousarray(plane[down][:, across]))
-    return replace(frame, planes=tuple(planes), width=width, height=height)
+    withheld = _fitted_cells(frame, Grid.over(width, height))
+    return replace(frame, planes=tuple(planes), width=width, height=height, withheld=withheld)
+
+
+def _fitted_cells(frame: VeiledFrame, grid: Grid) -> BoolGrid:
+    """Cells of ``grid`` that show anything of the withheld ones of ``frame``."""
+    old = Grid.over(frame.width, frame.height)
+    down = _sources(grid.height, grid.cell, frame.height, old.cell)
+    across = _sources(grid.width, grid.cell, frame.width, old.cell)
+    withheld: BoolGrid = down @ frame.withheld @ across.T
+    return withheld
+
+
+def _sources(length: int, cell: int, old_length: int, old_cell: int) -> BoolGrid:
+    """Of each cell along a side of ``length`` pixels: which of the cells along the ``old_length``
+    that it was fitted from hold a sample of it, of luma or chroma, or lie between such."""
+    at = np.arange(length)
+    luma = at * old_length // length
+    chroma = 2 * (at // 2 * ((old_length + 1) // 2) // ((length + 1) // 2))
+    begins = np.arange(0, length, cell)
+    first = np.minimum.reduceat(np.minimum(luma, chroma), begins) // old_cell
+    last = np.maximum.reduceat(np.maximum(luma, np.minimum(chroma + 1, old_length - 1)), begins)
+    cells = np.arange(-(-old_length // old_cell))
+    sources: BoolGrid = (first[:, None] <= cells) & (cells <= last[:, None] // old_cell)
+    return sources

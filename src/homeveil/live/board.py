@@ -112,6 +112,7 @@ class Board:
         self._shown_at = time.monotonic()
         self._status = Status(State.VEILED, Cause.STARTING, "", time.time())
         self._paused = False
+        self._coverings = 0
         self._on_pause: list[Callable[[bool], None]] = []
         self._counts = Counts()
         self._levels: deque[tuple[float, float]] = deque(maxlen=64)
@@ -239,12 +240,19 @@ class Board:
     def paused(self) -> bool:
         return self._paused
 
+    @property
+    def coverings(self) -> int:
+        """How often the camera was covered so far. Who looks now and then learns by it of one
+        that is already over."""
+        return self._coverings
+
     def pause(self, paused: bool) -> None:
         """Cover or uncover the camera: from now on every frame that leaves is a card, and no
         sound leaves; the camera and the microphone are let go."""
         with self._lock:
             if paused == self._paused:
                 return
+            self._coverings += paused
             self._paused = paused
             told = list(self._on_pause)
         for call in told:

@@ -82,6 +82,7 @@ class Session(Scoped):
         self._retry_at = 0.0
         self._retry = patience.retry[0]
         self._delay = shot.delay_seconds
+        self._coverings = board.coverings
         self._carded = self._shown = False
         self._cause = Cause.STARTING
         self._book = _Book(board, self._outputs)
@@ -97,6 +98,11 @@ class Session(Scoped):
     def take(self) -> Take | None:
         """The one that runs now."""
         return self._take
+
+    @property
+    def _covered(self) -> bool:
+        """Whether the camera is covered, or was in the meantime."""
+        return self.board.paused or self.board.coverings != self._coverings
 
     def stop(self) -> None:
         """End ``run`` soon; from any thread or a signal handler."""
@@ -127,8 +133,14 @@ class Session(Scoped):
     def _keep_going(self) -> None:
         """Start, end or give up a take."""
         now = time.monotonic()
-        if self.board.paused:
+        coverings = self.board.coverings
+        if self._covered:
             self._drop_take(Cause.PAUSED)
+        if coverings != self._coverings:
+            # However short it was: the take has ended, and a card leaves.
+            self._coverings = coverings
+            self._show_card(Cause.PAUSED)
+        if self.board.paused:
             return
         if self._cause is Cause.PAUSED:
             self._cause = Cause.STARTING
@@ -240,7 +252,7 @@ class Session(Scoped):
         now = time.monotonic()
         latency = now - frame.time.seconds
         at = frame.time.seconds - self._origin
-        if self.board.paused:
+        if self._covered:
             return
         if latency > self._delay + self._patience.late:
             self.board.count_late(1)
@@ -264,7 +276,7 @@ class Session(Scoped):
         self._last_time, self._last_out = at, time.monotonic()
         time_out = Timestamp(round(at / TICK), TICK)
         frame = replace(fitted(frame, *self._size), time=time_out)
-        if self.board.paused:
+        if self._covered:
             # The switch may have been flipped meanwhile.
             frame = card(*self._size, time_out, self.shot.policy)
             cause, latency = Cause.PAUSED, None
@@ -283,12 +295,17 @@ class Session(Scoped):
         return self._last_out + 2 * step + self._patience.card
 
     def _show_card_if_due(self) -> None:
-        now = time.monotonic()
-        if now < self._card_due() or self._size is None:
+        if time.monotonic() < self._card_due():
             return
         cause = self._cause
         if self._began is not None and cause is not Cause.SLOW and self._shown:
             cause = Cause.FAULT
+        self._show_card(cause)
+
+    def _show_card(self, cause: Cause) -> None:
+        if self._size is None or not self._outputs_begun:
+            return
+        now = time.monotonic()
         self._carded = True
         at = max(now - self._origin - self._delay, self._last_time + _LEAST_STEP)
         frame = card(*self._size, Timestamp(round(at / TICK), TICK), self.shot.policy)
@@ -297,7 +314,7 @@ class Session(Scoped):
 
     def _play(self, sound: VeiledAudio) -> None:
         """Picture and sound fail together: none while cards leave."""
-        if self._carded or self.board.paused or self._sound is None:
+        if self._carded or self._covered or self._sound is None:
             return
         at = sound.time.seconds - self._origin
         self._heard_to = max(self._heard_to, at + sound.seconds)

@@ -8,7 +8,9 @@ address or a second file. FFmpeg's own log is silenced; what matters is raised.
 from __future__ import annotations
 
 import errno
+import io
 import os
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -49,6 +51,7 @@ __all__ = [
     "VideoStream",
     "claimed_seconds",
     "decoder",
+    "display_matrix",
     "encoder_fits",
     "encoder_formats",
     "open_input",
@@ -194,6 +197,28 @@ def claimed_seconds(
         return float(stream.duration * time_base)
     if container.duration is not None and container.duration > 0:
         return container.duration / 1_000_000
+    return None
+
+
+def display_matrix(stream: VideoStream) -> bytes | None:
+    """The matrix by which the container wants the pictures of ``stream`` shown, as a picture's
+    side data has it; None for a codec that movies cannot hold.
+
+    PyAV tells it of decoded pictures alone. The head of a movie of this stream, which is made in
+    memory, tells it of none (ISO/IEC 14496-12, 8.3.2).
+    """
+    for form in ("mp4", "mov"):
+        memory = io.BytesIO()
+        try:
+            with av.open(
+                memory, "w", format=form, container_options={"movflags": "empty_moov"}
+            ) as movie:
+                movie.add_stream_from_template(stream, opaque=True)
+                movie.start_encoding()
+        except (FFmpegError, ValueError):
+            continue
+        head = memory.getvalue()
+        return struct.pack("9i", *struct.unpack_from(">9i", head, head.index(b"tkhd") + 44))
     return None
 
 

@@ -140,25 +140,30 @@ def _feed_container(source: LiveSource, feed: FeedWriter) -> None:
 
 
 def _streams(container: Any, name: str) -> tuple[Any, Any]:
-    pictures = [stream for stream in container.streams.video if stream.codec_context is not None]
-    if not pictures:
+    from homeveil.media.reader import moving_pictures
+
+    picture = moving_pictures(container)
+    if picture is None or picture.codec_context is None:
         raise InputError(f"{name}: has no picture that can be decoded")
     sounds = [stream for stream in container.streams.audio if stream.codec_context is not None]
-    return pictures[0], sounds[0] if sounds else None
+    return picture, sounds[0] if sounds else None
 
 
 def _picture_form(stream: Any, name: str) -> PictureForm:
+    from homeveil.media.picture import turn_of_stream
+
     context = stream.codec_context
     if not context.width or not context.height:
         raise InputError(f"{name}: does not say how large its picture is")
     rate = stream.average_rate or stream.guessed_rate
+    turn = turn_of_stream(stream)
     return PictureForm(
-        context.width,
-        context.height,
+        *turn.size(context.width, context.height),
         Fraction(rate) if rate and 0 < rate <= 240 else None,
         context.codec.canonical_name,
         context.pix_fmt or "",
         bytes(context.extradata or b""),
+        turn,
     )
 
 

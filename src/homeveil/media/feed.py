@@ -18,16 +18,19 @@ from fractions import Fraction
 
 from homeveil.errors import InputError
 from homeveil.frames import MAX_SIDE
+from homeveil.media.turn import UPRIGHT, Turn
 
 CLOCK = Fraction(1, 1_000_000)
 """Times in a feed are microseconds of CLOCK_MONOTONIC, which all processes share."""
 
 _HEAD = struct.Struct("<BBHIqq")
-_PICTURE = struct.Struct("<IIII24s24sH")
+_PICTURE = struct.Struct("<IIIIB24s24sH")
 _SOUND = struct.Struct("<II24sH")
 _MOST_BYTES = MAX_SIDE * MAX_SIDE * 4
 _MOST_EXTRA = 2**15
 _PIPE_BYTES = 2**20
+_TURNS = tuple(Turn(bool(n & 1), bool(n & 2), bool(n & 4)) for n in range(8))
+"""By the number that stands for each in a feed."""
 
 
 class Kind(enum.IntEnum):
@@ -46,7 +49,8 @@ class Kind(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PictureForm:
-    """codec and pixel_format are FFmpeg's names; extra: the codec's own header."""
+    """width, height: upright. codec and pixel_format are FFmpeg's names; extra: the codec's own
+    header. turn: how decoded pictures become upright."""
 
     width: int
     height: int
@@ -54,6 +58,7 @@ class PictureForm:
     codec: str
     pixel_format: str
     extra: bytes = b""
+    turn: Turn = UPRIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class FeedWriter:
             picture.height,
             rate.numerator,
             rate.denominator,
+            _TURNS.index(picture.turn),
             picture.codec.encode(),
             picture.pixel_format.encode(),
             len(picture.extra),
@@ -185,12 +191,15 @@ class FeedReader:
 
 
 def _picture_form(data: bytes) -> PictureForm:
-    width, height, num, den, codec, pixel_format, extra = _PICTURE.unpack_from(data)
+    width, height, num, den, turn, codec, pixel_format, extra = _PICTURE.unpack_from(data)
     rate = Fraction(num, den)
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and rate <= 1000):
         raise ValueError
+    if turn >= len(_TURNS):
+        raise ValueError
     rest = _extra(data[_PICTURE.size :], extra)
-    return PictureForm(width, height, rate or None, _name(codec), _name(pixel_format), rest)
+    names = _name(codec), _name(pixel_format)
+    return PictureForm(width, height, rate or None, *names, rest, _TURNS[turn])
 
 
 def _sound_form(data: bytes) -> EncodedSoundForm:

@@ -16,7 +16,8 @@ from homeveil.media.sound_track import LAYOUTS, SoundFormat
 
 
 class FeedPictures:
-    """Decodes the picture. name: of the camera, for messages. damaged_packets: skipped so far.
+    """Decodes the picture and turns it upright. name: of the camera, for messages.
+    damaged_packets: skipped so far.
 
     Raises InputError when there is no such decoder.
     """
@@ -25,7 +26,7 @@ class FeedPictures:
         self._name = name
         self._decoder = _av.decoder(form.codec, "video", name)
         # Not every codec's own header says these.
-        self._decoder.width, self._decoder.height = form.width, form.height
+        self._decoder.width, self._decoder.height = form.turn.size(form.width, form.height)
         if form.pixel_format:
             try:
                 self._decoder.pix_fmt = form.pixel_format
@@ -38,7 +39,7 @@ class FeedPictures:
         # Frames decoded side by side would each wait for the next.
         self._decoder.thread_type = "SLICE"
         self._decoder.flags |= _av.CodecFlags.low_delay
-        self._reader = PictureReader()
+        self._reader = PictureReader(form.turn)
         self.damaged_packets = 0
 
     def decode(self, packet: FeedPacket) -> list[RawFrame]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from homeveil.frames import (
     Colour,
@@ -18,6 +16,7 @@ from homeveil.frames import (
     plane_shapes,
 )
 from homeveil.media import _av
+from homeveil.media.turn import UPRIGHT, Turn
 
 _AS_THEY_ARE = {
     "yuv420p": PixelFormat.I420,
@@ -33,43 +32,16 @@ _BT709, _BT601 = 1, 6
 _SWS_BT709, _SWS_BT601 = 1, 5
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """How stored planes become upright: transpose first, then mirror.
-
-    ``transpose`` swaps rows and columns; ``mirror_x`` and ``mirror_y`` then reverse
-    columns and rows. The eight combinations are all that right angles and mirrors give.
-    """
-
-    transpose: bool = False
-    mirror_x: bool = False
-    mirror_y: bool = False
-
-    def __bool__(self) -> bool:
-        return self.transpose or self.mirror_x or self.mirror_y
-
-    @classmethod
-    def from_matrix(cls, matrix: bytes) -> Turn:
-        """From a display matrix (ISO/IEC 14496-12, 6.2.2: x' = ax + cy, y' = bx + dy),
-        nine 32-bit numbers; other angles go to the nearest right one."""
-        a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, np.int32)[:5])
-        if abs(a) + abs(d) >= abs(b) + abs(c):
-            return cls(False, a < 0, d < 0)
-        return cls(True, c < 0, b < 0)
-
-    def plane(self, plane: Plane, samples: int) -> Plane:
-        """``plane`` upright in memory of its own; ``samples`` interleaved per column."""
-        pixels: NDArray[np.uint8] = plane.reshape(plane.shape[0], -1, samples)
-        if self.transpose:
-            pixels = pixels.transpose(1, 0, 2)
-        pixels = pixels[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
-        return np.ascontiguousarray(pixels).reshape(pixels.shape[0], -1)
-
-
-def turn_of(picture: _av.VideoFrame) -> Turn:
-    """The turn that the picture's display matrix asks for."""
+def turn_of(picture: _av.VideoFrame) -> Turn | None:
+    """The turn that the picture's display matrix asks for; None if it has none."""
     matrix = picture.side_data.get("DISPLAYMATRIX")
-    return Turn() if matrix is None else Turn.from_matrix(bytes(cast(Any, matrix)))
+    return None if matrix is None else Turn.from_matrix(bytes(cast(Any, matrix)))
+
+
+def turn_of_stream(stream: _av.VideoStream) -> Turn:
+    """The turn that the container asks for. Nothing is decoded."""
+    matrix = _av.display_matrix(stream)
+    return UPRIGHT if matrix is None else Turn.from_matrix(matrix)
 
 
 def colour_of(picture: _av.VideoFrame) -> Colour:
@@ -85,13 +57,13 @@ def colour_of(picture: _av.VideoFrame) -> Colour:
 class PictureReader:
     """Turns decoded pictures into planes; keeps the converter between pictures.
 
-    turn: what the last picture's display matrix asked for.
+    turn: of pictures without a display matrix; then what the last picture was turned by.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn = UPRIGHT) -> None:
         self._reformatter = _av.VideoReformatter()
         self._rotation: int | None = None
-        self.turn = Turn()
+        self._without_matrix = self.turn = turn
 
     def read(self, picture: _av.VideoFrame, time: Timestamp) -> RawFrame:
         """``picture`` upright, as a frame shown at ``time``.
@@ -115,8 +87,7 @@ class PictureReader:
                 turn.plane(plane, 2 if pixel_format is PixelFormat.NV12 and i else 1)
                 for i, plane in enumerate(planes)
             )
-            if turn.transpose:
-                width, height = height, width
+            width, height = turn.size(width, height)
         return RawFrame(planes, pixel_format, width, height, time, colour)
 
     def _turn_of(self, picture: _av.VideoFrame) -> Turn:
@@ -125,7 +96,8 @@ class PictureReader:
         garbage collector, which counts objects and not megabytes, would free it."""
         if picture.rotation != self._rotation:
             self._rotation = picture.rotation
-            self.turn = turn_of(picture)
+            own = turn_of(picture)
+            self.turn = self._without_matrix if own is None else own
         return self.turn
 
     def _convert(self, picture: _av.VideoFrame, colour: Colour) -> tuple[_av.VideoFrame, Colour]:

@@ -216,22 +216,26 @@ def _cut_off(path: Path) -> str:
     )
 
 
+def moving_pictures(container: _av.InputContainer) -> _av.VideoStream | None:
+    """The first stream of moving pictures, whether or not it can be decoded; cover art does not
+    count."""
+    stills = _av.Disposition.attached_pic | _av.Disposition.timed_thumbnails
+    moving = (stream for stream in container.streams.video if not stream.disposition & stills)
+    return next(moving, None)
+
+
 def video_stream(container: _av.InputContainer, path: Path) -> _av.VideoStream:
-    """The first stream of moving pictures; cover art does not count."""
-    pictures = False
-    for stream in container.streams.video:
-        if stream.disposition & (_av.Disposition.attached_pic | _av.Disposition.timed_thumbnails):
-            pictures = True
-        elif stream.codec_context is not None:
-            return stream
-        elif is_cut_off(path):
-            raise InputError(_cut_off(path))
-        else:
-            raise InputError(f"{path}: no decoder for its video stream; convert the file first")
-    if pictures:
+    """The stream of moving pictures of a file. Raises InputError, also when it cannot be
+    decoded."""
+    stream = moving_pictures(container)
+    if stream is None and container.streams.video:
         raise InputError(f"{path}: only a cover picture, no video stream; give a video file")
+    if stream is not None and stream.codec_context is not None:
+        return stream
     if is_cut_off(path):
         raise InputError(_cut_off(path))
+    if stream is not None:
+        raise InputError(f"{path}: no decoder for its video stream; convert the file first")
     raise InputError(f"{path}: no video stream; give a video file")
 
 
