@@ -168,6 +168,36 @@ def test_misuse_ends_with_status_2(run: Run, recordings: Path, tmp_path: Path) -
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--report", "in/a.mp4"), "report would be written over the input"),
+        (("--html", "out/in/a.mp4"), "html would be written over the result"),
+        (("--report", "s", "--html", "s"), "html would be written over the report"),
+        (("--state", "s", "--report", "s"), "report would be written over the state"),
+        (("--report", f"out/{STATE}"), "state would be written over the report"),
+        (("--report", "list.csv"), "report would be written over the input"),
+        (("--report", "out"), "report would be written over the folder of results"),
+        (("--report", "nodir/r.json"), "no directory nodir"),
+        (("--html", "in"), "is a directory"),
+    ],
+)
+def test_what_would_cost_another_file_is_refused(
+    run: Run, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """Of an archive as of one file: nothing is cleared and nothing is touched."""
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.mp4").write_bytes(b"a recording")
+    (tmp_path / "list.csv").write_text("file\nin/a.mp4\n")
+    result = run("batch", "list.csv", "--out", "out", "--nobody", *words, cwd=tmp_path)
+    assert result.returncode == 3, result.stderr
+    assert told in result.stderr
+    assert (source / "a.mp4").read_bytes() == b"a recording"
+    assert (tmp_path / "list.csv").read_text() == "file\nin/a.mp4\n"
+    assert sorted(one.name for one in tmp_path.iterdir() if one.name != "out") == ["in", "list.csv"]
+
+
 def test_a_wrong_passphrase_sets_nothing_aside(
     run: Run, recordings: Path, profile: Path, tmp_path: Path
 ) -> None:

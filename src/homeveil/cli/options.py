@@ -114,6 +114,20 @@ def add_events(parser: argparse.ArgumentParser, *, start: bool = True) -> None:
         )
 
 
+def named_files(arguments: argparse.Namespace, *names: str) -> list[tuple[str, Path]]:
+    """What these options name, and where it is; those left out are left out."""
+    given = ((name.replace("_", " "), getattr(arguments, name)) for name in names)
+    return [(name, Path(path)) for name, path in given if path is not None]
+
+
+def event_files(arguments: argparse.Namespace) -> list[tuple[str, Path]]:
+    """Files that ``--events`` names. Raises EventError."""
+    from homeveil.emit.events.places import read_place
+
+    found = {read_place(text).file for text in arguments.events or ()}
+    return [("events", path) for path in found if path is not None]
+
+
 def size_from(text: str | None) -> tuple[int, int] | None:
     """``1280x720`` as two even numbers; None for None. Raises UsageError."""
     if text is None:

@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     # A bad name is told before a passphrase is asked for.
     check_file(arguments.input)
+    _check_names(arguments)
     profile = options.locked_profile_from(arguments)
     quiet = arguments.quiet or arguments.json
     with (
@@ -107,6 +108,21 @@ def run(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet:
         print(f"{arguments.output}: {_summary(report)}", file=sys.stderr)
     return options.events_status(told, quiet=quiet)
+
+
+def _check_names(arguments: argparse.Namespace) -> None:
+    """Refuse at once what would cost another file, or could not be written at the end."""
+    from homeveil.emit.side_files import check_apart
+    from homeveil.media.staging import check_target
+
+    for path in (arguments.report, arguments.plot):
+        if path is not None:
+            check_target(path)
+    check_apart(
+        options.named_files(arguments, "input", "profile", "policy", "passphrase_file"),
+        options.named_files(arguments, "output", "ledger", "report", "plot")
+        + options.event_files(arguments),
+    )
 
 
 def _summary(report: Report) -> str:
