@@ -202,6 +202,30 @@ def test_wrong_passphrase_and_missing_profile(run: Run, profile: Path, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("redact", "in.mp4", "o.mp4", "--profile", LONG), 5),
+        (("enroll", LONG, "--images", "."), 5),
+        (("profile", "erase", LONG), 5),
+        (("batch", LONG, "--out", "o", "--nobody"), 3),
+        (("camera", "in.mp4", "--realtime", "--nobody", "--record", LONG), 3),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(
+    run: Run, tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    """In one line, like any other name that is wrong."""
+    make(tmp_path / "in.mp4")
+    result = run(*words, cwd=tmp_path)
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+    assert LONG in result.stderr
+
+
 def test_unknown_policy_key(run: Run, profile: Path, tmp_path: Path) -> None:
     """A policy with an unknown key is refused by name."""
     policy = tmp_path / "policy.toml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -165,7 +166,7 @@ def locked_profile_from(arguments: argparse.Namespace) -> LockedProfile | None:
     from homeveil.errors import ProfileError
     from homeveil.profile.store import LockedProfile, read_passphrase
 
-    if not arguments.profile.is_file():
+    if not os.path.isfile(arguments.profile):
         raise ProfileError(f"{arguments.profile}: no such profile; make one with `homeveil enroll`")
     return LockedProfile(arguments.profile, read_passphrase(file=arguments.passphrase_file))
 
@@ -206,14 +207,23 @@ def events_from(
                 f"--events-start {arguments.events_start[:40]!r} is no time; give one like "
                 "2026-01-31T08:00:00+01:00"
             ) from error
-    with DeskEvents(
-        arguments.events,
-        policy.desk,
-        clock=Recorded(start),
-        models=policy.models,
-        template=desk_of(profile),
-    ) as events:
-        yield events
+    fresh = [path for _, path in event_files(arguments) if not os.path.exists(path)]
+    try:
+        with DeskEvents(
+            arguments.events,
+            policy.desk,
+            clock=Recorded(start),
+            models=policy.models,
+            template=desk_of(profile),
+        ) as events:
+            yield events
+    except BaseException:
+        # A run that came to nothing leaves no empty file either.
+        for path in fresh:
+            with contextlib.suppress(OSError):
+                if path.stat().st_size == 0:
+                    path.unlink()
+        raise
 
 
 def events_status(tally: EventsTally | None, *, quiet: bool) -> int:

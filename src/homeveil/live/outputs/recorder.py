@@ -3,6 +3,7 @@ when there is too much."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ class Recorder(Carrier):
         super().__init__(broadcast, f"recordings in {folder.name or folder}")
         self._folder, self._seconds, self._keep = folder, 60 * minutes, keep_bytes
         self._now = now
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise OutputError(f"{folder}: no such folder; make it first")
         try:
             for part in folder.glob(f".homeveil-*{SUFFIX}{_PART}"):
