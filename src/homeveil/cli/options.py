@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import math
 import os
 import signal
 import sys
@@ -22,6 +23,24 @@ if TYPE_CHECKING:
 
 _MANY = 256
 """More stretches than any file has."""
+
+
+def positive(text: str) -> float:
+    """A number of an option, more than 0 and not without end."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def port(text: str) -> int:
+    """A port of this machine; 0 for a free one."""
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give 0 to 65535")
+    return int(text)
 
 
 def add_passphrase(parser: argparse.ArgumentParser) -> None:
