@@ -127,6 +127,34 @@ def test_an_archive_is_cleared_once_and_as_redact_does(
     assert changed.stdout.count("changed") == 3
 
 
+def test_a_name_that_is_not_utf8_is_a_name(run: Run, recordings: Path, tmp_path: Path) -> None:
+    """One such file among others, good or bad: cleared or told of like them, and remembered."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    names = [os.fsdecode(name) for name in (b"caf\xe9.mp4", b"bad\xff.mp4")]
+    try:
+        (source / names[1]).write_bytes(b"no recording")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    shutil.copy(recordings / "cut00.mp4", source / names[0])
+    shutil.copy(recordings / "cut00.mp4", source / "plain.mp4")
+    words = ("batch", source, "--out", out, "--nobody", "--tries", 1)
+    assert run(*words, "--dry-run").stdout.count("new") == 3
+    html, summary = tmp_path / "s.html", tmp_path / "s.json"
+    result = run(*words, "--html", html, "--report", summary)
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    assert files_in(out) == [names[0], "plain.mp4"]
+    assert "bad\\udcff.mp4" in html.read_text("utf-8")
+    (failure,) = json.loads(summary.read_text())["failures"]
+    assert failure["file"] == str(source / names[1])
+    (source / names[1]).unlink()
+    again = run(*words, "--json")
+    assert again.returncode == 0, again.stderr
+    assert [json.loads(line)["kind"] for line in again.stdout.splitlines()] == ["summary"]
+    assert set(times_done(out / STATE).values()) == {0, 1}
+
+
 def test_a_bad_file_is_set_aside_and_the_rest_goes_on(
     run: Run, recordings: Path, tmp_path: Path
 ) -> None:

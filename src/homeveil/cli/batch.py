@@ -247,10 +247,11 @@ def _show_plan(work: Run, *, json_asked: bool) -> int:
     for one in work.inputs:
         job, standing = one.job, one.standing.value
         if json_asked:
-            line = {"kind": "plan", "file": job.source, "result": job.target, "standing": standing}
-            print(json.dumps(line))
+            plan = {"kind": "plan", "file": job.source, "result": job.target, "standing": standing}
+            print(json.dumps(plan))
         else:
-            print(f"{standing:8}{job.source} -> {job.target}")
+            line = f"{standing:8}{job.source} -> {job.target}"
+            print(line.encode("utf-8", "backslashreplace").decode())
     counts = Counter(one.standing.value for one in work.inputs)
     if not json_asked:
         print(", ".join(f"{count} {name}" for name, count in counts.items()), file=sys.stderr)

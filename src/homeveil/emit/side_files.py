@@ -31,6 +31,8 @@ def _identity(path: Path) -> tuple[int, int] | str:
     """The same for all names of one file, whether it exists yet or not."""
     try:
         known = path.stat()
-    except (OSError, ValueError):
+    except OSError:
         return os.path.realpath(path)
+    except ValueError:  # no name that a file can have
+        return os.path.abspath(path)
     return known.st_dev, known.st_ino
