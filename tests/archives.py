@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from fractions import Fraction
 from pathlib import Path
@@ -40,7 +41,7 @@ def times_done(state: Path) -> dict[str, int]:
     """How often each file of an archive was published, by name."""
     with sqlite3.connect(state) as base:
         rows = base.execute("SELECT target, times_done FROM files").fetchall()
-    return {Path(target).name: count for target, count in rows}
+    return {Path(os.fsdecode(target)).name: count for target, count in rows}
 
 
 def files_in(folder: Path) -> list[str]:

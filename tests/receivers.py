@@ -8,13 +8,14 @@ import json
 import os
 import shutil
 import socket
+import socketserver
 import ssl
 import struct
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,37 @@ class Broker:
         """SIGSTOP: it stays connected and does nothing. SIGCONT: it goes on."""
         assert self._process is not None
         self._process.send_signal(number)
+
+
+@contextmanager
+def old_broker(broker: Broker) -> Iterator[int]:
+    """The port of one that knows MQTT 3.1.1 alone: it answers other versions as that standard
+    says (3.2.2.3, return code 1), and hands everything else to ``broker``."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            first = self.request.recv(4096)
+            if first[8] != 4:  # after its type, one byte of length, and the name of the protocol
+                self.request.sendall(b"\x20\x02\x00\x01")
+                return
+            with socket.create_connection(("127.0.0.1", broker.port)) as onward:
+                onward.sendall(first)
+                back = threading.Thread(target=_pass_on, args=(onward, self.request), daemon=True)
+                back.start()
+                _pass_on(self.request, onward)
+                back.join()
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(4096):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

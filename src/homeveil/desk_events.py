@@ -68,7 +68,8 @@ class DeskEvents(Scoped):
     opened profile as ``template``. patience_seconds: how long ``close`` waits for places that
     take nothing.
 
-    Taking a frame never waits for a place. Raises EventError, ModelError.
+    Taking a frame never waits for a place. ``files``: places that are files. Raises EventError,
+    ModelError.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class DeskEvents(Scoped):
         named = [one for one in places if not isinstance(one, EventSink)]
         if len(set(named)) != len(named):
             raise UsageError("desk events are to go to one place twice; name each once")
+        self.files = tuple(place.file for place in named if place.file is not None)
         site = Site.of_installation()
         self._deliveries: list[Delivery] = []
         self._faults = 0

@@ -100,10 +100,18 @@ def _check(order: Order, target: Path, record: Path | None, events: DeskEvents |
     """Raise for what cannot end well."""
     # The codec library is loaded late: `import homeveil` must stay light.
     from homeveil.emit.files import check_output
+    from homeveil.emit.side_files import check_apart
     from homeveil.ledger.writer import check_ledger
     from homeveil.media.reader import check_file
 
     check_file(order.source)
+    read, written = [("input", order.source)], [("output", target)]
+    if isinstance(order.profile, LockedProfile):
+        read.append(("profile", order.profile.path))
+    if record is not None:
+        written.append(("ledger", record))
+    written += [("events", path) for path in (events.files if events is not None else ())]
+    check_apart(read, written)
     if order.sound_alone and order.policy.sound is Sound.WITHHELD:
         raise UsageError(f"{target}: the policy withholds all sound, so nothing would be in it")
     if order.sound_alone and events is not None:

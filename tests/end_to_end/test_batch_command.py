@@ -127,6 +127,34 @@ def test_an_archive_is_cleared_once_and_as_redact_does(
     assert changed.stdout.count("changed") == 3
 
 
+def test_a_name_that_is_not_utf8_is_a_name(run: Run, recordings: Path, tmp_path: Path) -> None:
+    """One such file among others, good or bad: cleared or told of like them, and remembered."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    names = [os.fsdecode(name) for name in (b"caf\xe9.mp4", b"bad\xff.mp4")]
+    try:
+        (source / names[1]).write_bytes(b"no recording")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    shutil.copy(recordings / "cut00.mp4", source / names[0])
+    shutil.copy(recordings / "cut00.mp4", source / "plain.mp4")
+    words = ("batch", source, "--out", out, "--nobody", "--tries", 1)
+    assert run(*words, "--dry-run").stdout.count("new") == 3
+    html, summary = tmp_path / "s.html", tmp_path / "s.json"
+    result = run(*words, "--html", html, "--report", summary)
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    assert files_in(out) == [names[0], "plain.mp4"]
+    assert "bad\\udcff.mp4" in html.read_text("utf-8")
+    (failure,) = json.loads(summary.read_text())["failures"]
+    assert failure["file"] == str(source / names[1])
+    (source / names[1]).unlink()
+    again = run(*words, "--json")
+    assert again.returncode == 0, again.stderr
+    assert [json.loads(line)["kind"] for line in again.stdout.splitlines()] == ["summary"]
+    assert set(times_done(out / STATE).values()) == {0, 1}
+
+
 def test_a_bad_file_is_set_aside_and_the_rest_goes_on(
     run: Run, recordings: Path, tmp_path: Path
 ) -> None:
@@ -166,6 +194,36 @@ def test_misuse_ends_with_status_2(run: Run, recordings: Path, tmp_path: Path) -
         assert result.returncode == 2, result.stderr
         assert "Traceback" not in result.stderr
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--report", "in/a.mp4"), "report would be written over the input"),
+        (("--html", "out/in/a.mp4"), "html would be written over the result"),
+        (("--report", "s", "--html", "s"), "html would be written over the report"),
+        (("--state", "s", "--report", "s"), "report would be written over the state"),
+        (("--report", f"out/{STATE}"), "state would be written over the report"),
+        (("--report", "list.csv"), "report would be written over the input"),
+        (("--report", "out"), "report would be written over the folder of results"),
+        (("--report", "nodir/r.json"), "no directory nodir"),
+        (("--html", "in"), "is a directory"),
+    ],
+)
+def test_what_would_cost_another_file_is_refused(
+    run: Run, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """Of an archive as of one file: nothing is cleared and nothing is touched."""
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.mp4").write_bytes(b"a recording")
+    (tmp_path / "list.csv").write_text("file\nin/a.mp4\n")
+    result = run("batch", "list.csv", "--out", "out", "--nobody", *words, cwd=tmp_path)
+    assert result.returncode == 3, result.stderr
+    assert told in result.stderr
+    assert (source / "a.mp4").read_bytes() == b"a recording"
+    assert (tmp_path / "list.csv").read_text() == "file\nin/a.mp4\n"
+    assert sorted(one.name for one in tmp_path.iterdir() if one.name != "out") == ["in", "list.csv"]
 
 
 def test_a_wrong_passphrase_sets_nothing_aside(

@@ -18,6 +18,15 @@ import av
 import pytest
 
 from commands import PASSPHRASE, Run
+from homeveil.cli.config import read_config
+from homeveil.errors import (
+    EventError,
+    IsolationError,
+    ModelError,
+    OutputError,
+    ProfileError,
+    UsageError,
+)
 from live import still_room, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -124,6 +133,14 @@ def test_sigusr1_covers_and_uncovers(room: Path, tmp_path: Path) -> None:
         (["no.mp4", "--realtime", "--nobody", "--record", "."], 3, "no such file"),
         (["0", "--profile", "no.veil", "--record", "."], 5, "no such profile"),
         (["--config", "no.toml"], 2, "cannot be read"),
+        (["0", "--nobody", "--http", "--port", "99999"], 2, "0 to 65535"),
+        (["0", "--nobody", "--events", "http://example.com/x"], 9, "https://"),
+        (["0", "--nobody", "--events", "no/e.jsonl"], 9, "make it first"),
+        *(
+            (["0", "--nobody", "--record", ".", option, value], 2, "no number above 0")
+            for option in ("--rate", "--record-minutes", "--record-keep")
+            for value in ("-1", "0", "nan", "inf", "many")
+        ),
     ],
 )
 def test_misuse_is_told(run: Run, tmp_path: Path, words: list[str], status: int, said: str) -> None:
@@ -174,17 +191,68 @@ def test_the_example_service_can_be_checked(run: Run, agent: Path, tmp_path: Pat
             assert command[0] in ("camera", "config")
 
 
+CAMERA, NOBODY = 'camera = "film.mp4"', "nobody = true"
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "name", "values"),
+    [
+        (["virtual-camera = true", CAMERA], [], "virtual_camera", ""),
+        (["virtual-camera = true", CAMERA], [], "source", "film.mp4"),
+        ([CAMERA, "virtual-camera = true"], ["0"], "source", "0"),
+        ([CAMERA, 'virtual-camera = "/dev/video9"'], [], "virtual_camera", "/dev/video9"),
+        ([CAMERA, "http = false"], [], "http", False),
+        ([CAMERA], ["--events", "e.jsonl"], "events", ["e.jsonl"]),
+        (
+            [CAMERA, 'events = ["e.jsonl", "-", "https://host/x", "sub/e.jsonl"]'], [],
+            "events", ["FOLDER/e.jsonl", "-", "https://host/x", "FOLDER/sub/e.jsonl"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_config_file_means(
+    tmp_path: Path, lines: list[str], more: list[str], name: str, values: object
+) -> None:
+    """In any order of its lines; its relative names are relative to it; the command line counts
+    more."""
+    config = tmp_path / "camera.toml"
+    config.write_text("\n".join([NOBODY, *lines]))
+    read = vars(read_config(config, more))[name]
+    assert (
+        [one.replace(str(tmp_path), "FOLDER") for one in read] if isinstance(read, list) else read
+    ) == values
+
+
+def test_the_service_gives_up_on_what_trying_again_does_not_mend() -> None:
+    """The statuses of errors in a config are those after which the unit is not started again."""
+    unit = (EXAMPLES / "service" / "homeveil-camera.service").read_text("utf-8")
+    (line,) = (line for line in unit.splitlines() if line.startswith("RestartPreventExitStatus="))
+    kinds = (UsageError, OutputError, ModelError, ProfileError, IsolationError, EventError)
+    assert {int(word) for word in line.partition("=")[2].split()} == {
+        kind.exit_code for kind in kinds
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("camera = ", "not a TOML file"),
         ('camra = "0"', "unknown key 'camra'"),
-        ('camera = "0"\nrate = "fast"', "invalid float"),
+        ('camera = "0"\nrate = "fast"', "no number above 0"),
+        ('camera = "0"\nnobody = true\nhttp = true\nrate = -5', "no number above 0"),
+        ('camera = "0"\nnobody = true\nrecord = "."\nrecord-keep = nan', "no number above 0"),
+        ('camera = "0"\nnobody = true\nhttp = true\nport = 99999', "0 to 65535"),
+        ('camera = "0"\nnobody = true', "nothing would leave"),
+        ('camera = "0"\nhttp = true', "whom to show"),
+        ('nobody = true\nhttp = true', "no camera is named"),
+        ('camera = true\nnobody = true\nhttp = true', "give text"),
+        ('camera = "0"\nprofile = true\nhttp = true', "give text"),
+        ('camera = "0"\nnobody = true\nevents = "http://example.com/x"', "https://"),
+        ('camera = "0"\nnobody = true\nevents = "no/ev.jsonl"', "make it first"),
         ('camera = "0"\nnobody = true\nprofile = "x.veil"', "not allowed with"),
         ('camera = "0"\nprofile = "x.veil"', "is not there"),
         ('camera = "0"\nnobody = true\nrecord = "no"', "make it first"),
         ('camera = "0"\nnobody = true\nstream = ["ftp://x"]', "rtsp"),
-        ("camera = 0.5\nnobody = true", "--realtime"),
+        ("camera = 0.5\nnobody = true\nhttp = true", "--realtime"),
         ('camera = "0"\nnobody = true\nsize = {}', "give text"),
     ],
 )
@@ -192,7 +260,7 @@ def test_a_bad_config_is_told(run: Run, tmp_path: Path, text: str, said: str) ->
     config = tmp_path / "camera.toml"
     config.write_text(text)
     done = run("config", "check", config)
-    assert done.returncode in (2, 3)
+    assert done.returncode in (2, 3, 9)
     assert said in done.stderr
     assert "camera.toml" in done.stderr
     assert "Traceback" not in done.stderr

@@ -16,8 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import homeveil
+from clips import make
 from commands import PASSPHRASE, Run
 from homeveil import _kernels
+from homeveil.errors import OutputError
+from homeveil.fakes import ScriptedDesk
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from homeveil.models.store import ModelStore
@@ -132,6 +136,61 @@ def test_output_over_the_input_is_refused(run: Run, profile: Path, tmp_path: Pat
     assert source.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--report", "in.mp4"), "report would be written over the input"),
+        (("--plot", "in.mp4"), "plot would be written over the input"),
+        (("--plot", "here/in.mp4"), "plot would be written over the input"),
+        (("--report", "agent.veil"), "report would be written over the profile"),
+        (("--report", "policy.toml"), "report would be written over the policy"),
+        (("--ledger", "out.mp4"), "ledger would be written over the output"),
+        (("--report", "out.mp4"), "report would be written over the output"),
+        (("--events", "out.mp4"), "events would be written over the output"),
+        (("--events", "r", "--report", "r"), "events would be written over the report"),
+        (("--ledger", "l", "--report", "l"), "report would be written over the ledger"),
+        (("--plot", "l", "--report", "here/l"), "plot would be written over the report"),
+        (("--report", "."), "is a directory"),
+        (("--report", ""), "is a directory"),
+        (("--plot", "nodir/p.svg"), "no directory nodir"),
+        (("--ledger", "nodir/l"), "cannot be made there"),
+        (("--ledger", "x" * 300), "cannot be made (File name too long)"),
+        (("--report", "pipe"), "is no plain file"),
+    ],
+)
+def test_what_would_cost_another_file_is_refused(
+    run: Run, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """Before anything is read: one line, and every file is what it was."""
+    make(tmp_path / "in.mp4")
+    (tmp_path / "agent.veil").write_bytes(b"a profile")
+    (tmp_path / "policy.toml").write_text("[desk]\n")
+    (tmp_path / "here").symlink_to(tmp_path, target_is_directory=True)
+    os.mkfifo(tmp_path / "pipe")
+    before = {path: path.lstat() for path in tmp_path.iterdir()}
+    given = ("--profile", "agent.veil", "--policy", "policy.toml")
+    result = run("redact", "in.mp4", "out.mp4", *given, *words, cwd=tmp_path)
+    assert result.returncode == (7 if "cannot be made" in told else 3), result.stderr
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+    after = {path: path.lstat() for path in tmp_path.iterdir()}
+    assert {path: (one.st_ino, one.st_mtime_ns) for path, one in after.items()} == {
+        path: (one.st_ino, one.st_mtime_ns) for path, one in before.items()
+    }
+
+
+def test_the_library_keeps_files_apart_too(tmp_path: Path) -> None:
+    """A ledger or a file of events under the output's own name."""
+    source, out = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    with pytest.raises(OutputError, match="ledger would be written over the output"):
+        homeveil.redact(source, out, profile=None, ledger=out)
+    with (
+        homeveil.DeskEvents([out], watcher=ScriptedDesk({})) as events,
+        pytest.raises(OutputError, match="events would be written over the output"),
+    ):
+        homeveil.redact(source, out, profile=None, events=events)
+
+
 def test_wrong_passphrase_and_missing_profile(run: Run, profile: Path, tmp_path: Path) -> None:
     """A wrong passphrase or no profile: status 5, nothing written."""
     out = tmp_path / "out.mp4"
@@ -141,6 +200,30 @@ def test_wrong_passphrase_and_missing_profile(run: Run, profile: Path, tmp_path:
     assert "passphrase" in wrong.stderr.lower()
     assert "no.veil" in missing.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("redact", "in.mp4", "o.mp4", "--profile", LONG), 5),
+        (("enroll", LONG, "--images", "."), 5),
+        (("profile", "erase", LONG), 5),
+        (("batch", LONG, "--out", "o", "--nobody"), 3),
+        (("camera", "in.mp4", "--realtime", "--nobody", "--record", LONG), 3),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(
+    run: Run, tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    """In one line, like any other name that is wrong."""
+    make(tmp_path / "in.mp4")
+    result = run(*words, cwd=tmp_path)
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+    assert LONG in result.stderr
 
 
 def test_unknown_policy_key(run: Run, profile: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from homeveil.desk_rules import DeskItem
 from homeveil.errors import OutputError, UsageError
 from homeveil.fakes import ScriptedDesk, fake_frames, finding
 from homeveil.frames import VeiledFrame
-from receivers import free_port, numbers, webhook
+from receivers import free_port, numbers, wait_until, webhook
 from rooms import texture
 
 SCRIPTED = """
@@ -123,6 +124,58 @@ def test_a_place_that_is_down_costs_no_frame_and_no_event(
     assert result.returncode == 0, result.stderr
     assert len(received.taken) == 6
     assert numbers(received.taken) == [1, 2, 3, 1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_events_are_awaited(
+    state: Path, clip: Path, run: Run, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Nobody listens, and the wait for that is cut short: the output and its report are there,
+    the message says so, and no raw picture is put beside it."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    out, report, url = folder / "o.mp4", folder / "r.json", f"http://localhost:{free_port()}/"
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)" + SCRIPTED
+    words = ("redact", clip, out, "--nobody", "--events", url, "--report", report)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)], stderr=subprocess.PIPE, text=True
+    )
+    wait_until(report.exists, 120)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert f"stopped; {out} is whole and stays; events that were not taken wait" in told
+    assert "left behind" not in told
+    assert json.loads(report.read_text())["frames"] == 10
+    environment = {"XDG_STATE_HOME": str(state)}
+    beside = run("inspect", clip, folder / "raw.png", "--nobody", environment=environment)
+    assert beside.returncode == 3
+    assert "stands beside the redacted o.mp4" in beside.stderr
+    with webhook(port=int(url.split(":")[2].strip("/"))) as received:
+        result = scripted("redact", clip, tmp_path / "b.mp4", "--nobody", "--events", url)
+    assert result.returncode == 0, result.stderr
+    assert numbers(received.taken) == [1, 2, 3, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("out", "more", "code"),
+    [
+        ("o.xyz", (), 3),
+        ("o.mp4", ("--events", "/nowhere/e.jsonl"), 9),
+        ("o.mp4", ("--ledger", "in.mp4.ledger"), 7),
+    ],
+)
+def test_a_run_that_cannot_begin_leaves_no_file_of_events(
+    state: Path, clip: Path, tmp_path: Path, out: str, more: tuple[str, ...], code: int
+) -> None:
+    """An empty file that was not there before goes again; one that was there stays."""
+    (tmp_path / "in.mp4.ledger").write_text("not empty")
+    (tmp_path / "old.jsonl").touch()
+    words = ("redact", clip, out, "--nobody", "--events", "e.jsonl", "--events", "old.jsonl", *more)
+    result = scripted(*words, cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    assert not (tmp_path / "e.jsonl").exists()
+    assert (tmp_path / "old.jsonl").exists()
 
 
 @pytest.mark.parametrize(

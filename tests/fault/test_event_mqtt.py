@@ -20,7 +20,7 @@ from homeveil.emit.events.delivery import Backoff, Delivery
 from homeveil.emit.events.mqtt import Mqtt, MqttTarget
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.emit.events.spool import Spool
-from receivers import Broker, needs_mosquitto, numbers, wait_until
+from receivers import Broker, needs_mosquitto, numbers, old_broker, wait_until
 
 pytestmark = needs_mosquitto
 
@@ -136,6 +136,52 @@ def test_no_broker_at_all_keeps_events_for_the_next_run(broker: Broker, tmp_path
             made.put(EVENTS[5])
         wait_until(lambda: len(taken) >= 6)
     assert numbers(taken) == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_the_brokers_rules_refuse_is_not_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A topic that may not be written to: the broker acknowledges and says so; the events are
+    kept, and all arrive once the rules allow it."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    rules = folder / "rules"
+    rules.write_text("topic read #\n")
+    rules.chmod(0o600)
+    broker = Broker(folder, f"acl_file {rules}")
+    broker.start()
+    try:
+        with subscriber(broker) as taken:
+            with delivery(broker, tmp_path / "spool") as made:
+                for event in EVENTS[:5]:
+                    made.put(event)
+                wait_until(lambda: made.tally.failures >= 2)
+                assert (made.tally.delivered, made.tally.waiting) == (0, 5)
+                rules.write_text("topic readwrite #\n")
+                broker.send_signal(signal.SIGHUP)
+            wait_until(lambda: len(set(taken)) >= 5)
+        assert numbers(taken) == [1, 2, 3, 4, 5]
+        assert (made.tally.delivered, made.tally.dropped) == (5, 0)
+        assert "the broker refuses: Not authorized" in caplog.text
+    finally:
+        broker.kill()
+
+
+def test_a_broker_of_the_older_version_is_spoken_to_in_it(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that knows MQTT 3.1.1 alone gets the events in that, and the log says once what it
+    cannot say."""
+    with subscriber(broker) as taken, old_broker(broker) as port:
+        target = MqttTarget("127.0.0.1", port, TOPIC, False, timeout_seconds=3.0)
+        spool = Spool(tmp_path / "spool", "mqtt")
+        with Delivery("m", Mqtt(target), spool, backoff=QUICK, patience_seconds=30.0) as made:
+            for event in EVENTS[:5]:
+                made.put(event)
+        wait_until(lambda: len(taken) >= 5)
+    assert numbers(taken) == [1, 2, 3, 4, 5]
+    assert (made.tally.delivered, made.tally.failures) == (5, 0)
+    assert caplog.text.count("knows no MQTT 5") == 1
 
 
 def test_who_listens_without_speaking_mqtt_is_a_failure(tmp_path: Path) -> None:

@@ -164,14 +164,37 @@ def test_a_torn_last_line_is_mended(tmp_path: Path) -> None:
     one, two = some_events(2)
     for kept in range(len(one.line) + 1):
         path = tmp_path / "events.jsonl"
-        path.write_bytes(one.line + b"\n" + one.line[:kept])
+        path.write_bytes(one.line + b"\n" + one.line[:kept] + b"\0" * (kept % 2))
         file = LinesFile(path)
         file.send(two)
         file.close()
         assert path.read_bytes() == one.line + b"\n" + two.line + b"\n"
 
 
-@pytest.mark.parametrize("content", [b"dear diary", b"{}\n", b'{"a":1}\n', b"\x00" * 50])
+def test_a_line_without_its_end_gets_it(tmp_path: Path) -> None:
+    """A file of one whole event, torn before the line's end: nothing of it is taken off."""
+    one, two = some_events(2)
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(one.line)
+    file = LinesFile(path)
+    file.send(two)
+    file.close()
+    assert path.read_bytes() == one.line + b"\n" + two.line + b"\n"
+
+
+LINE = some_events(1)[0].line
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"dear diary", b"{}\n", b'{"a":1}\n', b"\x00" * 50, b"\n", b"{", b'{"data":{',
+        b'{"data":{"mine":1}}', b'{"data":{"mine":1}}\n', b'{"data":{"mine":1}}\nlast words',
+        LINE[:-1], LINE[:-1] + b"\n", b"{" * 5000, b"\n" + LINE + b"\n",
+        LINE + b"\nlast words", LINE + b"\n" + b'{"data":{' * 500,
+        LINE[:-1] + b" }\n" + LINE + b"\n",
+    ],
+)  # fmt: skip
 def test_a_file_of_something_else_is_not_touched(tmp_path: Path, content: bytes) -> None:
     """A name given by mistake costs nobody their file."""
     path = tmp_path / "diary.txt"

@@ -3,6 +3,7 @@ loopback. Nothing is lost, the order holds, and no frame waits."""
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import ssl
 import threading
@@ -58,6 +59,22 @@ def drip(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
     return True
 
 
+def drip_on(handler: http.server.BaseHTTPRequestHandler) -> bool:
+    """A byte at a time for as long as anybody listens."""
+    handler.close_connection = True
+    with contextlib.suppress(OSError):
+        while True:
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+    return True
+
+
+def drip_head(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
+    """A good status, and a head that never ends."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-More: ")
+    return drip_on(handler)
+
+
 def every_other(fault: Fault) -> Fault:
     return lambda handler, number: number % 2 == 0 and fault(handler, number)
 
@@ -67,10 +84,11 @@ def every_other(fault: Fault) -> Fault:
     [
         for_first(3, answer(500)), for_first(3, answer(503, Retry_After="0")),
         for_first(3, answer(401)), for_first(2, answer(302, Location="/elsewhere")),
-        for_first(3, reset), for_first(2, hang), for_first(3, drip),
+        for_first(3, reset), for_first(2, hang), for_first(3, drip), for_first(2, drip_head),
         every_other(reset), every_other(answer(500)),
     ],
-    ids=["500", "503", "401", "302", "reset", "hang", "drip", "every-other-reset", "every-other"],
+    ids=["500", "503", "401", "302", "reset", "hang", "drip", "endless-head",
+         "every-other-reset", "every-other"],
 )  # fmt: skip
 def test_faults_lose_nothing_and_keep_the_order(tmp_path: Path, fault: Fault) -> None:
     """Whatever goes wrong at first, each event arrives, in order, once by its id."""
@@ -82,6 +100,49 @@ def test_faults_lose_nothing_and_keep_the_order(tmp_path: Path, fault: Fault) ->
         assert hook.tally.delivered == 12
         assert hook.tally.failures >= 2
         assert (hook.tally.waiting, hook.tally.dropped) == (0, 0)
+
+
+@pytest.mark.parametrize("length", [None, "60000"], ids=["chunks", "length"])
+def test_a_good_status_counts_whatever_follows_it(tmp_path: Path, length: str | None) -> None:
+    """A body that drips for ever: the event is taken with the head of the answer, once, and the
+    next one is not held up."""
+
+    def drip_body(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
+        handler.send_response(200)
+        if length is None:
+            handler.send_header("Transfer-Encoding", "chunked")
+        else:
+            handler.send_header("Content-Length", length)
+        handler.end_headers()
+        handler.wfile.write(b"ffff\r\n" if length is None else b"")
+        return drip_on(handler)
+
+    with webhook(drip_body) as received:
+        with delivery(received.url, tmp_path) as hook:
+            for event in EVENTS[:3]:
+                hook.put(event)
+        assert received.requests == 3
+    assert (hook.tally.delivered, hook.tally.waiting, hook.tally.failures) == (3, 0, 0)
+
+
+def test_a_connection_serves_again(tmp_path: Path) -> None:
+    """One connection for all events, whether an answer has a body or not."""
+    ports = set()
+
+    def note(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
+        ports.add(handler.client_address)
+        body = b"{}" * (number % 2)
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+        return True
+
+    with webhook(note) as received, delivery(received.url, tmp_path) as hook:
+        for event in EVENTS:
+            hook.put(event)
+    assert hook.tally.delivered == 12
+    assert len(ports) == 1
 
 
 def test_what_was_taken_without_saying_so_comes_again_with_its_id(tmp_path: Path) -> None:

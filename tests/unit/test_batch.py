@@ -76,8 +76,12 @@ def test_a_manifest_names_file_profile_and_policy(tmp_path: Path, form: str) -> 
 
 
 @pytest.mark.parametrize(
-    "line", ['{"file": 3}', '{"name": "a.mp4"}', "[1]", "{", '{"file": "a", "age": "4"}']
-)
+    "line",
+    [
+        '{"file": 3}', '{"name": "a.mp4"}', "[1]", "{", '{"file": "a", "age": "4"}',
+        r'{"file": "\ud800.mp4"}', r'{"file": "\u0000.mp4"}', r'{"file": "a", "profile": "\u0000"}',
+    ],
+)  # fmt: skip
 def test_a_manifest_with_anything_else_is_refused(tmp_path: Path, line: str) -> None:
     """A row without file, or with a key that means nothing, stops the start."""
     (tmp_path / "list.jsonl").write_text(line + "\n")
@@ -118,6 +122,22 @@ def test_one_run_at_a_time_has_a_file(tmp_path: Path) -> None:
         # Who lost the lease notes nothing.
         first.finish(one, "", Basis(), Outcome(), 3)
         assert first.get(one.target).times_done == 0
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "café.mp4", os.fsdecode(b"caf\xe9\xff.mp4")])
+def test_any_name_of_a_file_is_remembered_as_it_is(tmp_path: Path, name: str) -> None:
+    """Also one that is not UTF-8: source, target and reason come back unchanged."""
+    one = dataclasses.replace(job(tmp_path), source=f"/in/{name}", target=f"/out/{name}")
+    with State(tmp_path / "s") as state:
+        assert state.get(one.target) is None
+        assert state.claim(one, None) == 1
+        state.finish(one, "1 2", Basis(), Outcome(f"{one.source}: no"), 3)
+    with State(tmp_path / "s") as state:
+        (row,) = state.rows()
+        assert row == state.get(one.target)
+    assert (row.source, row.target, row.reason) == (one.source, one.target, f"{one.source}: no")
+    assert one == Job.from_json(one.to_json())
+    assert one.staging
 
 
 def test_a_dead_run_holds_nothing(tmp_path: Path) -> None:

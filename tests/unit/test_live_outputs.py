@@ -171,6 +171,15 @@ def test_the_oldest_recordings_go(tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in kept[:-1]) <= 2500
 
 
+@pytest.mark.parametrize(
+    "wishes", [{"minutes": 0.0}, {"minutes": float("nan")}, {"keep_bytes": -1}, {"keep_bytes": 0}]
+)
+def test_recordings_without_room_are_refused(tmp_path: Path, wishes: dict[str, float]) -> None:
+    """Less than nothing to keep would delete what is there."""
+    with pytest.raises(UsageError):
+        Recorder(Broadcast(), tmp_path, **wishes)  # type: ignore[arg-type]
+
+
 def test_what_a_crash_left_gets_its_name(tmp_path: Path) -> None:
     (tmp_path / ".homeveil-20260101-000000.ts.part").write_bytes(b"G" * 188)
     (tmp_path / ".homeveil-20260101-000001.ts.part").write_bytes(b"")

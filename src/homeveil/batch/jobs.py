@@ -41,7 +41,9 @@ class Job:
     def staging(self) -> str:
         """Folder beside the target in which this attempt writes, before its name is final."""
         folder, slash, _ = self.target.rpartition("/")
-        key = hashlib.sha256(self.target.encode()).hexdigest()[:16]
+        # A name of this machine need not be UTF-8.
+        name = self.target.encode("utf-8", "surrogateescape")
+        key = hashlib.sha256(name).hexdigest()[:16]
         return f"{folder}{slash}.homeveil-{key}-{self.attempt}"
 
     def opened_policy(self) -> Policy:

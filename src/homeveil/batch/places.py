@@ -96,10 +96,10 @@ def find(url: str) -> list[tuple[str, str]]:
 
 def _find_here(url: str) -> list[tuple[str, str]]:
     path = local_path(url)
-    if path.is_dir():
+    if os.path.isdir(path):
         files = sorted(one for one in path.rglob("*") if one.is_file())
         return [(str(one.absolute()), one.relative_to(path).as_posix()) for one in files]
-    if path.exists():
+    if os.path.exists(path):
         return [(str(path.absolute()), path.name)]
     base = Path(*_fixed_parts(path.parts))
     matches = sorted(Path(one) for one in glob.glob(str(path), recursive=True))

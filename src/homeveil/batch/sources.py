@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -132,10 +133,10 @@ def _manifest(source: str) -> list[_Entry]:
     entries = []
     for number, row in enumerate(rows, 1):
         named = {key: value for key, value in row.items() if value}
-        if not named.get("file") or not set(named) <= _COLUMNS or not _all_text(named):
+        if not named.get("file") or not set(named) <= _COLUMNS or not _all_names(named):
             raise UsageError(
                 f"{source}: entry {number} must have file, and may have profile and policy,"
-                " nothing else"
+                " each a name, and nothing else"
             )
         url, profile, policy = (_beside(folder, named.get(key)) for key in
                                 ("file", "profile", "policy"))  # fmt: skip
@@ -145,8 +146,11 @@ def _manifest(source: str) -> list[_Entry]:
     return entries
 
 
-def _all_text(row: dict[str, object]) -> bool:
-    return all(isinstance(value, str) for value in row.values())
+def _all_names(row: dict[str, object]) -> bool:
+    try:
+        return all(isinstance(one, str) and b"\0" not in os.fsencode(one) for one in row.values())
+    except UnicodeEncodeError:
+        return False
 
 
 def _row(source: str, number: int, line: str) -> dict[str, str]:

@@ -117,8 +117,7 @@ class State(Scoped):
     def get(self, target: str) -> Row | None:
         """What is known about ``target``."""
         with self._told():
-            found = self._base.execute(f"SELECT {_FIELDS} FROM files WHERE target = ?", (target,))
-            row = found.fetchone()
+            row = self._ask(f"SELECT {_FIELDS} FROM files WHERE target = ?", target).fetchone()
             return _row(row) if row else None
 
     def rows(self) -> list[Row]:
@@ -132,45 +131,43 @@ class State(Scoped):
         has it or has finished it since it was ``seen``."""
         now, owner = time.time(), seen.owner if seen else None
         with self._told():
-            self._base.execute(
+            self._ask(
                 "INSERT OR IGNORE INTO files (target, source) VALUES (?, ?)",
-                (job.target, job.source),
+                job.target,
+                job.source,
             )
-            row = self._base.execute(
+            row = self._ask(
                 "UPDATE files SET owner = ?, lease_until = ?, starts = starts + 1, source = ?"
                 " WHERE target = ? AND times_done = ?"
                 " AND (owner IS NULL OR lease_until < ? OR (owner = ? AND ?))"
                 " RETURNING starts",
-                (
-                    self.owner, now + LEASE_SECONDS, job.source, job.target,
-                    seen.times_done if seen else 0, now, owner, bool(owner and not _alive(owner)),
-                ),
+                self.owner, now + LEASE_SECONDS, job.source, job.target,
+                seen.times_done if seen else 0, now, owner, bool(owner and not _alive(owner)),
             ).fetchone()  # fmt: skip
         return int(row[0]) if row else None
 
     def renew(self) -> None:
         """Keep all leases of this run."""
         with self._told():
-            self._base.execute(
+            self._ask(
                 "UPDATE files SET lease_until = ? WHERE owner = ?",
-                (time.time() + LEASE_SECONDS, self.owner),
+                time.time() + LEASE_SECONDS,
+                self.owner,
             )
 
     def forget_failures(self, target: str) -> None:
         """Begin anew: what failed was another content, policy, profile or model."""
         with self._told():
-            self._base.execute(
+            self._ask(
                 "UPDATE files SET attempts = 0, outcome = 'new', reason = '' WHERE target = ?"
                 " AND outcome <> 'done'",
-                (target,),
+                target,
             )
 
     def set_stamp(self, target: str, stamp: str) -> None:
         """The content is the one already done, under another stamp."""
         with self._told():
-            self._base.execute(
-                "UPDATE files SET stamp = ?, owner = NULL WHERE target = ?", (stamp, target)
-            )
+            self._ask("UPDATE files SET stamp = ?, owner = NULL WHERE target = ?", stamp, target)
 
     def finish(self, job: Job, stamp: str, basis: Basis, outcome: Outcome, tries: int) -> str:
         """Note what came of a job and give its lease back; gives what it counts as now. A
@@ -179,19 +176,20 @@ class State(Scoped):
         failures = (row.attempts if row else 0) + outcome.blames_file
         kind = "done" if outcome.done else "poison" if failures >= tries else "failed"
         with self._told():
-            self._base.execute(
+            self._ask(
                 "UPDATE files SET stamp = ?, content = ?, policy = ?, models = ?, profile = ?,"
                 " outcome = ?, reason = ?, attempts = ?, times_done = times_done + ?,"
                 " wall_seconds = ?, bytes_in = ?, bytes_out = ?, peak_bytes = ?, report = ?,"
                 " owner = NULL WHERE target = ? AND owner = ?",
-                (
-                    stamp, basis.content, basis.policy, basis.models, basis.profile, kind,
-                    outcome.reason, 0 if outcome.done else failures, int(outcome.done),
-                    outcome.wall_seconds, outcome.bytes_in, outcome.bytes_out,
-                    outcome.peak_bytes, json.dumps(outcome.report), job.target, self.owner,
-                ),
+                stamp, basis.content, basis.policy, basis.models, basis.profile, kind,
+                outcome.reason, 0 if outcome.done else failures, int(outcome.done),
+                outcome.wall_seconds, outcome.bytes_in, outcome.bytes_out,
+                outcome.peak_bytes, json.dumps(outcome.report), job.target, self.owner,
             )  # fmt: skip
         return kind
+
+    def _ask(self, statement: str, *values: object) -> sqlite3.Cursor:
+        return self._base.execute(statement, [_stored(value) for value in values])
 
     def close(self) -> None:
         """Give back all leases and close the file."""
@@ -200,7 +198,25 @@ class State(Scoped):
         self._base.close()
 
 
+def _stored(value: object) -> Any:
+    """A name of this machine that is not UTF-8 is kept as the bytes that it is."""
+    if isinstance(value, str) and not _is_unicode(value):
+        return value.encode("utf-8", "surrogateescape")
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _row(told: tuple[Any, ...]) -> Row:
+    told = tuple(
+        one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else one for one in told
+    )
     target, source, stamp, content, policy, models, profile, outcome, reason, *rest = told
     attempts, times_done, wall_seconds, bytes_in, bytes_out, peak, report, owner, lease = rest
     basis = Basis(content, policy, models, profile)

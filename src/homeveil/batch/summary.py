@@ -72,8 +72,8 @@ class Summary:
         return json.dumps(asdict(self), indent=2, sort_keys=True)
 
     def to_html(self) -> str:
-        """As one page that loads nothing."""
-        return _page(self)
+        """As one page that loads nothing. What is not UTF-8 in a name shows as its number."""
+        return _page(self).encode("utf-8", "backslashreplace").decode()
 
 
 def summarize(rows: Iterable[Row]) -> Summary:

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"homeveil: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("homeveil: stopped; nothing was left behind", file=sys.stderr)
+        print("homeveil: stopped; nothing unfinished was left behind", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 141

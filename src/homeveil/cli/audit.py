@@ -57,11 +57,19 @@ def _run(arguments: argparse.Namespace) -> int:
     from homeveil.audit import audit
     from homeveil.cli.outputs import write_text
     from homeveil.emit.progress import progress_bar
+    from homeveil.emit.side_files import check_apart
     from homeveil.media.reader import check_file
+    from homeveil.media.staging import check_target
     from homeveil.policy import ModelFile
 
     # A bad name is told before a passphrase is asked for.
     check_file(arguments.file)
+    if arguments.report is not None:
+        check_target(arguments.report)
+    check_apart(
+        options.named_files(arguments, "file", "detector", "profile", "passphrase_file"),
+        options.named_files(arguments, "report"),
+    )
     arguments.nobody = arguments.profile is None
     profile = options.profile_from(arguments)
     detector = ModelFile(arguments.detector, arguments.sha256.lower())

@@ -122,6 +122,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _jobs(arguments: argparse.Namespace) -> list[Job]:
     from homeveil.batch import places
     from homeveil.batch.sources import Defaults, jobs_from
+    from homeveil.media.staging import check_target
     from homeveil.profile.store import read_passphrase
 
     defaults = Defaults(
@@ -134,12 +135,36 @@ def _jobs(arguments: argparse.Namespace) -> list[Job]:
         wait_seconds=arguments.transfer_timeout,
     )
     jobs = jobs_from(arguments.sources, defaults)
+    _check_names(arguments, jobs)
     if any(job.profile for job in jobs) and arguments.engine == "pool":
         # The workers are this machine's: what they would miss can be told at once.
         read_passphrase(file=arguments.passphrase_file, prompt=False)
     if not places.is_remote(arguments.out) and not arguments.dry_run:
         places.make_folder(places.joined(places.absolute(arguments.out), "any"))
+    if not arguments.dry_run:
+        for path in (arguments.report, arguments.html):
+            if path is not None:
+                check_target(path)
     return jobs
+
+
+def _check_names(arguments: argparse.Namespace, jobs: list[Job]) -> None:
+    """Refuse what would cost another file: of the recordings, their results or each other."""
+    from homeveil.batch import places
+    from homeveil.emit.side_files import check_apart
+
+    out, read = arguments.out, options.named_files(arguments, "policy", "passphrase_file")
+    named = [("input", source) for source in arguments.sources] + [("folder of results", out)]
+    for job in jobs:
+        named += [("input", job.source), ("result", job.target)]
+        named += [("profile", job.profile)] if job.profile else []
+    for what, name in named:
+        if not places.is_remote(name):
+            read.append((what, places.local_path(name)))
+    written = options.named_files(arguments, "state", "report", "html")
+    if arguments.state is None and not places.is_remote(out):
+        written.append(("state", places.local_path(out) / _STATE_NAME))
+    check_apart(read, written)
 
 
 def _state_path(arguments: argparse.Namespace) -> Path:
@@ -222,10 +247,11 @@ def _show_plan(work: Run, *, json_asked: bool) -> int:
     for one in work.inputs:
         job, standing = one.job, one.standing.value
         if json_asked:
-            line = {"kind": "plan", "file": job.source, "result": job.target, "standing": standing}
-            print(json.dumps(line))
+            plan = {"kind": "plan", "file": job.source, "result": job.target, "standing": standing}
+            print(json.dumps(plan))
         else:
-            print(f"{standing:8}{job.source} -> {job.target}")
+            line = f"{standing:8}{job.source} -> {job.target}"
+            print(line.encode("utf-8", "backslashreplace").decode())
     counts = Counter(one.standing.value for one in work.inputs)
     if not json_asked:
         print(", ".join(f"{count} {name}" for name, count in counts.items()), file=sys.stderr)

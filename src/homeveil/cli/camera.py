@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeveil.cli import options
-from homeveil.errors import UsageError
+from homeveil.errors import EventError, UsageError
 
 if TYPE_CHECKING:
     from homeveil.desk_events import DeskEvents
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--realtime", action="store_true", help="play a file at its own pace, as if it were live"
     )
     taken.add_argument("--size", metavar="WxH", help="wanted of the camera, and put out")
-    taken.add_argument("--rate", type=float, metavar="FPS", help="wanted of the camera")
+    taken.add_argument("--rate", type=options.positive, metavar="FPS", help="wanted of the camera")
     taken.add_argument(
         "--microphone",
         metavar="NAME",
@@ -81,9 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="send it to a server: rtsp://, rtmp://, srt://, udp://",
     )
     sent.add_argument("--record", type=Path, metavar="DIR", help="record into files there")
-    sent.add_argument("--record-minutes", type=float, default=10.0, metavar="M",
+    sent.add_argument("--record-minutes", type=options.positive, default=10.0, metavar="M",
                       help="how long each is (10)")  # fmt: skip
-    sent.add_argument("--record-keep", type=float, metavar="GB",
+    sent.add_argument("--record-keep", type=options.positive, metavar="GB",
                       help="delete the oldest beyond so much")  # fmt: skip
     sent.add_argument(
         "--virtual-camera",
@@ -95,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sent.add_argument("--http", action="store_true", help="serve an MPEG-TS stream on loopback")
     sent.add_argument("--page", action="store_true", help="serve the worker's page on loopback")
     sent.add_argument("--metrics", action="store_true", help="serve health and Prometheus metrics")
-    sent.add_argument("--port", type=int, default=0, metavar="N",
+    sent.add_argument("--port", type=options.port, default=0, metavar="N",
                       help="of what is served; else a free one")  # fmt: skip
     options.add_events(parser, start=False)
     parser.add_argument("--log", choices=["text", "json"], default="text")
@@ -109,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments = _with_config(arguments)
     logs.set_up(arguments.log)
     policy = options.policy_from(arguments)
+    check_outputs(arguments)
     shot = shot_from(arguments, policy)
     from homeveil.live.board import Board
     from homeveil.live.session import Session
@@ -155,6 +156,27 @@ def shot_from(arguments: argparse.Namespace, policy: Policy) -> Shot:
     )
 
 
+def check_outputs(arguments: argparse.Namespace) -> None:
+    """Raise UsageError or EventError for outputs that cannot be, before any is made."""
+    from homeveil.emit.events.places import read_place
+    from homeveil.live.outputs.broadcast import Broadcast
+    from homeveil.live.outputs.push import Push
+
+    given = (arguments.stream, arguments.http, arguments.page, arguments.events)
+    named = (arguments.record, arguments.virtual_camera)
+    if not any(given) and all(one is None for one in named):
+        raise UsageError(
+            "nothing would leave: give an output, such as --stream URL, --record DIR, "
+            "--virtual-camera, --http or --page"
+        )
+    for url in arguments.stream or ():
+        Push(Broadcast(), url)
+    for place in arguments.events or ():
+        file = read_place(place).file
+        if file is not None and not os.path.isdir(file.parent):
+            raise EventError(f"{file}: no folder {file.parent} for events; make it first")
+
+
 def _outputs(
     arguments: argparse.Namespace, shot: Shot, board: Board
 ) -> tuple[list[LiveOutput], Served | None]:
@@ -189,11 +211,6 @@ def _outputs(
         from homeveil.live.outputs.desk import DeskWatch
 
         outputs.append(DeskWatch(_events(arguments, shot, board)))
-    if not outputs and not arguments.page:
-        raise UsageError(
-            "nothing would leave: give an output, such as --stream URL, --record DIR, "
-            "--virtual-camera, --http or --page"
-        )
     return outputs, served
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from homeveil.cli import camera, options
-from homeveil.errors import OutputError, UsageError
+from homeveil.errors import EventError, OutputError, UsageError
 
 _PLACES = ("profile", "policy", "passphrase-file", "record")
-"""Options that name files; relative ones are relative to the config file."""
+"""Options that name files; relative ones are relative to the config file, and so are files of
+events."""
 
 
 def add(commands: Any) -> None:
@@ -33,22 +35,19 @@ def run_check(arguments: argparse.Namespace) -> int:
     """Check one file."""
     read = read_config(arguments.file)
     policy = options.policy_from(read)
-    if read.profile is not None and not read.profile.is_file():
+    if read.profile is not None and not os.path.isfile(read.profile):
         raise UsageError(f"{arguments.file}: profile: {read.profile} is not there")
-    if read.passphrase_file is not None and not read.passphrase_file.is_file():
+    if read.passphrase_file is not None and not os.path.isfile(read.passphrase_file):
         raise UsageError(f"{arguments.file}: passphrase-file: {read.passphrase_file} is not there")
-    if read.record is not None and not read.record.is_dir():
+    if read.record is not None and not os.path.isdir(read.record):
         raise OutputError(f"{arguments.file}: record: {read.record} is no folder; make it first")
-    read.profile, read.nobody = None, True  # asked for when it begins
-    from homeveil.live.outputs.broadcast import Broadcast
-    from homeveil.live.outputs.push import Push
-
     try:
+        camera.check_outputs(read)
+        whom = read.nobody or read.profile is not None
+        read.profile, read.nobody = None, whom  # what opens it is asked for when it begins
         camera.shot_from(read, policy)
-        for url in read.stream or ():
-            Push(Broadcast(), url)
-    except UsageError as error:
-        raise UsageError(f"{arguments.file}: {error}") from error
+    except (UsageError, EventError) as error:
+        raise type(error)(f"{arguments.file}: {error}") from error
     print(f"{arguments.file}: good", file=sys.stderr)
     return 0
 
@@ -89,23 +88,34 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _words(document: dict[str, Any], path: Path, parser: argparse.ArgumentParser) -> list[str]:
-    """A document as words of a command line."""
-    known = {option.removeprefix("--") for action in parser._actions
+    """A document as words of a command line; the camera becomes the parser's default."""
+    known = {option.removeprefix("--"): action for action in parser._actions
              for option in action.option_strings}  # fmt: skip
     words: list[str] = []
     for key, value in document.items():
-        if key == "camera":
-            words.append(str(value))
-            continue
-        if key not in known:
+        if key != "camera" and key not in known:
             names = ", ".join(sorted({"camera", *known}))
             raise UsageError(f"{path}: unknown key {key!r}; known keys: {names}")
         for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, bool):
-                words += [f"--{key}"] if one else []
-            elif isinstance(one, str | int | float):
-                text = str(path.parent / str(one)) if key in _PLACES else str(one)
-                words.append(f"--{key}={text}")
-            else:
-                raise UsageError(f"{path}: {key} is {one!r}; give text, a number, true or false")
+            switch = isinstance(one, bool)
+            takes = key == "camera" or known[key].nargs not in (0, "?")
+            if not isinstance(one, str | int | float) or (switch and one and takes):
+                raise UsageError(f"{path}: {key} is {one!r}; give {_form(takes=takes)}")
+            if key == "camera":
+                parser.set_defaults(source=str(one))
+            elif not switch:
+                words.append(f"--{key}={_placed(key, str(one), path)}")
+            elif one:
+                # Without "=" it would take the next word for its own, if it may have one.
+                words.append(f"--{key}" if known[key].nargs == 0 else f"--{key}=")
     return words
+
+
+def _form(*, takes: bool) -> str:
+    return "text or a number" if takes else "text, a number, true or false"
+
+
+def _placed(key: str, text: str, path: Path) -> str:
+    """Names of files as seen from the file that they stand in."""
+    is_file = key in _PLACES or (key == "events" and text != "-" and "://" not in text)
+    return str(path.parent / text) if is_file else text

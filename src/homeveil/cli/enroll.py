@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "nothing to enroll from; give --images, --video or --camera, --voice or --desk"
         )
-    exists = arguments.profile.exists()
+    exists = _exists(arguments.profile)
     if exists and not (arguments.overwrite or arguments.update):
         raise ProfileError(
             f"{arguments.profile}: exists; give --overwrite to replace it, or --update to add to it"
@@ -101,6 +101,15 @@ def run(arguments: argparse.Namespace) -> int:
     save_profile(arguments.profile, profile, passphrase, overwrite=exists)
     print(f"{arguments.profile}: enrolled from {_sources(profile)}", file=sys.stderr)
     return 0
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ProfileError(
+            f"{path}: no profile can be there ({error.strerror}); give another name"
+        ) from error
 
 
 def _sources(profile: Profile) -> str:

@@ -41,9 +41,16 @@ def run(arguments: argparse.Namespace) -> int:
             "everybody; choose another folder or give --beside-output"
         )
     policy = options.policy_from(arguments)
+    from homeveil.emit.side_files import check_apart
     from homeveil.inspection import inspect
     from homeveil.media.reader import VideoReader
+    from homeveil.media.staging import check_target
 
+    check_target(arguments.sheet)
+    check_apart(
+        options.named_files(arguments, "input", "profile", "policy", "passphrase_file"),
+        options.named_files(arguments, "sheet"),
+    )
     VideoReader(arguments.input).close()
     profile = options.profile_from(arguments)
     inspect(arguments.input, arguments.sheet, profile, policy, pictures=max(1, arguments.frames))

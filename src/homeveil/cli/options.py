@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import math
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,6 +23,24 @@ if TYPE_CHECKING:
 
 _MANY = 256
 """More stretches than any file has."""
+
+
+def positive(text: str) -> float:
+    """A number of an option, more than 0 and not without end."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def port(text: str) -> int:
+    """A port of this machine; 0 for a free one."""
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give 0 to 65535")
+    return int(text)
 
 
 def add_passphrase(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +134,20 @@ def add_events(parser: argparse.ArgumentParser, *, start: bool = True) -> None:
         )
 
 
+def named_files(arguments: argparse.Namespace, *names: str) -> list[tuple[str, Path]]:
+    """What these options name, and where it is; those left out are left out."""
+    given = ((name.replace("_", " "), getattr(arguments, name)) for name in names)
+    return [(name, Path(path)) for name, path in given if path is not None]
+
+
+def event_files(arguments: argparse.Namespace) -> list[tuple[str, Path]]:
+    """Files that ``--events`` names. Raises EventError."""
+    from homeveil.emit.events.places import read_place
+
+    found = {read_place(text).file for text in arguments.events or ()}
+    return [("events", path) for path in found if path is not None]
+
+
 def size_from(text: str | None) -> tuple[int, int] | None:
     """``1280x720`` as two even numbers; None for None. Raises UsageError."""
     if text is None:
@@ -151,7 +185,7 @@ def locked_profile_from(arguments: argparse.Namespace) -> LockedProfile | None:
     from homeveil.errors import ProfileError
     from homeveil.profile.store import LockedProfile, read_passphrase
 
-    if not arguments.profile.is_file():
+    if not os.path.isfile(arguments.profile):
         raise ProfileError(f"{arguments.profile}: no such profile; make one with `homeveil enroll`")
     return LockedProfile(arguments.profile, read_passphrase(file=arguments.passphrase_file))
 
@@ -192,14 +226,23 @@ def events_from(
                 f"--events-start {arguments.events_start[:40]!r} is no time; give one like "
                 "2026-01-31T08:00:00+01:00"
             ) from error
-    with DeskEvents(
-        arguments.events,
-        policy.desk,
-        clock=Recorded(start),
-        models=policy.models,
-        template=desk_of(profile),
-    ) as events:
-        yield events
+    fresh = [path for _, path in event_files(arguments) if not os.path.exists(path)]
+    try:
+        with DeskEvents(
+            arguments.events,
+            policy.desk,
+            clock=Recorded(start),
+            models=policy.models,
+            template=desk_of(profile),
+        ) as events:
+            yield events
+    except BaseException:
+        # A run that came to nothing leaves no empty file either.
+        for path in fresh:
+            with contextlib.suppress(OSError):
+                if path.stat().st_size == 0:
+                    path.unlink()
+        raise
 
 
 def events_status(tally: EventsTally | None, *, quiet: bool) -> int:

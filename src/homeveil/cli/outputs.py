@@ -25,6 +25,15 @@ def write_text(path: Path, text: str) -> None:
         ) from error
 
 
+def stamp_of(path: Path) -> tuple[int, ...] | None:
+    """What changes when another file takes this name; None if there is none."""
+    try:
+        known = path.stat()
+    except OSError:
+        return None
+    return known.st_dev, known.st_ino, known.st_mtime_ns, known.st_size
+
+
 def remember_output(path: Path) -> None:
     """Note that ``path`` is redacted, so that `inspect` puts nothing raw beside it.
 

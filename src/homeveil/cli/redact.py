@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from homeveil.cli import options
 
 if TYPE_CHECKING:
+    from homeveil.desk_events import DeskEvents
+    from homeveil.policy import Policy
+    from homeveil.profile.store import LockedProfile
     from homeveil.report import Report
 
 
@@ -56,21 +59,58 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Redact one file."""
     policy = options.policy_from(arguments)
-    from homeveil.cli.outputs import remember_output, write_text
-    from homeveil.emit.progress import progress_bar
-    from homeveil.isolation import Isolate
+    from homeveil.cli.outputs import remember_output, stamp_of
     from homeveil.media.reader import check_file
-    from homeveil.redaction import Progress, redact
 
     # A bad name is told before a passphrase is asked for.
     check_file(arguments.input)
+    _check_names(arguments)
     profile = options.locked_profile_from(arguments)
     quiet = arguments.quiet or arguments.json
-    with (
-        options.events_from(arguments, policy, profile) as events,
-        progress_bar(f"redacting {arguments.input.name}", quiet=quiet) as bar,
-        options.stopped_by_terminate(),
-    ):
+    before = stamp_of(arguments.output)
+    try:
+        with (
+            options.stopped_by_terminate(),
+            options.events_from(arguments, policy, profile) as events,
+        ):
+            try:
+                report = _redact(arguments, policy, profile, events)
+            finally:
+                # From when it stands under its name, however this ends.
+                if stamp_of(arguments.output) != before:
+                    remember_output(arguments.output)
+            _write_beside(arguments, report)
+            # Leaving this waits for events on their way.
+    except KeyboardInterrupt:
+        if stamp_of(arguments.output) == before:
+            raise
+        waiting = any(place != "-" for place in arguments.events or ())
+        more = "; events that were not taken wait for the next run" if waiting else ""
+        print(f"homeveil: stopped; {arguments.output} is whole and stays{more}", file=sys.stderr)
+        return 130
+    told = events.tally if events is not None else None
+    if arguments.json:
+        document = json.loads(report.to_json())
+        if told is not None:
+            document["events"] = dataclasses.asdict(told)
+        print(json.dumps(document))
+    elif not arguments.quiet:
+        print(f"{arguments.output}: {_summary(report)}", file=sys.stderr)
+    return options.events_status(told, quiet=quiet)
+
+
+def _redact(
+    arguments: argparse.Namespace,
+    policy: Policy,
+    profile: LockedProfile | None,
+    events: DeskEvents | None,
+) -> Report:
+    from homeveil.emit.progress import progress_bar
+    from homeveil.isolation import Isolate
+    from homeveil.redaction import Progress, redact
+
+    quiet = arguments.quiet or arguments.json
+    with progress_bar(f"redacting {arguments.input.name}", quiet=quiet) as bar:
 
         def show(progress: Progress) -> None:
             if progress.frames:
@@ -79,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
                 expected = progress.seconds_expected
                 bar(round(progress.seconds), round(expected) if expected else None)
 
-        report = redact(
+        return redact(
             arguments.input,
             arguments.output,
             profile=profile,
@@ -91,22 +131,32 @@ def run(arguments: argparse.Namespace) -> int:
             progress=show,
             stretches=arguments.stretches,
         )
-    remember_output(arguments.output)
-    told = events.tally if events is not None else None
+
+
+def _write_beside(arguments: argparse.Namespace, report: Report) -> None:
+    from homeveil.cli.outputs import write_text
+
     if arguments.report:
         write_text(arguments.report, report.to_json() + "\n")
     if arguments.plot:
         from homeveil.cli.timeline import timeline
 
         write_text(arguments.plot, timeline(report))
-    if arguments.json:
-        document = json.loads(report.to_json())
-        if told is not None:
-            document["events"] = dataclasses.asdict(told)
-        print(json.dumps(document))
-    elif not arguments.quiet:
-        print(f"{arguments.output}: {_summary(report)}", file=sys.stderr)
-    return options.events_status(told, quiet=quiet)
+
+
+def _check_names(arguments: argparse.Namespace) -> None:
+    """Refuse at once what would cost another file, or could not be written at the end."""
+    from homeveil.emit.side_files import check_apart
+    from homeveil.media.staging import check_target
+
+    for path in (arguments.report, arguments.plot):
+        if path is not None:
+            check_target(path)
+    check_apart(
+        options.named_files(arguments, "input", "profile", "policy", "passphrase_file"),
+        options.named_files(arguments, "output", "ledger", "report", "plot")
+        + options.event_files(arguments),
+    )
 
 
 def _summary(report: Report) -> str:

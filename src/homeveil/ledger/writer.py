@@ -48,7 +48,13 @@ class Head:
 
 def check_ledger(path: Path) -> None:
     """Raise LedgerError if no ledger can be begun at ``path``."""
-    if path.exists():
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise LedgerError(f"{path}: cannot be made ({error.strerror}); give a new name") from error
+    else:
         raise LedgerError(f"{path}: exists already; a ledger is never continued, give a new name")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise LedgerError(f"{path}: cannot be made there; choose another folder")

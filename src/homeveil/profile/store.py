@@ -172,7 +172,7 @@ def erase_profile(path: str | Path) -> None:
     mistyped path costs nothing.
     """
     path = Path(path)
-    if path.is_symlink():
+    if os.path.islink(path):
         raise ProfileError(f"{path}: is a link; give the path of the profile itself")
     if _read(path)[: len(_MAGIC)] != _MAGIC:
         raise ProfileError(f"{path}: not a homeveil profile; it was left alone")

@@ -113,11 +113,13 @@ class Delivery(Scoped):
         with self._wake:
             self._closing = True
             self._wake.notify()
-        while self._thread.is_alive() and self._patient():
-            self._thread.join(0.05)
-        self._closed = True
-        with self._wake:
-            self._wake.notify()
+        try:
+            while self._thread.is_alive() and self._patient():
+                self._thread.join(0.05)
+        finally:
+            self._closed = True
+            with self._wake:
+                self._wake.notify()
         # A carrier that hangs is left to itself: its thread lets go of everything when it ends.
         self._thread.join(_LAST_TRIES_SECONDS)
 

@@ -8,7 +8,7 @@ import stat
 import sys
 from pathlib import Path
 
-from homeveil.desk.events import Event
+from homeveil.desk.events import MOST_BYTES, Event
 from homeveil.emit.events.carrier import NotDelivered
 from homeveil.errors import EventError
 
@@ -20,7 +20,7 @@ class LinesFile:
     """Appends to a file, a line an event, each on the disk before it counts as taken.
 
     A torn last line, which a power cut can leave, is taken off. Raises EventError when the
-    file cannot be written or holds something else.
+    file cannot be written, or its first line is no event or its last one never was to be one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,26 +30,38 @@ class LinesFile:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
             self._handle = os.open(path, flags, 0o644)
         except OSError as error:
-            raise EventError(f"{path}: events cannot be written ({error.strerror})") from error
+            raise _cannot_write(path, error) from error
         try:
             self._mend()
+        except OSError as error:
+            self.close()
+            raise _cannot_write(path, error) from error
         except BaseException:
             self.close()
             raise
 
     def _mend(self) -> None:
-        size = os.fstat(self._handle).st_size
-        if not stat.S_ISREG(os.fstat(self._handle).st_mode):
+        known = os.fstat(self._handle)
+        if not stat.S_ISREG(known.st_mode):
             raise EventError(f"{self._path}: is no file; give - for standard output")
-        with self._path.open("rb") as file:
-            head = file.read(len(_BEGINNING))
-            file.seek(max(0, size - 4096))
-            tail = file.read()
-        if not _BEGINNING.startswith(head[: len(_BEGINNING)]):
-            raise EventError(f"{self._path}: holds something else than events; give another name")
-        torn = len(tail) - (tail.rfind(b"\n") + 1)
-        if torn:
-            os.ftruncate(self._handle, size - torn)
+        if known.st_size == 0:
+            return
+        with open(self._handle, "rb", closefd=False) as file:
+            first = file.readline(MOST_BYTES + 1)
+            file.seek(max(0, known.st_size - MOST_BYTES - 1))
+            _, end, torn = file.read().rpartition(b"\n")
+        # What a power cut tears may also end in zeros.
+        ours = _BEGINNING.startswith(torn.rstrip(b"\0")[: len(_BEGINNING)])
+        alone = len(first) == known.st_size and not end
+        if not _is_event(first.removesuffix(b"\n")) or not (alone or (end and ours)):
+            raise EventError(
+                f"{self._path}: holds something else than events, or a single one cut short; "
+                "give another name"
+            )
+        if alone:
+            os.write(self._handle, b"\n")
+        elif torn:
+            os.ftruncate(self._handle, known.st_size - len(torn))
 
     def send(self, event: Event) -> None:
         """Append one line, whole or not at all."""
@@ -69,6 +81,18 @@ class LinesFile:
     def close(self) -> None:
         with contextlib.suppress(OSError):
             os.close(self._handle)
+
+
+def _cannot_write(path: Path, error: OSError) -> EventError:
+    return EventError(f"{path}: events cannot be written ({error.strerror})")
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        Event(line)
+    except EventError:
+        return False
+    return True
 
 
 class LinesOut:

@@ -44,6 +44,12 @@ class Place:
     url: SplitResult | None = None
 
     @property
+    def file(self) -> Path | None:
+        """Where it is, if it is a file."""
+        is_file = self.url is None and self.text != STANDARD_OUTPUT
+        return Path(self.text) if is_file else None
+
+    @property
     def label(self) -> str:
         """Its name in messages: of a URL no more than the host, for the rest may be a secret."""
         if self.url is None:

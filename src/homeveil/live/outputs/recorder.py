@@ -3,11 +3,12 @@ when there is too much."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from homeveil.errors import OutputError
+from homeveil.errors import OutputError, UsageError
 from homeveil.live.outputs.broadcast import Broadcast, Subscription
 from homeveil.live.outputs.carrier import Carrier
 
@@ -22,7 +23,7 @@ class Recorder(Carrier):
 
     A file that is being written has a name that begins with a dot. After a crash it is whole up
     to its last packet, and gets its name when the next recorder of that folder begins.
-    Raises OutputError when ``folder`` cannot be written to.
+    Raises OutputError when ``folder`` cannot be written to, UsageError for less than nothing.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class Recorder(Carrier):
         keep_bytes: int | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        if not minutes > 0 or (keep_bytes is not None and not keep_bytes > 0):
+            raise UsageError("recordings need more than 0 minutes each, and room for some")
         super().__init__(broadcast, f"recordings in {folder.name or folder}")
         self._folder, self._seconds, self._keep = folder, 60 * minutes, keep_bytes
         self._now = now
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise OutputError(f"{folder}: no such folder; make it first")
         try:
             for part in folder.glob(f".homeveil-*{SUFFIX}{_PART}"):
