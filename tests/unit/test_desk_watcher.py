@@ -26,7 +26,7 @@ from homeveil.desk.items import KINDS, Detection, Scene
 from homeveil.desk.tracks import Track
 from homeveil.desk.watcher import LOOK_SECONDS, SURE, DeskModels, DeskWatcher
 from homeveil.desk_rules import DeskItem, DeskRules
-from homeveil.errors import EnrollmentError, FrameError
+from homeveil.errors import EnrollmentError, FrameError, PolicyError
 from homeveil.grid import Box
 from homeveil.pictures import frame_from_array
 from homeveil.profile.desk import DeskTemplate
@@ -393,6 +393,32 @@ def test_an_item_that_is_told_in_parts_is_one(models: DeskModels) -> None:
     assert watch(watcher, lambda _: SLAB, 6, start=10) == []
     items.more = []
     assert watch(watcher, lambda _: SLAB, 6, start=16) == []
+
+
+def test_the_policys_polygon_narrows_the_enrolled_zone(
+    models: DeskModels, template: DeskTemplate
+) -> None:
+    """Of the desk that was enrolled only what the policy names is watched."""
+    left = ((0.0, 0.5), (0.4, 0.5), (0.4, 1.0), (0.0, 1.0))
+    watcher = DeskWatcher(DeskRules(polygon=left, permitted=frozenset()), models, template)
+    assert watch(watcher, lambda _: with_card(desk(), 400, 270), 5) == []
+    both = with_card(with_card(desk(), 400, 270), 100, 270)
+    assert len(watch(watcher, lambda _: both, 5, start=5)) == 1
+    bare = with_card(desk(), 400, 270)
+    gone = watch(watcher, lambda _: bare, 5, start=10)
+    assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
+
+
+@pytest.mark.parametrize("low", [0.4, 0.599, 0.6, 0.602])
+def test_a_polygon_beside_the_enrolled_zone_is_refused(
+    models: DeskModels, template: DeskTemplate, low: float
+) -> None:
+    """Where nothing is watched, silence would pass for a clean desk."""
+    above = ((0.0, 0.2), (0.4, 0.2), (0.4, low), (0.0, low))
+    with pytest.raises(PolicyError, match="enrolled"):
+        DeskWatcher(DeskRules(polygon=above), models, template)
+    strip = ((0.0, 0.2), (0.4, 0.2), (0.4, 0.62), (0.0, 0.62))
+    DeskWatcher(DeskRules(polygon=strip), models, template)
 
 
 def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:

@@ -16,8 +16,8 @@ from homeveil.desk.supplied import SuppliedDetector
 from homeveil.desk.surface import WorkSurface, averaged, found_in
 from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks, named
 from homeveil.desk.view import Mask, Rgb, View, resized
-from homeveil.desk_rules import DeskItem, DeskRules, Point
-from homeveil.errors import FrameError
+from homeveil.desk_rules import LEAST_AREA, DeskItem, DeskRules, Point
+from homeveil.errors import FrameError, PolicyError
 from homeveil.frames import VeiledFrame
 from homeveil.grid import Box, Grid
 from homeveil.models import store
@@ -83,7 +83,8 @@ class DeskWatcher:
 
     rules: what is permitted, and the zone's name and polygon. models: see ``DeskModels``.
     template: the zone and its clean look from the profile; the policy's polygon, where there
-    is one, narrows it. Without either, the work surface is found.
+    is one, narrows it: PolicyError where nothing is left. Without either, the work surface is
+    found.
     """
 
     def __init__(
@@ -91,6 +92,8 @@ class DeskWatcher:
     ) -> None:
         self._rules, self._models, self._template = rules, models, template
         self._polygon = template.polygon if template is not None else rules.polygon
+        if template is not None and rules.polygon:
+            _check(template.polygon, rules.polygon)
         self._view: View | None = None
         self._work: WorkSurface | None = None
         self._clean: CleanDesk | None = None
@@ -151,7 +154,10 @@ class DeskWatcher:
         if old is not None and (old.frame, old.polygon) == (size, polygon):
             return old
         looking = View.close if self._template is None else View.of
-        view = self._view = looking(polygon, *size)
+        view = looking(polygon, *size)
+        if self._rules.polygon:  # the view stays that of the clean look
+            view = view.narrowed(self._rules.polygon)
+        self._view = view
         if (old is None or old.size != view.size) and self._template is not None:
             self._clean = CleanDesk(self._models.change, self._template.clean, view.size)
         if old is not None:
@@ -280,6 +286,17 @@ class DeskWatcher:
             confidence = float(track.scores[KINDS.index(track.kind)])
         item = track.kind or DeskItem.UNKNOWN
         return Finding(change, self._rules.zone, item, track.number, confidence, seconds)
+
+
+def _check(enrolled: tuple[Point, ...], polygon: tuple[Point, ...]) -> None:
+    """PolicyError where next to nothing of the enrolled zone lies in the policy's."""
+    anywhere = 1000, 1000  # corners are shares of a frame of whatever size
+    if View.of(enrolled, *anywhere).narrowed(polygon).share < LEAST_AREA:
+        raise PolicyError(
+            f"policy: desk polygon has less than {LEAST_AREA:.1%} of the picture in common with "
+            "the desk enrolled in the profile; draw it over that, leave it out, or enroll the "
+            "desk once more"
+        )
 
 
 def _joined(ours: list[Detection], theirs: tuple[Detection, ...]) -> list[Detection]:
