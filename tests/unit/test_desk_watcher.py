@@ -242,12 +242,12 @@ class ByShade:
     """Names flat grey things by their level: kind and score of each."""
 
     def __init__(self, names: dict[int, tuple[DeskItem, float]]) -> None:
-        self.names = names
+        self.names, self.mirrored = names, names
         self.more: list[tuple[int, Box]] = []  # levels, and boxes in shares of their place
 
     def look(self, rgb: np.ndarray, *, mirrored: bool = False) -> Scene:
         found = []
-        for level, (kind, score) in self.names.items():
+        for level, (kind, score) in (self.mirrored if mirrored else self.names).items():
             ys, xs = np.nonzero((abs(rgb.astype(int) - level) < 14).all(2))
             if not len(xs):
                 continue
@@ -337,13 +337,12 @@ def test_what_was_not_known_on_an_item_is_judged_anew_when_that_leaves(
 
 def test_a_telephone_that_is_named_once_the_laptop_left_is_told(models: DeskModels) -> None:
     """Without a clean desk, too, the laptop's kind does not pass to what lay on it."""
-    watcher, items = shaded(
-        models, None, {LARGE: (DeskItem.LAPTOP, 0.9), SMALL: (DeskItem.PHONE, 0.4)}
-    )
+    names = {LARGE: (DeskItem.LAPTOP, 0.9), SMALL: (DeskItem.PHONE, 0.4)}
+    watcher, _ = shaded(models, None, names)
     watch(watcher, lambda _: SLAB, 3)
     assert watch(watcher, lambda _: BOTH, 6, start=3) == []
     assert watch(watcher, lambda _: LEFT, 3, start=9) == []
-    items.names[SMALL] = (DeskItem.PHONE, 0.9)
+    names[SMALL] = (DeskItem.PHONE, 0.9)
     assert told(watch(watcher, lambda _: LEFT, 6, start=12)) == [(Change.APPEARED, DeskItem.PHONE)]
 
 
@@ -371,6 +370,31 @@ def test_a_piece_of_an_item_is_none_of_its_own(
     assert watch(watcher, lambda _: both, 8, start=4) == []
 
 
+def test_what_is_another_kind_in_every_second_look_is_a_piece(
+    models: DeskModels, clean: DeskTemplate | None
+) -> None:
+    """Once a telephone, once a notebook on a notebook: by its mean it is nothing for sure."""
+    names = {LARGE: (DeskItem.NOTEBOOK, 0.9)}
+    watcher, items = shaded(models, clean, names | {SMALL: (DeskItem.PHONE, 0.7)})
+    items.mirrored = names | {SMALL: (DeskItem.NOTEBOOK, 0.7)}
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    assert watch(watcher, lambda _: BOTH, 8, start=4) == []
+
+
+def test_an_item_does_not_take_what_lies_on_it_for_itself(models: DeskModels) -> None:
+    """A telephone told of on a notebook is named like that for a second in which the notebook goes
+    unseen. The telephone stays; the notebook leaves when it stays unseen."""
+    names = {LARGE: (DeskItem.NOTEBOOK, 0.9), SMALL: (DeskItem.PHONE, 0.9)}
+    watcher, items = shaded(models, None, names)
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    assert len(watch(watcher, lambda _: BOTH, 4, start=4)) == 1
+    items.names = items.mirrored = {SMALL: (DeskItem.NOTEBOOK, 0.9)}
+    assert watch(watcher, lambda _: BOTH, 1, start=8) == []
+    items.names = items.mirrored = {SMALL: (DeskItem.PHONE, 0.9)}
+    after = watch(watcher, lambda _: BOTH, 6, start=9)
+    assert told(after) == [(Change.CLEARED, DeskItem.NOTEBOOK)]
+
+
 def test_things_that_come_together_are_told_each(models: DeskModels) -> None:
     """A pad on a notebook hardly larger: neither was there before, so neither is a piece."""
     names = {LARGE: (DeskItem.NOTEBOOK, 0.9), SMALL: (DeskItem.PAPER, 0.9)}
@@ -393,6 +417,47 @@ def test_an_item_that_is_told_in_parts_is_one(models: DeskModels) -> None:
     assert watch(watcher, lambda _: SLAB, 6, start=10) == []
     items.more = []
     assert watch(watcher, lambda _: SLAB, 6, start=16) == []
+
+
+def test_what_lies_beside_the_zone_is_not_told(models: DeskModels) -> None:
+    """The detector sees it, on a shelf next to the desk or hardly on it; it is told once most of
+    it lies in the zone. No desk is enrolled."""
+    names = {SMALL: (DeskItem.PHONE, 0.9)}
+    corner = ((0.0, 0.5), (1.0, 0.5), (0.0, 1.0))  # of its surroundings the lower right is not it
+    rules = DeskRules(polygon=corner)
+    watcher = DeskWatcher(rules, DeskModels(ByShade(names), models.change))  # type: ignore[arg-type]
+    assert watch(watcher, lambda _: with_card(desk(), 560, 310), 5) == []
+    assert watch(watcher, lambda _: with_card(desk(), 320, 265), 5, start=5) == []
+    assert told(watch(watcher, lambda _: with_card(desk(), 100, 260), 5, start=10)) == [
+        (Change.APPEARED, DeskItem.PHONE)
+    ]
+
+
+class BySkin:
+    """Takes skin for a telephone, and, if it ``knows``, for somebody."""
+
+    knows = True
+
+    def look(self, rgb: np.ndarray, *, mirrored: bool = False) -> Scene:
+        skin = (abs(rgb.astype(int) - (196, 150, 124)) < 20).all(2)
+        scores = np.zeros(len(KINDS), np.float32)
+        scores[KINDS.index(DeskItem.PHONE)] = 0.9
+        ys, xs = np.nonzero(skin)
+        box = Box(float(xs.min()), float(ys.min()), xs.max() + 1.0, ys.max() + 1.0)
+        people = (skin & self.knows)[2::4, 2::4].astype(np.float32)
+        return Scene((Detection(box, scores),), np.ones_like(people), people)
+
+
+def test_a_hand_that_lies_still_is_no_item(models: DeskModels, clean: DeskTemplate | None) -> None:
+    """However sure the detector is of a thing there: where people are, nothing is told. The same
+    pixels where nobody is are a thing."""
+    items = BySkin()
+    rules = DeskRules(polygon=POLYGON)
+    watcher = DeskWatcher(rules, DeskModels(items, models.change), clean)  # type: ignore[arg-type]
+    arm = with_arm(desk(), 300)
+    assert watch(watcher, lambda _: arm, 8) == []
+    items.knows = False
+    assert told(watch(watcher, lambda _: arm, 4, start=8)) == [(Change.APPEARED, DeskItem.PHONE)]
 
 
 def test_the_policys_polygon_narrows_the_enrolled_zone(
