@@ -43,6 +43,10 @@ PERMITTED = frozenset(
 _ZONE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _MOST_CORNERS = 32
 
+LEAST_AREA = 0.001
+"""Of the picture: in less than that nothing would ever be found, and silence would pass for a
+clean desk."""
+
 Point = tuple[float, float]
 
 
@@ -51,8 +55,8 @@ class DeskRules:
     """What raises an event, and where. Validated when made.
 
     zone: name of the desk zone: lower-case letters, digits, ``_`` and ``-``.
-    polygon: its corners as shares (x, y) of the frame's width and height, 0..1, at least
-        three; empty: the work surface is found.
+    polygon: its corners in order, as shares (x, y) of the frame's width and height, 0..1, at
+        least three around at least LEAST_AREA; empty: the work surface is found.
     permitted: kinds that raise no event.
     severity: kind -> severity; WARNING for those left out.
     round_seconds: times in events are rounded down to multiples of this.
@@ -77,6 +81,11 @@ class DeskRules:
                 raise PolicyError(
                     f"policy: desk corner ({x}, {y}) is outside the frame; give shares 0..1"
                 )
+        if self.polygon and _area(self.polygon) < LEAST_AREA:
+            raise PolicyError(
+                f"policy: desk polygon encloses less than {LEAST_AREA:.1%} of the picture; give "
+                "its corners in the order in which they lie around the desk"
+            )
         if not (math.isfinite(self.round_seconds) and 1 <= self.round_seconds <= 3600):
             raise PolicyError(
                 f"policy: desk round_seconds is {self.round_seconds!r}; give 1 to 3600"
@@ -131,3 +140,9 @@ class DeskRules:
             "severity": {kind.value: word.value for kind, word in sorted(self.severity.items())},
             "round_seconds": self.round_seconds,
         }
+
+
+def _area(polygon: tuple[Point, ...]) -> float:
+    """What a polygon encloses, as a share of the frame."""
+    sides = zip(polygon, (*polygon[1:], polygon[0]), strict=True)
+    return abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in sides)) / 2

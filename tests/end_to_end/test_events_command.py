@@ -337,7 +337,8 @@ def test_a_recording_is_compared_with_the_enrolled_desk(
     state: Path, run: Run, tmp_path: Path
 ) -> None:
     """`enroll --desk` and `redact --events`, nothing scripted: what was not there when the desk
-    was enrolled is told, though it lay there from the first frame on; the clean desk is not."""
+    was enrolled is told, though it lay there from the first frame on; the clean desk is not. A
+    policy whose desk is elsewhere is refused before anything is written."""
     corners = ", ".join(f"[{x}, {y}]" for x, y in desk_tops.POLYGON)
     policy = tmp_path / "policy.toml"
     policy.write_text(f"[desk]\npolygon = [{corners}]\n")
@@ -358,3 +359,10 @@ def test_a_recording_is_compared_with_the_enrolled_desk(
         events = [json.loads(line) for line in result.stdout.splitlines()]
         told[source.stem] = [event["type"].rsplit(".", 1)[1] for event in events]
     assert told == {"clean": [], "littered": ["appeared"]}
+    policy.write_text("[desk]\npolygon = [[0, 0], [1, 0], [1, 0.5], [0, 0.5]]\n")
+    out = tmp_path / "elsewhere.mp4"
+    words = ("--profile", profile, "--policy", policy, "--events", "-", "--quiet")
+    result = run("redact", littered, out, *words)
+    assert result.returncode not in (0, 1)
+    assert "enrolled" in result.stderr
+    assert not out.exists()

@@ -244,17 +244,37 @@ def test_live_events_leave_when_their_window_is_over() -> None:
 
 
 def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
-    """An hour back: what was held leaves, numbers go on, no id comes twice."""
-    now = [1_800_000_001.0]
+    """An hour back within the day: what was held leaves, numbers go on, no id comes twice."""
+    now = [1_800_010_801.0]
     kept = Kept()
     feed = EventFeed(DeskRules(), [kept], clock=Live(now=lambda: now[0]), site=SITE)
     feed.take([item(APPEARED)], 0.0)
-    now[0] -= 86_400
+    now[0] -= 3600
     feed.take([item(CLEARED)], 1.0)
     assert len(kept.events) == 1
     feed.finish()
     assert [int(event.document["sequence"]) for event in kept.events] == [1, 2]
     assert len({event.id for event in kept.events}) == 2
+
+
+def test_a_clock_that_was_ahead_joins_no_days() -> None:
+    """Years ahead for one event, then right, then a day that comes twice: names and numbers begin
+    anew with every change of day, in order within each source, and no id comes twice."""
+    days = ["2031-05-01", "2026-12-01", "2026-12-01", "2026-12-02", "2026-12-01", "2026-12-03"]
+    now = [0.0]
+    kept = Kept()
+    feed = EventFeed(DeskRules(), [kept], clock=Live(False, lambda: now[0]), site=SITE)
+    for number, day in enumerate(days):
+        now[0] = datetime.fromisoformat(f"{day}T09:00:00Z").timestamp()
+        feed.take([item(CLEARED if number % 2 else APPEARED)], number * 86_400.0)
+    told = [event.document for event in kept.events]
+    assert [one["time"][:10] for one in told] == days
+    assert [int(one["sequence"]) for one in told] == [1, 1, 2, 1, 1, 1]
+    assert len({one["id"] for one in told}) == len(days)
+    assert told[1]["source"] == told[2]["source"]
+    assert len({one["source"] for one in told}) == len(days) - 1
+    sites = {one["time"][:10]: one["source"].split("/")[2] for one in told}
+    assert len(set(sites.values())) == len(set(days))
 
 
 def test_a_clock_that_was_never_set_tells_nothing() -> None:

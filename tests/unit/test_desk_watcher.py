@@ -21,12 +21,12 @@ from desk_tops import (
     with_card,
 )
 from homeveil.desk.enrolling import DeskEnrollment
-from homeveil.desk.findings import Change
+from homeveil.desk.findings import Change, Finding
 from homeveil.desk.items import KINDS, Detection, Scene
 from homeveil.desk.tracks import Track
 from homeveil.desk.watcher import LOOK_SECONDS, SURE, DeskModels, DeskWatcher
 from homeveil.desk_rules import DeskItem, DeskRules
-from homeveil.errors import EnrollmentError, FrameError
+from homeveil.errors import EnrollmentError, FrameError, PolicyError
 from homeveil.grid import Box
 from homeveil.pictures import frame_from_array
 from homeveil.profile.desk import DeskTemplate
@@ -186,9 +186,9 @@ def test_the_likeliest_kind_is_the_name_or_there_is_none() -> None:
     scores[laptop], scores[paper] = SURE[laptop] - 0.01, SURE[paper] + 0.01
     track = Track(Box(0, 0, 9, 9), scores, 0.0, 0.0)
     assert scores[laptop] > scores[paper]
-    assert track.name(SURE)[0] is DeskItem.UNKNOWN
+    assert track.name(SURE) is DeskItem.UNKNOWN
     scores[laptop] = SURE[laptop]
-    assert track.name(SURE)[0] is DeskItem.LAPTOP
+    assert track.name(SURE) is DeskItem.LAPTOP
 
 
 class ByColour:
@@ -236,6 +236,254 @@ def test_what_stirs_is_no_item_until_it_rests(models: DeskModels) -> None:
     assert body == []
     found = watch(watcher, lambda _: with_card(desk(), 300, 290), 4, start=8)
     assert [one.item for one in found] == [DeskItem.PHONE]
+
+
+class ByShade:
+    """Names flat grey things by their level: kind and score of each."""
+
+    def __init__(self, names: dict[int, tuple[DeskItem, float]]) -> None:
+        self.names, self.mirrored = names, names
+        self.more: list[tuple[int, Box]] = []  # levels, and boxes in shares of their place
+
+    def look(self, rgb: np.ndarray, *, mirrored: bool = False) -> Scene:
+        found = []
+        for level, (kind, score) in (self.mirrored if mirrored else self.names).items():
+            ys, xs = np.nonzero((abs(rgb.astype(int) - level) < 14).all(2))
+            if not len(xs):
+                continue
+            scores = np.zeros(len(KINDS), np.float32)
+            scores[KINDS.index(kind)] = score
+            box = Box(float(xs.min()), float(ys.min()), xs.max() + 1.0, ys.max() + 1.0)
+            parts = [part for of, part in self.more if of == level] or [Box(0, 0, 1, 1)]
+            found += [Detection(_part(box, part), scores) for part in parts]
+        high, wide = rgb.shape[0] // 4, rgb.shape[1] // 4
+        return Scene(tuple(found), np.ones((high, wide), np.float32), np.zeros((high, wide)))
+
+
+def _part(box: Box, part: Box) -> Box:
+    return Box(
+        box.x0 + part.x0 * box.width, box.y0 + part.y0 * box.height,
+        box.x0 + part.x1 * box.width, box.y0 + part.y1 * box.height,
+    )  # fmt: skip
+
+
+LARGE, SMALL = 120, 28
+SLAB = with_card(desk(), 200, 240, 220, 100, LARGE)
+BOTH = with_card(SLAB, 280, 270, 50, 30, SMALL)
+LEFT = with_card(desk(), 280, 270, 50, 30, SMALL)
+
+
+@pytest.fixture(params=[False, True], ids=["without", "against"])
+def clean(request: pytest.FixtureRequest, template: DeskTemplate) -> DeskTemplate | None:
+    """With and without the clean desk."""
+    return template if request.param else None
+
+
+def shaded(
+    models: DeskModels, clean: DeskTemplate | None, names: dict[int, tuple[DeskItem, float]]
+) -> tuple[DeskWatcher, ByShade]:
+    items = ByShade(names)
+    rules = DeskRules(polygon=POLYGON)
+    return DeskWatcher(rules, DeskModels(items, models.change), clean), items  # type: ignore[arg-type]
+
+
+def told(findings: list[Finding]) -> list[tuple[Change, DeskItem | None]]:
+    return [(one.change, one.item) for one in findings]
+
+
+def test_a_telephone_on_a_permitted_laptop_is_told(
+    models: DeskModels, clean: DeskTemplate | None
+) -> None:
+    """What lies on an item is one of its own, and gone when it is gone from there."""
+    names = {LARGE: (DeskItem.LAPTOP, 0.9), SMALL: (DeskItem.PHONE, 0.9)}
+    watcher, _ = shaded(models, clean, names)
+    assert watch(watcher, lambda _: SLAB, 5) == []
+    found = watch(watcher, lambda _: BOTH, 8, start=5)
+    assert told(found) == [(Change.APPEARED, DeskItem.PHONE)]
+    assert found[0].seconds - 5 <= 3.0
+    off = watch(watcher, lambda _: SLAB, 5, start=13)
+    assert told(off) == [(Change.CLEARED, DeskItem.PHONE), (Change.CLEAN, None)]
+
+
+def test_what_stays_when_the_item_beneath_leaves_is_still_itself(
+    models: DeskModels, clean: DeskTemplate | None
+) -> None:
+    """A telephone that was told of on a laptop is neither cleared nor told of once more when the
+    laptop is taken away from under it."""
+    names = {LARGE: (DeskItem.LAPTOP, 0.9), SMALL: (DeskItem.PHONE, 0.9)}
+    watcher, _ = shaded(models, clean, names)
+    watch(watcher, lambda _: SLAB, 3)
+    assert len(watch(watcher, lambda _: BOTH, 4, start=3)) == 1
+    assert watch(watcher, lambda _: LEFT, 8, start=7) == []
+    gone = watch(watcher, lambda _: desk(), 5, start=15)
+    assert told(gone) == [(Change.CLEARED, DeskItem.PHONE), (Change.CLEAN, None)]
+
+
+@pytest.mark.parametrize("kind", [DeskItem.PHONE, None])
+def test_what_was_not_known_on_an_item_is_judged_anew_when_that_leaves(
+    models: DeskModels, template: DeskTemplate, kind: DeskItem | None
+) -> None:
+    """Faintly named or nameless, it is a piece of the laptop for as long as that is there. Then
+    it is something that the clean desk did not have; the laptop's kind does not pass to it."""
+    names = {LARGE: (DeskItem.LAPTOP, 0.9)}
+    if kind is not None:
+        names[SMALL] = (kind, 0.4)
+    watcher, _ = shaded(models, template, names)
+    watch(watcher, lambda _: SLAB, 3)
+    assert watch(watcher, lambda _: BOTH, 6, start=3) == []
+    left = watch(watcher, lambda _: LEFT, 6, start=9)
+    assert told(left) == [(Change.APPEARED, kind or DeskItem.UNKNOWN)]
+
+
+def test_a_telephone_that_is_named_once_the_laptop_left_is_told(models: DeskModels) -> None:
+    """Without a clean desk, too, the laptop's kind does not pass to what lay on it."""
+    names = {LARGE: (DeskItem.LAPTOP, 0.9), SMALL: (DeskItem.PHONE, 0.4)}
+    watcher, _ = shaded(models, None, names)
+    watch(watcher, lambda _: SLAB, 3)
+    assert watch(watcher, lambda _: BOTH, 6, start=3) == []
+    assert watch(watcher, lambda _: LEFT, 3, start=9) == []
+    names[SMALL] = (DeskItem.PHONE, 0.9)
+    assert told(watch(watcher, lambda _: LEFT, 6, start=12)) == [(Change.APPEARED, DeskItem.PHONE)]
+
+
+@pytest.mark.parametrize(
+    ("size", "kind", "score"),
+    [
+        ((50, 30), DeskItem.NOTEBOOK, 0.9),
+        ((50, 30), DeskItem.PHONE, 0.45),
+        ((200, 80), DeskItem.PAPER, 0.9),
+    ],
+    ids=["of its kind", "faint", "as large"],
+)
+def test_a_piece_of_an_item_is_none_of_its_own(
+    models: DeskModels,
+    clean: DeskTemplate | None,
+    size: tuple[int, int],
+    kind: DeskItem,
+    score: float,
+) -> None:
+    """Of the same kind, not surely of another, or not clearly smaller: part of what is known."""
+    names = {LARGE: (DeskItem.NOTEBOOK, 0.9), SMALL: (kind, score)}
+    watcher, _ = shaded(models, clean, names)
+    assert told(watch(watcher, lambda _: SLAB, 4)) == [(Change.APPEARED, DeskItem.NOTEBOOK)]
+    both = with_card(SLAB, 210, 250, *size, SMALL)
+    assert watch(watcher, lambda _: both, 8, start=4) == []
+
+
+def test_what_is_another_kind_in_every_second_look_is_a_piece(
+    models: DeskModels, clean: DeskTemplate | None
+) -> None:
+    """Once a telephone, once a notebook on a notebook: by its mean it is nothing for sure."""
+    names = {LARGE: (DeskItem.NOTEBOOK, 0.9)}
+    watcher, items = shaded(models, clean, names | {SMALL: (DeskItem.PHONE, 0.7)})
+    items.mirrored = names | {SMALL: (DeskItem.NOTEBOOK, 0.7)}
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    assert watch(watcher, lambda _: BOTH, 8, start=4) == []
+
+
+def test_an_item_does_not_take_what_lies_on_it_for_itself(models: DeskModels) -> None:
+    """A telephone told of on a notebook is named like that for a second in which the notebook goes
+    unseen. The telephone stays; the notebook leaves when it stays unseen."""
+    names = {LARGE: (DeskItem.NOTEBOOK, 0.9), SMALL: (DeskItem.PHONE, 0.9)}
+    watcher, items = shaded(models, None, names)
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    assert len(watch(watcher, lambda _: BOTH, 4, start=4)) == 1
+    items.names = items.mirrored = {SMALL: (DeskItem.NOTEBOOK, 0.9)}
+    assert watch(watcher, lambda _: BOTH, 1, start=8) == []
+    items.names = items.mirrored = {SMALL: (DeskItem.PHONE, 0.9)}
+    after = watch(watcher, lambda _: BOTH, 6, start=9)
+    assert told(after) == [(Change.CLEARED, DeskItem.NOTEBOOK)]
+
+
+def test_things_that_come_together_are_told_each(models: DeskModels) -> None:
+    """A pad on a notebook hardly larger: neither was there before, so neither is a piece."""
+    names = {LARGE: (DeskItem.NOTEBOOK, 0.9), SMALL: (DeskItem.PAPER, 0.9)}
+    watcher, _ = shaded(models, None, names)
+    both = with_card(SLAB, 210, 250, 180, 75, SMALL)
+    assert {one.item for one in watch(watcher, lambda _: both, 4)} == {
+        DeskItem.NOTEBOOK, DeskItem.PAPER,
+    }  # fmt: skip
+
+
+def test_an_item_that_is_told_in_parts_is_one(models: DeskModels) -> None:
+    """The whole and a part of it, and for a while the part alone: the item stays, and no other
+    one appears."""
+    watcher, items = shaded(models, None, {LARGE: (DeskItem.NOTEBOOK, 0.9)})
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    part = (LARGE, Box(0, 0, 0.3, 1))
+    items.more = [(LARGE, Box(0, 0, 1, 1)), part]
+    assert watch(watcher, lambda _: SLAB, 6, start=4) == []
+    items.more = [part]
+    assert watch(watcher, lambda _: SLAB, 6, start=10) == []
+    items.more = []
+    assert watch(watcher, lambda _: SLAB, 6, start=16) == []
+
+
+def test_what_lies_beside_the_zone_is_not_told(models: DeskModels) -> None:
+    """The detector sees it, on a shelf next to the desk or hardly on it; it is told once most of
+    it lies in the zone. No desk is enrolled."""
+    names = {SMALL: (DeskItem.PHONE, 0.9)}
+    corner = ((0.0, 0.5), (1.0, 0.5), (0.0, 1.0))  # of its surroundings the lower right is not it
+    rules = DeskRules(polygon=corner)
+    watcher = DeskWatcher(rules, DeskModels(ByShade(names), models.change))  # type: ignore[arg-type]
+    assert watch(watcher, lambda _: with_card(desk(), 560, 310), 5) == []
+    assert watch(watcher, lambda _: with_card(desk(), 320, 265), 5, start=5) == []
+    assert told(watch(watcher, lambda _: with_card(desk(), 100, 260), 5, start=10)) == [
+        (Change.APPEARED, DeskItem.PHONE)
+    ]
+
+
+class BySkin:
+    """Takes skin for a telephone, and, if it ``knows``, for somebody."""
+
+    knows = True
+
+    def look(self, rgb: np.ndarray, *, mirrored: bool = False) -> Scene:
+        skin = (abs(rgb.astype(int) - (196, 150, 124)) < 20).all(2)
+        scores = np.zeros(len(KINDS), np.float32)
+        scores[KINDS.index(DeskItem.PHONE)] = 0.9
+        ys, xs = np.nonzero(skin)
+        box = Box(float(xs.min()), float(ys.min()), xs.max() + 1.0, ys.max() + 1.0)
+        people = (skin & self.knows)[2::4, 2::4].astype(np.float32)
+        return Scene((Detection(box, scores),), np.ones_like(people), people)
+
+
+def test_a_hand_that_lies_still_is_no_item(models: DeskModels, clean: DeskTemplate | None) -> None:
+    """However sure the detector is of a thing there: where people are, nothing is told. The same
+    pixels where nobody is are a thing."""
+    items = BySkin()
+    rules = DeskRules(polygon=POLYGON)
+    watcher = DeskWatcher(rules, DeskModels(items, models.change), clean)  # type: ignore[arg-type]
+    arm = with_arm(desk(), 300)
+    assert watch(watcher, lambda _: arm, 8) == []
+    items.knows = False
+    assert told(watch(watcher, lambda _: arm, 4, start=8)) == [(Change.APPEARED, DeskItem.PHONE)]
+
+
+def test_the_policys_polygon_narrows_the_enrolled_zone(
+    models: DeskModels, template: DeskTemplate
+) -> None:
+    """Of the desk that was enrolled only what the policy names is watched."""
+    left = ((0.0, 0.5), (0.4, 0.5), (0.4, 1.0), (0.0, 1.0))
+    watcher = DeskWatcher(DeskRules(polygon=left, permitted=frozenset()), models, template)
+    assert watch(watcher, lambda _: with_card(desk(), 400, 270), 5) == []
+    both = with_card(with_card(desk(), 400, 270), 100, 270)
+    assert len(watch(watcher, lambda _: both, 5, start=5)) == 1
+    bare = with_card(desk(), 400, 270)
+    gone = watch(watcher, lambda _: bare, 5, start=10)
+    assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
+
+
+@pytest.mark.parametrize("low", [0.4, 0.599, 0.6, 0.602])
+def test_a_polygon_beside_the_enrolled_zone_is_refused(
+    models: DeskModels, template: DeskTemplate, low: float
+) -> None:
+    """Where nothing is watched, silence would pass for a clean desk."""
+    above = ((0.0, 0.2), (0.4, 0.2), (0.4, low), (0.0, low))
+    with pytest.raises(PolicyError, match="enrolled"):
+        DeskWatcher(DeskRules(polygon=above), models, template)
+    strip = ((0.0, 0.2), (0.4, 0.2), (0.4, 0.62), (0.0, 0.62))
+    DeskWatcher(DeskRules(polygon=strip), models, template)
 
 
 def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:

@@ -126,9 +126,11 @@ class EventFeed:
             self._held.append((event, moment.window))
 
     def _document(self, finding: Finding, moment: Moment) -> dict[str, Any]:
-        if moment.day > self._day:
-            # A new day, new names, and numbers that do not join it to the day before. A clock
-            # that is set back keeps the names: no number may come twice.
+        if moment.day != self._day:
+            # Another day, other names, and numbers that do not join it to the day before. A day
+            # that comes back, because the clock was set, is another run: no id may come twice.
+            if self._day:
+                self._site = self._site.another_run()
             self._day, self._sequence = moment.day, 0
             self._source = self._site.source(moment.day)
         number = self._sequence + 1

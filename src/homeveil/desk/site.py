@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +28,8 @@ def secret_path() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """secret: the installation's, 32 bytes. run: chosen at random for each run, 16 bytes."""
+    """secret: the installation's, 32 bytes. run: chosen at random for each run, and anew for each
+    day of it, 16 bytes."""
 
     secret: bytes = field(repr=False)
     run: bytes = field(repr=False)
@@ -43,6 +44,10 @@ class Site:
         if len(secret) != _SECRET_BYTES:
             raise EventError(f"{path}: is no event secret; move it away, a new one will be made")
         return cls(secret, secrets.token_bytes(_RUN_BYTES))
+
+    def another_run(self) -> Self:
+        """The same installation, under names of streams that it never had."""
+        return replace(self, run=secrets.token_bytes(_RUN_BYTES))
 
     def source(self, day: str) -> str:
         """``source`` of the events of a day (``YYYY-MM-DD``)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +25,28 @@ SEEN_SHARE = 0.7
 PLACE = 0.35
 """Overlap beyond which what is seen now is the item seen before."""
 
+LIES_IN = 0.7
+"""Share of a thing that lies in an item's place from which it may be a piece of that."""
+
+CLEARLY_SMALLER = 0.5
+"""Of two things of which one lies on the other, the smaller has less than this of the larger."""
+
 MEMORY = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something seen in one look. ``scores``: of KINDS; all zero where nothing was named."""
+    """Something seen in one look. ``scores``: of KINDS; all zero where nothing was named.
+    ``kind``: what it looks like, if only faintly; UNKNOWN where it looks like nothing."""
 
     box: Box
     scores: NDArray[np.float32]
+    kind: DeskItem = DeskItem.UNKNOWN
 
 
 @dataclass(slots=True)
 class Track:
-    """One thing at one place."""
+    """One thing at one place. ``inside``: it was first seen in the place of an item."""
 
     box: Box
     scores: NDArray[np.float32]
@@ -49,7 +57,7 @@ class Track:
     missed_since: float | None = None
     number: int = 0
     kind: DeskItem | None = None
-    waiting: bool = field(default=False)
+    inside: bool = False
 
     def take(self, candidate: Candidate, seconds: float) -> None:
         moved = self.box.overlap(candidate.box) < PLACE
@@ -65,14 +73,21 @@ class Track:
         if self.missed_since is None:
             self.missed_since = seconds
 
-    def name(self, surely: NDArray[np.float32]) -> tuple[DeskItem, float]:
-        """The likeliest kind and its confidence, unknown below ``surely``, the score of each kind
-        from which it is named."""
-        best = int(self.scores.argmax())
-        score = float(self.scores[best])
-        if score >= surely[best]:
-            return KINDS[best], score
-        return DeskItem.UNKNOWN, max(score, 0.5)
+    def name(self, surely: NDArray[np.float32]) -> DeskItem:
+        """See ``named``."""
+        return named(self.scores, surely)
+
+    def holds(self, box: Box) -> bool:
+        """Whether this is an item that counts already and ``box`` lies in its place."""
+        return bool(self.number) and self.box.shared(box) > LIES_IN * max(box.area, 1.0)
+
+    def another(self, box: Box, kind: DeskItem) -> bool:
+        """Whether what is named ``kind`` is no piece of this item and not this item with more
+        around it, but lies on it or under it: of another kind, clearly smaller or larger."""
+        if self.kind in (None, kind) or kind is DeskItem.UNKNOWN:
+            return False
+        smaller, larger = sorted((self.box.area, box.area))
+        return smaller < CLEARLY_SMALLER * larger
 
 
 class Tracks:
@@ -85,29 +100,32 @@ class Tracks:
         self,
         candidates: list[Candidate],
         hidden: Callable[[Box], float],
-        unsure: Callable[[Box], float],
+        unsure: Callable[[Track], float],
         seconds: float,
     ) -> None:
         """Take one look's candidates. ``hidden``: how much of a box cannot be seen, 0..1;
-        ``unsure``: how much of it cannot be said to be empty."""
+        ``unsure``: how much of a track's place cannot be said to be without it."""
         left = list(candidates)
-        for track in sorted(self.all, key=lambda one: (not one.number, -one.seen)):
-            if not left:
-                break
-            best = max(left, key=lambda one: track.box.overlap(one.box))
-            if track.box.overlap(best.box) >= PLACE or _within(track, best):
-                left.remove(best)
-                track.take(best, seconds)
+        idle = sorted(self.all, key=lambda one: (not one.number, -one.seen))
+        # First what lies at its own place: a neighbour must not take that for a part of itself.
+        for fits in (_at_place, _within):
+            idle = [track for track in idle if not _took(track, left, fits, seconds)]
         kept = []
         for track in self.all:
-            if track.last < seconds and unsure(track.box) < 0.1:
+            if track.last < seconds and unsure(track) < 0.1:
                 track.miss(seconds)
             if not self._lost(track, seconds):
                 kept.append(track)
         for candidate in left:
             if hidden(candidate.box) < 0.35 and not self._part_of_known(candidate, kept):
-                kept.append(Track(candidate.box, candidate.scores.copy(), seconds, seconds))
+                new = Track(candidate.box, candidate.scores.copy(), seconds, seconds)
+                new.inside = any(track.holds(new.box) for track in kept)
+                kept.append(new)
         self.all = kept
+
+    def around(self, track: Track) -> list[Track]:
+        """Items that count already, whatever they are, and in whose place ``track`` lies."""
+        return [one for one in self.all if one is not track and one.holds(track.box)]
 
     @staticmethod
     def ripe(track: Track, seconds: float) -> bool:
@@ -132,16 +150,44 @@ class Tracks:
     @staticmethod
     def _part_of_known(candidate: Candidate, tracks: list[Track]) -> bool:
         """A piece of an item that is known already, cut off by a hand or a shadow."""
-        area = max(candidate.box.area, 1.0)
-        return any(
-            track.number and track.box.shared(candidate.box) > 0.7 * area for track in tracks
-        )
+        box, kind = candidate.box, candidate.kind
+        return any(track.holds(box) and not track.another(box, kind) for track in tracks)
+
+
+def named(scores: NDArray[np.float32], surely: NDArray[np.float32]) -> DeskItem:
+    """The likeliest kind; UNKNOWN below ``surely``, the score of each kind from which it is
+    named."""
+    best = int(scores.argmax())
+    return KINDS[best] if scores[best] >= surely[best] else DeskItem.UNKNOWN
+
+
+def _took(
+    track: Track,
+    left: list[Candidate],
+    fits: Callable[[Track, Candidate], bool],
+    seconds: float,
+) -> bool:
+    """Whether one of ``left`` is what was followed; it is taken out of them."""
+    mine = [one for one in left if fits(track, one) and not track.another(one.box, one.kind)]
+    if not mine:
+        return False
+    best = max(mine, key=lambda one: track.box.overlap(one.box))
+    left.remove(best)
+    track.take(best, seconds)
+    return True
+
+
+def _at_place(track: Track, candidate: Candidate) -> bool:
+    return track.box.overlap(candidate.box) >= PLACE
 
 
 def _within(track: Track, candidate: Candidate) -> bool:
-    """The same thing seen in part or merged with a neighbour."""
-    shared = track.box.shared(candidate.box)
-    return bool(track.number) and shared > 0.8 * min(track.box.area, candidate.box.area)
+    """The same thing seen in part or merged with a neighbour. Something nameless in the place of
+    what has a name may be what is left there: whether that is still there, its place says."""
+    smaller, larger = sorted((track.box.area, candidate.box.area))
+    if not track.number or track.box.shared(candidate.box) <= 0.8 * smaller:
+        return False
+    return candidate.box.area == larger or candidate.kind is track.kind
 
 
 def _between(old: Box, new: Box) -> Box:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -48,7 +48,7 @@ class View:
 
     Its size depends on the polygon and the frame's aspect alone, so that a look enrolled at
     one resolution fits another. ``box``: in pixels of the frame; ``size``: width, height;
-    ``inside``: (height, width), True in the polygon.
+    ``inside``: (height, width), True in the polygon, where it is not narrowed further.
     """
 
     polygon: tuple[Point, ...]
@@ -87,14 +87,27 @@ class View:
     def _looking(
         cls, polygon: tuple[Point, ...], frame: tuple[int, int], box: Box, size: tuple[int, int]
     ) -> View:
-        (width, height), (wide, high) = frame, size
+        view = cls(polygon, frame, box, size, np.ones(size[::-1], bool))
+        return view.narrowed(polygon)
+
+    def narrowed(self, polygon: tuple[Point, ...]) -> View:
+        """The same view, of which only what lies in ``polygon``, too, counts."""
+        (width, height), (wide, high) = self.frame, self.size
+        box = self.box
         corners = [
             ((x * width - box.x0) / box.width * wide, (y * height - box.y0) / box.height * high)
             for x, y in polygon
         ]
-        inside = np.zeros((high, wide), np.uint8)
-        cv2.fillPoly(inside, [np.round(corners).astype(np.int32)], 1)
-        return cls(polygon, frame, box, size, inside.astype(bool))
+        within = np.zeros((high, wide), np.uint8)
+        cv2.fillPoly(within, [np.round(corners).astype(np.int32)], 1)
+        return replace(self, inside=self.inside & within.astype(bool))
+
+    @property
+    def share(self) -> float:
+        """Of the frame: how much of it counts. Lines, which have no area, do not."""
+        inside = cv2.erode(self.inside.astype(np.uint8), np.ones((3, 3), np.uint8))
+        width, height = self.frame
+        return float(inside.mean()) * self.box.area / (width * height)
 
     def shares(self, box: Box) -> Box:
         """A box of the view, in shares of the frame's width and height."""

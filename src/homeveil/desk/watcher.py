@@ -14,10 +14,10 @@ from homeveil.desk.findings import Change, Finding
 from homeveil.desk.items import KINDS, SAME, STRIDE, Detection, ItemDetector, Scene
 from homeveil.desk.supplied import SuppliedDetector
 from homeveil.desk.surface import WorkSurface, averaged, found_in
-from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks
+from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks, named
 from homeveil.desk.view import Mask, Rgb, View, resized
-from homeveil.desk_rules import DeskItem, DeskRules, Point
-from homeveil.errors import FrameError
+from homeveil.desk_rules import LEAST_AREA, DeskItem, DeskRules, Point
+from homeveil.errors import FrameError, PolicyError
 from homeveil.frames import VeiledFrame
 from homeveil.grid import Box, Grid
 from homeveil.models import store
@@ -83,7 +83,8 @@ class DeskWatcher:
 
     rules: what is permitted, and the zone's name and polygon. models: see ``DeskModels``.
     template: the zone and its clean look from the profile; the policy's polygon, where there
-    is one, narrows it. Without either, the work surface is found.
+    is one, narrows it: PolicyError where nothing is left. Without either, the work surface is
+    found.
     """
 
     def __init__(
@@ -91,6 +92,8 @@ class DeskWatcher:
     ) -> None:
         self._rules, self._models, self._template = rules, models, template
         self._polygon = template.polygon if template is not None else rules.polygon
+        if template is not None and rules.polygon:
+            _check(template.polygon, rules.polygon)
         self._view: View | None = None
         self._work: WorkSurface | None = None
         self._clean: CleanDesk | None = None
@@ -128,8 +131,12 @@ class DeskWatcher:
         occupied = _sums(different)
         stirred = _sums(self._stirred(rgb))
 
-        def unsure(box: Box) -> float:
-            still = _share(occupied, _half(box)) > STILL_THERE
+        def unsure(track: Track) -> float:
+            box = track.box
+            if self._on_another(track):  # whose place differs from the clean desk anyway
+                still = any(_noted(one) and one.box.overlap(box) > SAME for one in scene.items)
+            else:
+                still = _share(occupied, _half(box)) > STILL_THERE
             return 1.0 if still else max(_share(hidden, box), _share(stirred, box))
 
         found = [
@@ -147,7 +154,10 @@ class DeskWatcher:
         if old is not None and (old.frame, old.polygon) == (size, polygon):
             return old
         looking = View.close if self._template is None else View.of
-        view = self._view = looking(polygon, *size)
+        view = looking(polygon, *size)
+        if self._rules.polygon:  # the view stays that of the clean look
+            view = view.narrowed(self._rules.polygon)
+        self._view = view
         if (old is None or old.size != view.size) and self._template is not None:
             self._clean = CleanDesk(self._models.change, self._template.clean, view.size)
         if old is not None:
@@ -196,7 +206,7 @@ class DeskWatcher:
         seen = [one for one in seen if _share(in_zone, one.box) >= LEAST_IN_ZONE]
         if self._clean is None:
             sure = [
-                Candidate(one.box, one.scores)
+                _candidate(one.box, one.scores)
                 for one in seen
                 if _noted(one) and _visible(unknown, one.box)
             ]
@@ -211,7 +221,7 @@ class DeskWatcher:
         """What differs, with names; a detection counts only where something differs."""
         different = _sums(difference.mask)
         found = [
-            Candidate(one.box, one.scores)
+            _candidate(one.box, one.scores)
             for one in seen
             if (one.scores >= SURE).any()
             and _share(different, _half(one.box)) >= LEAST_DIFFERENT
@@ -222,8 +232,8 @@ class DeskWatcher:
             if inside > 0.5 * box.area or not _visible(unknown, box) or _cut(unknown, box):
                 continue
             best = max(seen, key=lambda one: box.overlap(one.box), default=None)
-            named = best is not None and box.overlap(best.box) > SAME
-            found.append(Candidate(box, best.scores if named and best else NO_NAME))
+            known = best is not None and box.overlap(best.box) > SAME
+            found.append(_candidate(box, best.scores if known and best else NO_NAME))
         return found
 
     def _tell(self, seconds: float, unseen: float) -> tuple[Finding, ...]:
@@ -244,12 +254,22 @@ class DeskWatcher:
         return tuple(findings)
 
     def _sure(self, track: Track) -> bool:
-        """Whether it is something: what differs from the clean look is, named or not."""
-        return self._clean is not None or track.name(SURE)[0] is not DeskItem.UNKNOWN
+        """Whether it is something: what differs from the clean look is, named or not. What came
+        to lie on an item is a piece of that, unless and until it is named as something else."""
+        name = track.name(SURE)
+        around = self._tracks.around(track)
+        if track.inside and around:
+            return all(one.another(track.box, name) for one in around)
+        return self._clean is not None or name is not DeskItem.UNKNOWN
+
+    def _on_another(self, track: Track) -> bool:
+        """Whether it is surely not the only thing at its place."""
+        name = track.name(SURE)
+        return any(one.another(track.box, name) for one in self._tracks.around(track))
 
     def _appeared(self, track: Track, seconds: float) -> list[Finding]:
         surely = SURE * NOTED_SHARE if self._clean is not None else SURE
-        track.kind, _ = track.name(surely)
+        track.kind = track.name(surely)
         self._numbers += 1
         track.number = self._numbers
         if not self._counts(track):
@@ -266,6 +286,17 @@ class DeskWatcher:
             confidence = float(track.scores[KINDS.index(track.kind)])
         item = track.kind or DeskItem.UNKNOWN
         return Finding(change, self._rules.zone, item, track.number, confidence, seconds)
+
+
+def _check(enrolled: tuple[Point, ...], polygon: tuple[Point, ...]) -> None:
+    """PolicyError where next to nothing of the enrolled zone lies in the policy's."""
+    anywhere = 1000, 1000  # corners are shares of a frame of whatever size
+    if View.of(enrolled, *anywhere).narrowed(polygon).share < LEAST_AREA:
+        raise PolicyError(
+            f"policy: desk polygon has less than {LEAST_AREA:.1%} of the picture in common with "
+            "the desk enrolled in the profile; draw it over that, leave it out, or enroll the "
+            "desk once more"
+        )
 
 
 def _joined(ours: list[Detection], theirs: tuple[Detection, ...]) -> list[Detection]:
@@ -285,6 +316,10 @@ def _seen(scene: Scene, unknown: Mask) -> Mask:
     """(height / 4, width / 4): neither withheld nor a person."""
     known = ~unknown[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
     return np.asarray(known & (scene.people < PERSON), bool)
+
+
+def _candidate(box: Box, scores: NDArray[np.float32]) -> Candidate:
+    return Candidate(box, scores, named(scores, SURE * NOTED_SHARE))
 
 
 def _noted(one: Detection) -> bool:
