@@ -257,6 +257,7 @@ def seated(seed: int) -> np.ndarray:
 
 
 SEAT = (112, 104, 208, 238)
+FACE = (146, 66, 174, 94)
 
 
 @pytest.mark.parametrize("delay", [0.0, 2.0])
@@ -313,7 +314,7 @@ def test_another_between_two_takes_of_the_agent_is_not_shown(delay: float) -> No
     out = run(raws, scene, profile=fake_profile(), delay=delay)
     for n in range(40, 50):
         assert shown(raws[n].planes[0], out[n].planes[0], *SEAT) < 0.05, n
-    assert shown(raws[80].planes[0], out[80].planes[0], 146, 66, 174, 94) > 0.99
+    assert shown(raws[80].planes[0], out[80].planes[0], *FACE) > 0.99
 
 
 def test_a_splice_ends_identity() -> None:
@@ -331,6 +332,20 @@ def test_what_later_looks_disprove_is_withheld_since_the_last_fair_one() -> None
     tracks = track_with(0.2, 0.2, 0.2, 0.2, 0.7, 0.7)
     assert tracks.agent is None
     assert tracks.disproved() == [(1, pytest.approx(0.3))]
+
+
+def test_read_ahead_nothing_is_shown_since_the_last_fair_comparison() -> None:
+    """Nothing changes to be seen, but from 4 s on comparisons are bad: frames that wait are
+    withheld from then on, not from when the second one was."""
+    raws = frames(lambda n: seated(3), 80)
+
+    def scene(seconds):
+        return FakeScene(agent=AGENT) if seconds < 4.0 else FakeScene(others=(AGENT,))
+
+    out = run(raws, scene, profile=fake_profile(), delay=2.0)
+    assert shown(raws[35].planes[0], out[35].planes[0], *FACE) > 0.99
+    for n in range(40, 80):
+        assert shown(raws[n].planes[0], out[n].planes[0], *FACE) < 0.05, n
 
 
 def test_a_face_that_cannot_be_compared_is_not_the_agents_for_ever() -> None:
