@@ -13,11 +13,14 @@ from clips import make, make_sound_only, veiled_frame
 from homeveil.audio import RawAudio, VeiledAudio
 from homeveil.errors import InputError, OutputError
 from homeveil.frames import Timestamp
+from homeveil.media import sound_track
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
+from homeveil.media.sound_timeline import SoundTimeline
 from homeveil.media.sound_track import SOUND_MUXERS, SoundFormat
 from homeveil.media.writer import SoundWriter, VideoWriter
 from homeveil.veil.muting import seal
+from homeveil.voice_gate import GAP_SECONDS
 
 SECONDS = 2.0
 CLICK = 0.7
@@ -130,6 +133,38 @@ def test_gaps_become_silence_and_overlaps_are_left_out(tmp_path: Path) -> None:
     assert not samples[0, rate + 10 : round(1.49 * rate)].any()
     assert samples[0, round(1.51 * rate) : round(2.49 * rate)].min() > 0.4
     assert samples[0, round(2.51 * rate) : round(2.99 * rate)].max() < 0.3
+
+
+def test_silence_for_a_gap_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that jumps by years, in one step or in many, is told and fills no disk."""
+    for step, most in ((1.7e9, 86_400), (50.0, 90)):
+        monkeypatch.setattr(sound_track, "_MOST_PAUSE_SECONDS", most)
+        with SoundWriter(tmp_path / "a.flac", SoundFormat(8_000, 1)) as writer:
+            writer.write(veiled(click(8_000), 8_000))
+            with pytest.raises(OutputError, match="more than a day"):
+                for number in (1, 2):
+                    writer.write(veiled(click(8_000), 8_000, number * step))
+    assert not list(tmp_path.iterdir())
+
+
+def test_gaps_are_kept_and_a_step_back_is_a_splice() -> None:
+    """A gap of whatever length stays one. Where the clock jumps back, times go on, after a
+    gap that closes the gate, and later ones with them."""
+    timeline, rate = SoundTimeline("clip"), 16_000
+    spans: list[tuple[float, float]] = []
+    for start in (0.0, 0.5, 5000.0, 5000.5, 20.0, 20.5):
+        frame = av.AudioFrame.from_ndarray(
+            np.full((1, rate // 2), 9000, np.int16), format="s16", layout="mono"
+        )
+        frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+        frame.pts = round(start * rate)
+        for block in timeline.place([frame]):
+            assert block.seconds <= 0.6
+            begin, end = block.time.seconds, block.time.seconds + block.seconds
+            if spans and abs(begin - spans[-1][1]) <= GAP_SECONDS:
+                begin, _ = spans.pop()
+            spans.append((begin, end))
+    assert [round(at, 3) for span in spans for at in span] == [0, 1, 5000, 5001, 5001.05, 5002.05]
 
 
 def test_another_form_in_mid_stream_is_converted(tmp_path: Path) -> None:
