@@ -13,7 +13,7 @@ from clips import make, make_sound_only, veiled_frame
 from homeveil.audio import RawAudio, VeiledAudio
 from homeveil.errors import InputError, OutputError
 from homeveil.frames import Timestamp
-from homeveil.media import sound_track
+from homeveil.media import _av, sound_track
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from homeveil.media.sound_timeline import SoundTimeline
@@ -210,6 +210,34 @@ def test_bad_inputs_are_told_plainly(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=words):
             list(SoundReader(path))
+
+
+LISTS = {
+    "in.wav": "ffconcat version 1.0\nfile {}\n",
+    "in.mp4": "ffconcat version 1.0\nfile {}\n",
+    "in.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n",
+}
+"""Files that name another one."""
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("reader", [SoundReader, VideoReader])
+def test_a_file_that_names_another_is_refused(tmp_path: Path, reader: type, name: str) -> None:
+    """A list of files, whatever it is called, opens none of them."""
+    other = make(tmp_path / "other.mp4", sound=True)
+    for path in (other.name, str(other)):
+        listed = tmp_path / name
+        listed.write_text(LISTS[name].format(path))
+        with pytest.raises(InputError, match="a playlist or another list of files is none"):
+            reader(listed)
+    reader(other).close()
+
+
+def test_every_kind_that_is_read_is_one_file() -> None:
+    """FFmpeg knows each, and reads each from the one file that is opened for it."""
+    for name in _av.KINDS:
+        assert not av.ContainerFormat(name, "r").no_file
+    assert not {"concat", "dash", "hls", "image2", "imf", "sdp", "vobsub"} & set(_av.KINDS)
 
 
 def test_unknown_names_and_unfinished_files_leave_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Sound in: one track of any container and codec FFmpeg knows, as raw samples in order.
+"""Sound in: one track of a container (``_av.KINDS``) and any codec FFmpeg knows, as raw samples in
+order.
 
 with SoundReader("talk.mp4") as reader:
     for block in reader:
