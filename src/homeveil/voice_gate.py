@@ -55,6 +55,9 @@ GAP_SECONDS = 0.02
 STEP_SECONDS = {Sound.MONITOR: 0.02, Sound.CALL: 0.01}
 """Samples go to the networks in steps of this, so that block sizes cannot change a result."""
 
+_MOST_MUTED = 2**20
+"""Samples that are muted at once: the kernel takes only so many, and a block may be longer."""
+
 _MOST_WITHHELD = 256
 """Spans that the picture withheld are remembered for as many faults back."""
 
@@ -357,7 +360,10 @@ class _Stretch:
             return Verdict.FAULT, self._shut
 
     def _mute_until(self, position: int, tally: SoundTally, verdict: Verdict) -> None:
-        self._gate(min(position, self._came), verdict, tally, self._shut, self._shut)
+        end = min(position, self._came)
+        while (start := self._came - len(self._waiting)) < end:
+            until = min(end, start + _MOST_MUTED)
+            self._gate(until, verdict, tally, self._shut, self._shut)
 
     def _gate(
         self, until: int, verdict: Verdict, tally: SoundTally, now: Channels, after: Channels

@@ -80,12 +80,37 @@ def test_every_kind_of_sound_file_keeps_its_times(tmp_path: Path, suffix: str, r
     assert start + samples.shape[1] / found == pytest.approx(SECONDS, abs=0.06)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4, 6, 8])
-@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".flac", ".mka"])
+@pytest.mark.parametrize("channels", range(1, 9))
+@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".flac", ".mka", ".ogg", ".opus"])
 def test_channels_are_kept(tmp_path: Path, suffix: str, channels: int) -> None:
     """As many come out as went in."""
     samples, _, _ = read(write(tmp_path / f"a{suffix}", click(48_000, channels), 48_000))
     assert samples.shape[0] == channels
+
+
+@pytest.mark.parametrize("suffix", sorted({*SOUND_MUXERS} - {".mp3"}))
+def test_three_channels_stay_what_they_were(tmp_path: Path, suffix: str) -> None:
+    """Each of three comes out where it went in, and whole."""
+    times = np.arange(48_000) / 48_000
+    tones = [0.3 * np.sin(2 * np.pi * hertz * times) for hertz in (300, 500, 700)]
+    samples, rate, _ = read(write(tmp_path / f"a{suffix}", np.array(tones, np.float32), 48_000))
+    power = np.abs(np.fft.rfft(samples[:, : rate // 2], axis=1))
+    assert (power.argmax(axis=1) * 2).tolist() == [300, 500, 700]
+    assert power.max(axis=1) == pytest.approx(power.max(), rel=0.2)
+
+
+def test_a_video_holds_three_channels(tmp_path: Path) -> None:
+    """Also one whose sound is Opus."""
+    for suffix in (".webm", ".mp4"):
+        path = tmp_path / f"a{suffix}"
+        with VideoWriter(
+            path, width=64, height=48, time_base=Fraction(1, 1000), frame_rate=Fraction(10),
+            sound=SoundFormat(48_000, 3),
+        ) as writer:  # fmt: skip
+            writer.write(veiled_frame(0, Fraction(1, 1000)))
+            writer.write_sound(veiled(click(48_000, 3), 48_000))
+            writer.commit()
+        assert read(path)[0].shape[0] == 3
 
 
 def test_plain_samples_are_kept_exactly(tmp_path: Path) -> None:

@@ -39,9 +39,10 @@ SOUND_MUXERS = {
 """Files that hold sound alone, by suffix."""
 
 LAYOUTS = {
-    1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
+    1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
 }  # fmt: skip
-"""FFmpeg's name of the layout of so many channels."""
+"""FFmpeg's name of the layout of so many channels. Three are no 2.1: Opus has none, and AAC leaves
+of a channel for bass nothing but that."""
 
 _MOST_CHANNELS = {"libmp3lame": 2}
 _BITS_PER_CHANNEL = 80_000
