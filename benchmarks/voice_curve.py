@@ -68,7 +68,7 @@ def painted(mix: np.ndarray, opened: list[bool]) -> np.ndarray:
         start = HOP * t + 120
         piece = mix[None, start : start + HOP].copy()
         near = [0 <= k < len(opened) and opened[k] for k in (t - 1, t + 1)]
-        mute.apply(piece, start, before=near[0], now=now, after=near[1])
+        mute.apply(piece, start, before=[near[0]], now=[now], after=[near[1]])
         out[:, start : start + HOP] = piece
     return out[0]
 

@@ -54,8 +54,15 @@ different readers lie at 0.58 to 0.77."""
 
 _HEARD = -0.6  # mean of the scaled log bands above which a frame holds sound
 _SPEECH_RANGE_DB = 30.0
+_NOISE_RANGE_DB = 50.0
+"""What lies further below the speech is no noise of the room: silence put there, or a gate."""
 _PAUSE_FRAMES = 150
 _CLIP_LEVEL, _CLIP_RUN = 0.985, 3
+_CLIP_QUANTILE = 0.99
+"""The level that clips is where pieces have their peaks, but for the highest hundredth: a click
+may stand above it."""
+_CLIP_PIECE = 1024
+_FAINTEST_PEAK = 0.001
 _SEPARATE_BELOW, _SEPARATE_SHARE = 0.77, 0.04
 """Two voices: groups less alike than this, the smaller of at least this share."""
 
@@ -149,7 +156,7 @@ class VoiceEnrollment:
     def measure(self, blocks: Iterable[RawAudio], label: str) -> Recording:
         """Listen to one recording."""
         parts: list[Array] = []
-        clipped = total = 0
+        clipping = _Clipping()
         seconds = 0.0
         resampler: Resampler | None = None
         rate = 0
@@ -158,8 +165,7 @@ class VoiceEnrollment:
                 if resampler is not None:
                     parts.append(resampler.finish())
                 resampler, rate = Resampler(block.rate), block.rate
-            clipped += _clipped(block.samples)
-            total += block.samples.size
+            clipping.take(block.samples)
             parts.append(resampler.push(block.samples.mean(0, dtype=np.float32)))
             seconds += block.seconds
             if seconds >= MAX_SECONDS:
@@ -173,14 +179,14 @@ class VoiceEnrollment:
         heard = frames.sound[:, :BANDS].mean(1) > _HEARD
         speech = SpeechDetector().frames(samples, len(frames))
         ratio = 0.0
-        if len(frames):
-            speech &= frames.level_db > np.quantile(frames.level_db, 0.95) - _SPEECH_RANGE_DB
         if heard.any():
-            quiet = np.quantile(frames.level_db, 0.1)
-            ratio = float(np.quantile(frames.level_db[heard], 0.7) - quiet)
+            loud = frames.level_db[heard]
+            speech &= frames.level_db > np.quantile(loud, 0.95) - _SPEECH_RANGE_DB
+            ratio = _signal_to_noise(frames.level_db, float(np.quantile(loud, 0.7)), speech)
+        else:
+            speech[:] = False
         embeddings = VoiceEmbeddings(self.models.embedding).push(frames.mel)
-        share = clipped / total if total else 0.0
-        return Recording(label, samples, embeddings, heard, speech, share, ratio)
+        return Recording(label, samples, embeddings, heard, speech, clipping.share, ratio)
 
     def finish(self) -> VoiceTemplate:
         """The template; raises EnrollmentError with what to do when it would be poor."""
@@ -277,12 +283,39 @@ def _two_groups(embeddings: Array) -> tuple[float, float]:
     return float(first @ second), float(min(near.mean(), 1 - near.mean()))
 
 
-def _clipped(samples: Array) -> int:
-    """Samples in runs at full scale, all channels."""
-    count = 0
-    for channel in samples:
-        high = np.abs(channel) >= _CLIP_LEVEL
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(np.int8), [0]])))
-        lengths = edges[1::2] - edges[::2]
-        count += int(lengths[lengths >= _CLIP_RUN].sum())
-    return count
+def _signal_to_noise(level_db: Array, loud_db: float, speech: NDArray[np.bool_]) -> float:
+    """Decibels from the noise between words to ``loud_db``. What lies before, behind and in long
+    pauses does not count, nor what is too faint to be this room's: there may be anything."""
+    within = level_db[_bridged(speech) & (level_db > loud_db - _NOISE_RANGE_DB)]
+    return loud_db - float(np.quantile(within, 0.1)) if len(within) else 0.0
+
+
+class _Clipping:
+    """Finds samples in flat runs at full scale or at the recording's own peak: what was turned
+    down after it clipped is as poor. What was then coded with loss is not found."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._found: dict[int, list[tuple[float, int]]] = {}
+
+    def take(self, samples: Array) -> None:
+        """The next block (channels, n)."""
+        self._total += samples.size
+        for at in range(0, samples.shape[1], _CLIP_PIECE):
+            for number, channel in enumerate(np.abs(samples[:, at : at + _CLIP_PIECE])):
+                peak = float(channel.max())
+                high = channel >= _CLIP_LEVEL * min(peak, 1.0)
+                edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(np.int8), [0]])))
+                lengths = edges[1::2] - edges[::2]
+                count = int(lengths[lengths >= _CLIP_RUN].sum())
+                self._found.setdefault(number, []).append((peak, count))
+
+    @property
+    def share(self) -> float:
+        """Of all samples, all channels."""
+        clipped = 0
+        for found in self._found.values():
+            level = float(np.quantile([peak for peak, _ in found], _CLIP_QUANTILE))
+            level = max(_FAINTEST_PEAK, _CLIP_LEVEL * min(level, 1.0))
+            clipped += sum(count for peak, count in found if peak >= level)
+        return clipped / self._total if self._total else 0.0

@@ -23,7 +23,7 @@ import numpy as np
 
 from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio, Samples, VeiledAudio
-from homeveil.clear.gate import ChannelGate, joint, rule_of
+from homeveil.clear.gate import ChannelGate, Channels, joint, rule_of
 from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.clear.lips import LipsKey
 from homeveil.errors import FrameError, UsageError
@@ -54,6 +54,9 @@ GAP_SECONDS = 0.02
 
 STEP_SECONDS = {Sound.MONITOR: 0.02, Sound.CALL: 0.01}
 """Samples go to the networks in steps of this, so that block sizes cannot change a result."""
+
+_MOST_MUTED = 2**20
+"""Samples that are muted at once: the kernel takes only so many, and a block may be longer."""
 
 _MOST_WITHHELD = 1024
 """Spans that the picture withheld are remembered for as many faults back."""
@@ -257,10 +260,11 @@ class _Stretch:
         self._waiting = _Queue(block.channels)
         self._came = self._left = 0
         self._ready: deque[tuple[Samples, bool]] = deque()
-        self._verdicts: deque[Verdict] = deque()
+        self._verdicts: deque[tuple[Verdict, Channels]] = deque()
         self._channel_verdicts: list[deque[tuple[Verdict, bool]]] = [deque() for _ in self._gates]
         self._judged = 0
-        self._was_open = False
+        self._shut: Channels = (False,) * block.channels
+        self._open_before = self._shut
 
     def goes_on(self, block: RawAudio) -> bool:
         """Whether ``block`` follows on what came."""
@@ -325,48 +329,54 @@ class _Stretch:
         """Gate the samples before position ``until`` on which there is a verdict, and a next
         one to ramp towards. Later ones wait: the picture may yet withhold them."""
         while len(self._verdicts) > (0 if ended else 1) and self._bound(self._judged) < until:
-            verdict = self._final(self._judged, self._verdicts.popleft())
-            follower = Verdict.CLOSED
+            verdict, now = self._final(self._judged, *self._verdicts.popleft())
+            after = self._shut
             if self._verdicts:
-                follower = self._final(self._judged + 1, self._verdicts[0])
+                _, after = self._final(self._judged + 1, *self._verdicts[0])
             start, end = self._bound(self._judged), self._bound(self._judged + 1)
             self._judged += 1
             self._mute_until(start, tally, Verdict.CLOSED)
-            self._gate(min(end, self._came), verdict, follower, tally)
+            self._gate(min(end, self._came), verdict, tally, now, after)
 
-    def _final(self, frame: int, verdict: Verdict) -> Verdict:
-        """The verdict on a frame, or a fault where the picture was withheld for one; what is open
-        may be closed by the lips."""
+    def _final(
+        self, frame: int, verdict: Verdict, channels: Channels
+    ) -> tuple[Verdict, Channels]:
+        """The verdict on a frame and the channels it lets through, or a fault where the picture
+        was withheld for one; what is open may be closed by the lips."""
         withheld, closes = self._picture.withheld, self._picture.closes
         if not withheld and closes is None:
-            return verdict
+            return verdict, channels
         start, end = (
             self._start_seconds + self._bound(at) / self._rate for at in (frame, frame + 1)
         )
         if any(begin < end and start < last for begin, last in withheld):
-            return Verdict.FAULT
+            return Verdict.FAULT, self._shut
         if closes is None or verdict is not Verdict.OPEN:
-            return verdict
+            return verdict, channels
         try:
-            return Verdict.LIPS if closes(start, end) else verdict
+            return (Verdict.LIPS, self._shut) if closes(start, end) else (verdict, channels)
         except Exception as error:
             _log.warning("sound withheld: %s", type(error).__name__)
-            return Verdict.FAULT
+            return Verdict.FAULT, self._shut
 
     def _mute_until(self, position: int, tally: SoundTally, verdict: Verdict) -> None:
-        self._gate(min(position, self._came), verdict, verdict, tally)
+        end = min(position, self._came)
+        while (start := self._came - len(self._waiting)) < end:
+            until = min(end, start + _MOST_MUTED)
+            self._gate(until, verdict, tally, self._shut, self._shut)
 
-    def _gate(self, until: int, verdict: Verdict, follower: Verdict, tally: SoundTally) -> None:
-        """Open or close the samples from where gating stopped to ``until``."""
+    def _gate(
+        self, until: int, verdict: Verdict, tally: SoundTally, now: Channels, after: Channels
+    ) -> None:
+        """Open or close the samples from where gating stopped to ``until``. now, after: the
+        channels that are open in these and in the next ones."""
         start = self._came - len(self._waiting)
         if until <= start:
             return
         piece = self._waiting.take(until - start)
-        now = verdict is Verdict.OPEN
-        after = follower is Verdict.OPEN
-        self._mute.apply(piece, start, before=self._was_open, now=now, after=after)
-        self._was_open = now
-        self._ready.append((piece, now))
+        self._mute.apply(piece, start, before=self._open_before, now=now, after=after)
+        self._open_before = now
+        self._ready.append((piece, any(now)))
         first = self._start_seconds + start / self._rate
         tally.add(verdict, first, first + piece.shape[1] / self._rate)
 

@@ -232,6 +232,29 @@ def test_bad_sound_is_named_and_leaves_nothing(run: Run, voice: Path, tmp_path: 
     assert "no sound in it" in result.stderr
 
 
+def test_a_file_that_names_another_opens_nothing(run: Run, voice: Path, tmp_path: Path) -> None:
+    """A list of files under a recording's name: neither redacted, isolated or not, nor enrolled
+    from, and what it names is not read."""
+    (tmp_path / "other.wav").write_bytes(VOICE.read_bytes())
+    for name, text in (
+        ("in.wav", "ffconcat version 1.0\nfile other.wav\n"),
+        ("in.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{CLIP}\n#EXT-X-ENDLIST\n"),
+    ):
+        listed = tmp_path / name
+        listed.write_text(text)
+        for words in (
+            ("redact", listed, tmp_path / "out.wav", "--profile", voice),
+            ("redact", listed, tmp_path / "out.wav", "--profile", voice, "--isolate", "off"),
+            ("redact", listed, tmp_path / "out.mp4", "--nobody"),
+            ("enroll", tmp_path / "a.veil", "--voice", listed),
+            ("enroll", tmp_path / "a.veil", "--video", listed),
+        ):
+            result = run(*words)
+            assert result.returncode == 3, result.stderr
+            assert "another list of files is none" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.m3u8", "in.wav", "other.wav"]
+
+
 def test_nothing_to_enroll_from(run: Run, tmp_path: Path) -> None:
     """Neither pictures nor voice is a usage error."""
     result = run("enroll", tmp_path / "a.veil")

@@ -15,7 +15,7 @@ from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
 from homeveil.media.sound_track import SoundFormat
 from homeveil.media.writer import SoundWriter
-from homeveil.perceive.hearing import FRAMES_AHEAD
+from homeveil.perceive.hearing import FRAMES_AHEAD, Heard
 from homeveil.policy import ModelFile, Muted, Policy, Sound, SpeechKey
 from homeveil.profile.template import Profile
 from homeveil.voice_gate import VoiceGate
@@ -186,32 +186,77 @@ def test_nobody_enrolled_is_nobody_heard() -> None:
         assert report.seconds == pytest.approx(SECONDS)
 
 
+def channels(says: list[np.ndarray], levels: list[np.ndarray], ahead: int = 0) -> VoiceGate:
+    """A gate of several channels. says: what is answered of each, always. levels: (n,) dBFS that
+    each seems to have in a frame; the last stays."""
+    made: list[int] = []
+
+    def listen(rate: int) -> Script:
+        number = len(made) % len(says)
+        made.append(number)
+        script = Script(rate, lambda t: says[number], ahead)
+        plain, seen = script.push, 0
+
+        def push(samples: np.ndarray) -> Heard:
+            nonlocal seen
+            heard = plain(samples)
+            frames = np.arange(seen, seen := seen + len(heard.level_db))
+            given = levels[number][np.minimum(frames, len(levels[number]) - 1)]
+            return replace(heard, level_db=given.astype(np.float32))
+
+        script.push = push  # type: ignore[method-assign]
+        return script
+
+    return VoiceGate(anybody(), listen=listen)
+
+
 def test_every_channel_must_be_the_agents() -> None:
-    """A second voice on a channel of its own closes all; a silent channel has no say."""
+    """A second voice on a channel of its own closes all; a quiet channel has no say, and none of
+    its samples leaves."""
 
-    def listen_to(second: np.ndarray, level: float) -> VoiceGate:
-        made: list[Script] = []
+    def out(second: np.ndarray, level: float) -> np.ndarray:
+        one = channels([ALONE, second], [np.array([-20.0]), np.array([level])])
+        return run(one, np.ones((2, RATE * 4), np.float32), RATE)
 
-        def listen(rate: int) -> Script:
-            who = ALONE if not made else second
-            script = Script(rate, lambda t: who)
-            if made:
-                quiet = script.push
+    assert out(ALONE, -20.0).any(axis=1).all()
+    assert not out(OTHER, -20.0).any()
+    assert out(OTHER, -90.0).any(axis=1).tolist() == [True, False]
+    assert out(ALONE, -90.0).any(axis=1).tolist() == [True, False]
+    assert not run(
+        channels([ALONE, ALONE], [np.array([-90.0])] * 2), np.ones((2, RATE * 4), np.float32), RATE
+    ).any()
 
-                def push(samples: np.ndarray) -> object:
-                    heard = quiet(samples)
-                    return replace(heard, level_db=heard.level_db * 0 + level)
 
-                script.push = push  # type: ignore[assignment,method-assign]
-            made.append(script)
-            return script
-
-        return VoiceGate(anybody(), listen=listen)
-
-    sound = np.ones((2, RATE * 4), np.float32)
-    assert run(listen_to(ALONE, -20.0), sound, RATE).any()
-    assert not run(listen_to(OTHER, -20.0), sound, RATE).any()
-    assert run(listen_to(OTHER, -90.0), sound, RATE).any()
+@given(
+    st.lists(st.tuples(st.sampled_from([-20.0, -71.0, -95.0]), st.integers(1, 120)), min_size=1),
+    st.integers(200, 9000),
+    st.sampled_from([0, 125]),
+)
+@settings(max_examples=25, deadline=None)
+def test_nothing_of_a_quiet_channel_leaves(
+    parts: list[tuple[float, int]], block: int, ahead: int
+) -> None:
+    """Law 1: while the agent is let through on one channel, what is too quiet on the other to be
+    judged leaves as silence, with ramps, whatever the size of the blocks."""
+    levels = np.concatenate([np.full(count, level) for level, count in parts])[:400]
+    both = [np.array([-20.0]), levels]
+    sound = np.ones((2, round(SECONDS * RATE)), np.float32)
+    out = run(channels([ALONE, ALONE], both, ahead), sound, RATE)
+    again = run(channels([ALONE, ALONE], both, ahead), sound, RATE, block)
+    assert np.array_equal(out, again)
+    frame = (np.arange(out.shape[1]) * 400 // RATE - 3) // 4
+    level = levels[np.clip(frame, 0, len(levels) - 1)]
+    near = np.array(
+        [levels[max(0, t - 5) : t + 6].max() if t < len(levels) + 5 else levels[-1]
+         for t in range(frame.max() + 1)]
+    )  # fmt: skip
+    quiet = near[np.clip(frame, 0, None)] <= -70
+    assert not out[1, quiet].any()
+    assert out[0].any()
+    loud = (out[0] == 1) & (level > -70)
+    assert (out[1, loud] > 0).all()
+    steps = np.abs(np.diff(out[1]))
+    assert steps.max() <= 1.5 / (0.005 * RATE)
 
 
 def test_raw_and_veiled_sound_are_different_types(tmp_path: object) -> None:

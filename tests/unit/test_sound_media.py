@@ -13,11 +13,14 @@ from clips import make, make_sound_only, veiled_frame
 from homeveil.audio import RawAudio, VeiledAudio
 from homeveil.errors import InputError, OutputError
 from homeveil.frames import Timestamp
+from homeveil.media import _av, sound_track
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
+from homeveil.media.sound_timeline import SoundTimeline
 from homeveil.media.sound_track import SOUND_MUXERS, SoundFormat
 from homeveil.media.writer import SoundWriter, VideoWriter
 from homeveil.veil.muting import seal
+from homeveil.voice_gate import GAP_SECONDS
 
 SECONDS = 2.0
 CLICK = 0.7
@@ -77,12 +80,37 @@ def test_every_kind_of_sound_file_keeps_its_times(tmp_path: Path, suffix: str, r
     assert start + samples.shape[1] / found == pytest.approx(SECONDS, abs=0.06)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4, 6, 8])
-@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".flac", ".mka"])
+@pytest.mark.parametrize("channels", range(1, 9))
+@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".flac", ".mka", ".ogg", ".opus"])
 def test_channels_are_kept(tmp_path: Path, suffix: str, channels: int) -> None:
     """As many come out as went in."""
     samples, _, _ = read(write(tmp_path / f"a{suffix}", click(48_000, channels), 48_000))
     assert samples.shape[0] == channels
+
+
+@pytest.mark.parametrize("suffix", sorted({*SOUND_MUXERS} - {".mp3"}))
+def test_three_channels_stay_what_they_were(tmp_path: Path, suffix: str) -> None:
+    """Each of three comes out where it went in, and whole."""
+    times = np.arange(48_000) / 48_000
+    tones = [0.3 * np.sin(2 * np.pi * hertz * times) for hertz in (300, 500, 700)]
+    samples, rate, _ = read(write(tmp_path / f"a{suffix}", np.array(tones, np.float32), 48_000))
+    power = np.abs(np.fft.rfft(samples[:, : rate // 2], axis=1))
+    assert (power.argmax(axis=1) * 2).tolist() == [300, 500, 700]
+    assert power.max(axis=1) == pytest.approx(power.max(), rel=0.2)
+
+
+def test_a_video_holds_three_channels(tmp_path: Path) -> None:
+    """Also one whose sound is Opus."""
+    for suffix in (".webm", ".mp4"):
+        path = tmp_path / f"a{suffix}"
+        with VideoWriter(
+            path, width=64, height=48, time_base=Fraction(1, 1000), frame_rate=Fraction(10),
+            sound=SoundFormat(48_000, 3),
+        ) as writer:  # fmt: skip
+            writer.write(veiled_frame(0, Fraction(1, 1000)))
+            writer.write_sound(veiled(click(48_000, 3), 48_000))
+            writer.commit()
+        assert read(path)[0].shape[0] == 3
 
 
 def test_plain_samples_are_kept_exactly(tmp_path: Path) -> None:
@@ -132,6 +160,38 @@ def test_gaps_become_silence_and_overlaps_are_left_out(tmp_path: Path) -> None:
     assert samples[0, round(2.51 * rate) : round(2.99 * rate)].max() < 0.3
 
 
+def test_silence_for_a_gap_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that jumps by years, in one step or in many, is told and fills no disk."""
+    for step, most in ((1.7e9, 86_400), (50.0, 90)):
+        monkeypatch.setattr(sound_track, "_MOST_PAUSE_SECONDS", most)
+        with SoundWriter(tmp_path / "a.flac", SoundFormat(8_000, 1)) as writer:
+            writer.write(veiled(click(8_000), 8_000))
+            with pytest.raises(OutputError, match="more than a day"):
+                for number in (1, 2):
+                    writer.write(veiled(click(8_000), 8_000, number * step))
+    assert not list(tmp_path.iterdir())
+
+
+def test_gaps_are_kept_and_a_step_back_is_a_splice() -> None:
+    """A gap of whatever length stays one. Where the clock jumps back, times go on, after a
+    gap that closes the gate, and later ones with them."""
+    timeline, rate = SoundTimeline("clip"), 16_000
+    spans: list[tuple[float, float]] = []
+    for start in (0.0, 0.5, 5000.0, 5000.5, 20.0, 20.5):
+        frame = av.AudioFrame.from_ndarray(
+            np.full((1, rate // 2), 9000, np.int16), format="s16", layout="mono"
+        )
+        frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+        frame.pts = round(start * rate)
+        for block in timeline.place([frame]):
+            assert block.seconds <= 0.6
+            begin, end = block.time.seconds, block.time.seconds + block.seconds
+            if spans and abs(begin - spans[-1][1]) <= GAP_SECONDS:
+                begin, _ = spans.pop()
+            spans.append((begin, end))
+    assert [round(at, 3) for span in spans for at in span] == [0, 1, 5000, 5001, 5001.05, 5002.05]
+
+
 def test_another_form_in_mid_stream_is_converted(tmp_path: Path) -> None:
     """A track holds one rate: sound that changes to another one keeps its length."""
     path = tmp_path / "a.wav"
@@ -175,6 +235,34 @@ def test_bad_inputs_are_told_plainly(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=words):
             list(SoundReader(path))
+
+
+LISTS = {
+    "in.wav": "ffconcat version 1.0\nfile {}\n",
+    "in.mp4": "ffconcat version 1.0\nfile {}\n",
+    "in.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n",
+}
+"""Files that name another one."""
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("reader", [SoundReader, VideoReader])
+def test_a_file_that_names_another_is_refused(tmp_path: Path, reader: type, name: str) -> None:
+    """A list of files, whatever it is called, opens none of them."""
+    other = make(tmp_path / "other.mp4", sound=True)
+    for path in (other.name, str(other)):
+        listed = tmp_path / name
+        listed.write_text(LISTS[name].format(path))
+        with pytest.raises(InputError, match="a playlist or another list of files is none"):
+            reader(listed)
+    reader(other).close()
+
+
+def test_every_kind_that_is_read_is_one_file() -> None:
+    """FFmpeg knows each, and reads each from the one file that is opened for it."""
+    for name in _av.KINDS:
+        assert not av.ContainerFormat(name, "r").no_file
+    assert not {"concat", "dash", "hls", "image2", "imf", "sdp", "vobsub"} & set(_av.KINDS)
 
 
 def test_unknown_names_and_unfinished_files_leave_nothing(tmp_path: Path) -> None:

@@ -70,9 +70,11 @@ def make(
     hole: tuple[float, float] | None = None,
     stretch: float = 1.0,
     packet: int = 0,
+    pause: float = 0.0,
 ) -> Path:
     """A clip of 10 frames/s with clicks. hole: seconds of sound left out. stretch: how much
-    slower the sound's times run than its samples. packet: samples in each, 0 for the usual."""
+    slower the sound's times run than its samples. packet: samples in each, 0 for the usual.
+    pause: seconds by which the second half of picture and sound comes later."""
     times = frame_times or [n / 10 for n in range(round(SECONDS * 10))]
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
     video_codec = "libvpx" if path.suffix == ".webm" else "libx264"
@@ -84,7 +86,8 @@ def make(
         for number, seconds in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
             frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = round((seconds + video_start) / TICK), TICK
+            late = pause if seconds >= SECONDS / 2 else 0.0
+            frame.pts, frame.time_base = round((seconds + video_start + late) / TICK), TICK
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         samples = clicks(rate, channels)
@@ -95,7 +98,8 @@ def make(
             packed = np.ascontiguousarray(samples[:, at : at + size].T).reshape(1, -1)
             block = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
             block.sample_rate, block.time_base = rate, Fraction(1, rate)
-            block.pts = round((at * stretch) + sound_start * rate)
+            late = pause if at >= samples.shape[1] / 2 else 0.0
+            block.pts = round((at * stretch) + (sound_start + late) * rate)
             container.mux(sound.encode(block))
         container.mux(sound.encode(None))
     return path
@@ -173,6 +177,38 @@ def test_a_hole_in_the_sound_is_a_hole(tmp_path: Path, sound: Sound) -> None:
     """What comes after a hole is not moved into it."""
     source = make(tmp_path / "a.mkv", codec="flac", hole=(1.3, 2.0))
     check(source, tmp_path / "out.mkv", Policy(style=Style.FILL, sound=sound))
+
+
+@needs_models
+@pytest.mark.parametrize("pause", [60.0, 700.0])
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+def test_a_pause_of_any_length_is_kept_by_both(
+    tmp_path: Path, suffix: str, pause: float
+) -> None:
+    """Sound keeps the clock that the picture keeps, however long both stood still."""
+    source = make(tmp_path / "a.mkv", codec="flac", rate=16_000, pause=pause)
+    assert offsets(source)[0][1] == pytest.approx(CLICKS[1] + pause + 0.02, abs=0.03)
+    check(source, tmp_path / f"out{suffix}")
+
+
+@needs_models
+def test_a_fault_behind_a_pause_mutes_its_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Picture and sound fail together also after a pause of many minutes."""
+    real = ModelPerceiver.look
+
+    def look(self: ModelPerceiver, frame: RawFrame, *rest: object) -> Observation:
+        if 702.35 < frame.time.seconds < 702.75:
+            raise PerceptionError("the look failed")
+        return real(self, frame, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ModelPerceiver, "look", look)
+    source = make(tmp_path / "a.mkv", codec="flac", rate=16_000, pause=700.0)
+    target = tmp_path / "out.mkv"
+    policy = Policy(style=Style.FILL)
+    redact(source, target, profile=anybody(), policy=policy, isolate=Isolate.OFF)
+    assert offsets(target)[0] == pytest.approx([CLICKS[0] + 0.02], abs=0.03)
 
 
 @needs_models

@@ -7,6 +7,7 @@ import pytest
 
 from homeveil import _kernels
 from homeveil._kernels import ClosedBy, GateMachine, GateRule, Verdict
+from homeveil.audio import audio_from_array
 from homeveil.clear.gate import _RULES, rule_of
 from homeveil.errors import FrameError
 from homeveil.perceive.hearing import CHUNK_FRAMES, FRAMES_AHEAD
@@ -122,6 +123,29 @@ def test_a_voice_on_one_channel_only_mutes_both() -> None:
     )
     assert open_alone > 0.9
     assert open_opposite == 0
+
+
+@pytest.mark.parametrize("muted", list(Muted))
+def test_a_block_of_minutes_is_muted_like_any_other(muted: Muted) -> None:
+    """One of more samples than the kernel takes at once; and the gate goes on after it."""
+    count, rate = 2**24 + 480_000, 48_000
+    gate = VoiceGate(None, Policy(muted=muted))
+    (out,) = gate.process(audio_from_array(np.ones(count, np.float32), rate, 0.0))
+    assert out.samples.shape == (1, count - round(gate.delay_seconds * rate))
+    assert np.abs(out.samples).max() < 0.01
+    small = VoiceGate(None, Policy(muted=muted))
+    pieces = [
+        piece.samples
+        for at in range(0, rate * 20, 777)
+        for piece in small.process(audio_from_array(np.ones(777, np.float32), rate, at / rate))
+    ]
+    whole = np.concatenate(pieces, axis=1)
+    assert np.array_equal(out.samples[:, : whole.shape[1]], whole)
+    block = audio_from_array(np.ones(rate, np.float32), rate, count / rate)
+    (after,) = gate.process(block)
+    assert np.abs(after.samples).max() < 0.01
+    assert len(list(gate.flush())) == 1
+    assert gate.tally.report().seconds == pytest.approx(count / rate + 1)
 
 
 def test_every_rule_fits_its_delay() -> None:

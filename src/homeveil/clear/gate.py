@@ -14,7 +14,11 @@ from homeveil.perceive.hearing import Heard
 from homeveil.policy import Policy, Sound
 
 QUIET_DB = -70.0
-"""A channel below this level holds no voice that could be understood: it has no say."""
+"""A channel below this level holds no voice that could be understood in it: it has no say, and
+is not let through. What is turned up later may be understood all the same."""
+
+Channels = tuple[bool, ...]
+"""Of each channel, whether it is let through."""
 
 QUIET_REACH = 5
 """Frames to each side in which a quiet channel must be quiet too."""
@@ -81,15 +85,17 @@ class ChannelGate:
         return verdict, all(level <= QUIET_DB for level in near)
 
 
-def joint(verdicts: list[tuple[Verdict, bool]]) -> Verdict:
-    """One verdict for all channels: open only where each that can be heard is open.
+def joint(verdicts: list[tuple[Verdict, bool]]) -> tuple[Verdict, Channels]:
+    """One verdict for all channels: open only where each that can be heard is open; and which
+    of them it lets through, none unless it is open.
 
     A fault in any channel closes all.
     """
+    quiet = tuple(quiet for _, quiet in verdicts)
     if any(verdict is Verdict.FAULT for verdict, _ in verdicts):
-        return Verdict.FAULT
+        return Verdict.FAULT, (False,) * len(quiet)
     loud = [verdict for verdict, quiet in verdicts if not quiet]
     if loud and all(verdict is Verdict.OPEN for verdict in loud):
-        return Verdict.OPEN
+        return Verdict.OPEN, tuple(not one for one in quiet)
     closed = [verdict for verdict in loud if verdict is not Verdict.OPEN]
-    return min(closed, default=Verdict.CLOSED)
+    return min(closed, default=Verdict.CLOSED), (False,) * len(quiet)

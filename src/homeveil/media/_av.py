@@ -1,8 +1,9 @@
 """The one door to PyAV (FFmpeg).
 
 Nothing else in the package imports ``av``. Files are opened through FFmpeg's ``file:``
-protocol and no other, so that a name or a playlist cannot make it open a network
-address or a second file. FFmpeg's own log is silenced; what matters is raised.
+protocol and no other, so that a name cannot make it open a network address, and only as
+one of KINDS, which hold their content themselves, so that no playlist makes it open a
+second file. FFmpeg's own log is silenced; what matters is raised.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from av.audio.stream import AudioStream
 from av.codec.context import Flags as CodecFlags
 from av.container import InputContainer, OutputContainer
 from av.container.core import Flags as ContainerFlags
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
@@ -64,6 +65,20 @@ __all__ = [
     "sound_rate",
 ]
 
+KINDS = (
+    # Picture and sound.
+    "asf avi dhav dv flv gxf h264 hevc ivf live_flv m4v matroska mjpeg mov mpeg mpegts mpegvideo "
+    "mpjpeg mxf nsv nut nuv obu ogg pva rm vc1 wtv yuv4mpegpipe "
+    # Pictures.
+    "apng bmp_pipe gif jpeg_pipe png_pipe tiff_pipe webp_pipe "
+    # Sound.
+    "aac ac3 aiff amr amrnb amrwb ape au caf dsf dts eac3 flac gsm iff ircam loas mlp mp3 mpc mpc8 "
+    "nistsphere oma qcp shn sox tak truehd tta voc w64 wav wv"
+).split()
+"""FFmpeg's names of the containers that are read. None names other files: not concat, dash, hls,
+image2, imf, sdp, vobsub and their like, which do. What FFmpeg takes a file for is decided before
+anything that it names is opened."""
+
 NOWHERE = Path("live")
 """Names the output in messages where there is no file."""
 
@@ -76,13 +91,20 @@ def _file_url(path: Path) -> str:
 
 
 def open_input(path: Path) -> InputContainer:
-    """Open ``path`` for reading and probe its streams. Raises FFmpegError."""
-    return av.open(
-        _file_url(path),
-        "r",
-        container_options={"protocol_whitelist": "file"},
-        metadata_errors="replace",
-    )
+    """Open ``path`` for reading and probe its streams. Raises FFmpegError, InputError for what
+    is none of KINDS."""
+    try:
+        return av.open(
+            _file_url(path),
+            "r",
+            container_options={"protocol_whitelist": "file", "format_whitelist": ",".join(KINDS)},
+            metadata_errors="replace",
+        )
+    except ArgumentError as error:
+        raise InputError(
+            f"{path}: not a recording of a kind that is read (a playlist or another list of files"
+            " is none); give the recording itself, or convert it"
+        ) from error
 
 
 def open_stream(url: str, timeout_seconds: float) -> InputContainer:

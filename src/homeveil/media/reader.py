@@ -1,4 +1,4 @@
-"""Video files in: any container and codec FFmpeg knows, as raw frames in order.
+"""Video files in: the containers of ``_av.KINDS`` and any codec FFmpeg knows, as raw frames in order.
 
 with VideoReader("talk.mp4") as reader:
     for frame in reader:
@@ -27,7 +27,6 @@ _MOST_THREADS = 4
 _MOST_RATE = 1000
 _DECODING_TIMES_ONLY = frozenset({"avi"})
 """Formats whose presentation times FFmpeg makes up, wrongly where frames are reordered."""
-_NOT_VIDEO = frozenset({"tty", "hls", "concat", "dash", "webm_dash_manifest", "image2"})
 
 
 class VideoReader(Scoped):
@@ -70,8 +69,6 @@ class VideoReader(Scoped):
             raise
 
     def _open(self) -> None:
-        if self._container.format.name in _NOT_VIDEO and not _is_image(self.path):
-            raise InputError(f"{self.path}: not a video file; give a recording")
         self._stream = stream = video_stream(self._container, self.path)
         stream.thread_type = "AUTO"
         stream.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
@@ -241,7 +238,3 @@ def video_stream(container: _av.InputContainer, path: Path) -> _av.VideoStream:
 
 def _sane_rate(rate: Fraction | None) -> Fraction | None:
     return rate if rate is not None and 0 < rate <= _MOST_RATE else None
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}

@@ -1,4 +1,5 @@
-"""Sound in: one track of any container and codec FFmpeg knows, as raw samples in order.
+"""Sound in: one track of a container (``_av.KINDS``) and any codec FFmpeg knows, as raw samples in
+order.
 
 with SoundReader("talk.mp4") as reader:
     for block in reader:
@@ -25,10 +26,10 @@ class SoundReader(Scoped):
     """Decodes one sound track of ``path``.
 
     Iterating yields :class:`RawAudio`: float32, all channels, at the track's own rate,
-    with the times of the file. Where the file leaves a gap, so do the blocks; where its
-    clock drifts away from its samples, they follow by a little silence or a few samples
-    dropped; after a jump (a spliced recording) times go on where they were. track: which
-    one, counted from 0; the file's default if None.
+    with the times of the file. Where the file leaves a gap of whatever length, so do the
+    blocks; where its clock drifts away from its samples, they follow by a little silence or
+    a few samples dropped; after a jump back (a spliced recording) times go on a moment after
+    where they were. track: which one, counted from 0; the file's default if None.
 
     rate, channels, form: of the track. tracks: how many there are.
     duration_seconds: what the file claims, None if it does not. damaged_packets: packets

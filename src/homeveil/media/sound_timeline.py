@@ -10,6 +10,7 @@ from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio, Samples
 from homeveil.errors import InputError
 from homeveil.frames import Timestamp
 from homeveil.media import _av
+from homeveil.media.clock import JUMP_SECONDS
 from homeveil.media.sound_track import unpacked
 
 MOST_CHANNELS = 8
@@ -17,17 +18,19 @@ MOST_CHANNELS = 8
 
 _TOLERANCE_SECONDS = 0.02
 _DRIFT_SECONDS = 0.2
-_JUMP_SECONDS = 600.0
-_STEP_BACK_SECONDS = 1.0
+_SPLICE_SECONDS = 0.05
+"""Where the source's clock jumped back, times go on so much later: a gap, so that the gate
+starts anew."""
 
 
 class SoundTimeline:
     """Turns decoded frames into :class:`RawAudio`, float32, at their own rate.
 
-    Where times leave a gap, so do the blocks; where they drift away from the samples, these
-    follow by a little silence or a few samples dropped; after a jump (a spliced recording)
-    times go on where they were. name: of the source, for messages. moved: seconds added to
-    all times.
+    Where times leave a gap of whatever length, so do the blocks, as frames of the picture do;
+    where they drift away from the samples, these follow by a little silence or a few samples
+    dropped; after a jump back (a spliced recording, see ``InputClock``) times go on a moment
+    after where they were. name: of the source, for messages. moved: seconds added to all
+    times.
     """
 
     def __init__(self, name: str, moved: float = 0.0) -> None:
@@ -57,8 +60,8 @@ class SoundTimeline:
         rate = frame.sample_rate
         if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
             raise InputError(f"{self._name}: sound changes to {rate} Hz, which cannot be read")
-        start = self._start(frame)
-        if self._end is not None and start - self._end <= _DRIFT_SECONDS:
+        start, spliced = self._start(frame)
+        if self._end is not None and not spliced and start - self._end <= _DRIFT_SECONDS:
             samples = _joined(samples, round((start - self._end) * rate), rate)
             start = self._end
         if not samples.size:
@@ -67,18 +70,16 @@ class SoundTimeline:
         time = Timestamp(round(start * rate), Fraction(1, rate))
         return RawAudio(np.ascontiguousarray(samples), rate, time)
 
-    def _start(self, frame: _av.AudioFrame) -> float:
-        """Where the source says that ``frame`` lies, within reason; else after the last one."""
+    def _start(self, frame: _av.AudioFrame) -> tuple[float, bool]:
+        """Where ``frame`` lies, by the source or else after the last one; whether the source's
+        clock jumped back before it."""
         if frame.pts is None or frame.time_base is None:
-            return self._end if self._end is not None else 0.0
+            return (self._end if self._end is not None else 0.0), False
         start = float(frame.pts * frame.time_base) + self._moved
-        if self._end is None:
-            return start
-        ahead = start - self._end
-        if ahead > _JUMP_SECONDS or ahead < -_STEP_BACK_SECONDS:
-            self._moved -= ahead
-            return self._end
-        return start
+        if self._end is None or start - self._end >= -JUMP_SECONDS:
+            return start, False
+        self._moved += self._end + _SPLICE_SECONDS - start
+        return self._end + _SPLICE_SECONDS, True
 
 
 def _joined(samples: Samples, ahead: int, rate: int) -> Samples:

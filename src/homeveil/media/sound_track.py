@@ -39,13 +39,16 @@ SOUND_MUXERS = {
 """Files that hold sound alone, by suffix."""
 
 LAYOUTS = {
-    1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
+    1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
 }  # fmt: skip
-"""FFmpeg's name of the layout of so many channels."""
+"""FFmpeg's name of the layout of so many channels. Three are no 2.1: Opus has none, and AAC leaves
+of a channel for bass nothing but that."""
 
 _MOST_CHANNELS = {"libmp3lame": 2}
 _BITS_PER_CHANNEL = 80_000
-_MOST_PAD_SECONDS = 10
+_PAD_SECONDS = 1
+_MOST_PAUSE_SECONDS = 86_400
+"""Of silence for gaps in all: a clock that learns the date would fill any disk with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class SoundTrack:
             raise UsageError(f"{form.channels} channels of sound; 1 to {max(LAYOUTS)} are written")
         encoder = _ENCODERS[muxer]
         self._container = container
+        self._path = path
+        self._paused = 0
         self._shift = float(shift_seconds)
         channels = min(form.channels, _MOST_CHANNELS.get(encoder, form.channels))
         rate = _av.sound_rate(encoder, form.rate)
@@ -104,13 +109,23 @@ class SoundTrack:
         if self._next is None:
             self._next = max(0, at)
         gap = at - self._next
-        while gap > 1:
-            pad = min(gap, self._form.rate * _MOST_PAD_SECONDS)
-            self._encode(np.zeros((self._form.channels, pad), np.float32))
-            gap -= pad
+        if gap > 1:
+            self._pad(gap)
         if gap < -1:
             samples = samples[:, -gap:]
         self._encode(samples)
+
+    def _pad(self, gap: int) -> None:
+        """Encode ``gap`` samples of silence, in pieces."""
+        self._paused += gap
+        if self._paused > _MOST_PAUSE_SECONDS * self._form.rate:
+            raise OutputError(
+                f"{self._path}: the sound pauses for more than a day; cut the recording there, "
+                "or withhold its sound"
+            )
+        for at in range(0, gap, self._form.rate * _PAD_SECONDS):
+            pad = min(gap - at, self._form.rate * _PAD_SECONDS)
+            self._encode(np.zeros((self._form.channels, pad), np.float32))
 
     def _converted(self, sound: VeiledAudio) -> Samples:
         """The samples in the track's own rate and channels."""

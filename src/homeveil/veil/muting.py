@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from homeveil import _kernels
@@ -33,12 +35,18 @@ class Mute:
             self._noise = noise.astype(np.float32)
 
     def apply(
-        self, samples: Samples, position: int, *, before: bool, now: bool, after: bool
+        self,
+        samples: Samples,
+        position: int,
+        *,
+        before: Sequence[bool],
+        now: Sequence[bool],
+        after: Sequence[bool],
     ) -> None:
         """Open or close ``samples`` (channels, n), which start at sample ``position``.
 
-        before, now, after: whether the gate is open in the block before, in this one and
-        in the next: ramps lie inside what is open.
+        before, now, after: of each channel, whether it is open in the block before, in this
+        one and in the next: ramps lie inside what is open.
         """
         count = samples.shape[1]
         fill = None
@@ -48,9 +56,9 @@ class Mute:
         for index, channel in enumerate(samples):
             _kernels.gate_block(
                 channel,
-                before=before,
-                now=now,
-                after=after,
+                before=before[index],
+                now=now[index],
+                after=after[index],
                 ramp=self._ramp,
                 fill=None if fill is None else fill[index],
             )
