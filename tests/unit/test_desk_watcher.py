@@ -136,6 +136,16 @@ def test_an_item_that_is_covered_stays(watcher: DeskWatcher) -> None:
     assert watch(watcher, lambda _: item, 4, start=10) == []
 
 
+def test_an_item_is_not_cleared_where_nobody_sees(watcher: DeskWatcher) -> None:
+    """Its place is seen without it once, then veiled: it may be back, so nothing is told."""
+    assert len(watch(watcher, lambda _: with_card(desk(), 300, 270), 4)) == 1
+    over = GRID.cells_in(GRID.box(GRID.window(Box(280, 250, 400, 330))))
+    assert watch(watcher, lambda _: desk(), 1, start=4) == []
+    assert watch(watcher, lambda _: desk(), 6, start=5, withheld=lambda _: over) == []
+    gone = watch(watcher, lambda _: desk(), 4, start=11)
+    assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
+
+
 def test_permitted_kinds_are_silent(models: DeskModels, template: DeskTemplate) -> None:
     """With everything permitted nothing is told, whatever lies there."""
     rules = DeskRules(polygon=POLYGON, permitted=frozenset(DeskItem))
@@ -344,6 +354,18 @@ def test_a_telephone_that_is_named_once_the_laptop_left_is_told(models: DeskMode
     assert watch(watcher, lambda _: LEFT, 3, start=9) == []
     names[SMALL] = (DeskItem.PHONE, 0.9)
     assert told(watch(watcher, lambda _: LEFT, 6, start=12)) == [(Change.APPEARED, DeskItem.PHONE)]
+
+
+def test_an_item_that_is_not_known_under_another_stays(models: DeskModels) -> None:
+    """A notebook that the detector loses when something lies on it, of which it knows nothing
+    sure: without a clean desk nobody can say that it left."""
+    names = {LARGE: (DeskItem.NOTEBOOK, 0.9)}
+    watcher, items = shaded(models, None, names)
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    items.names = items.mirrored = {SMALL: (DeskItem.PHONE, 0.4)}
+    assert watch(watcher, lambda _: BOTH, 8, start=4) == []
+    gone = watch(watcher, lambda _: desk(), 5, start=12)
+    assert told(gone) == [(Change.CLEARED, DeskItem.NOTEBOOK), (Change.CLEAN, None)]
 
 
 @pytest.mark.parametrize(
