@@ -508,6 +508,20 @@ def test_a_polygon_beside_the_enrolled_zone_is_refused(
     DeskWatcher(DeskRules(polygon=strip), models, template)
 
 
+def test_an_item_of_which_a_part_is_left_is_the_same(
+    models: DeskModels, clean: DeskTemplate | None
+) -> None:
+    """A notebook, told of whole and in part, of which then only that part shows, as when it is
+    pushed under a screen: it is neither gone nor another one."""
+    watcher, items = shaded(models, clean, {LARGE: (DeskItem.NOTEBOOK, 0.9)})
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    items.more = [(LARGE, Box(0, 0, 1, 1)), (LARGE, Box(0, 0, 0.25, 1))]
+    assert watch(watcher, lambda _: SLAB, 4, start=4) == []
+    items.more = []
+    left = with_card(desk(), 200, 240, 55, 100, LARGE)
+    assert watch(watcher, lambda _: left, 8, start=8) == []
+
+
 def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:
     """After a jump of the clock into the past it goes on looking."""
     assert watch(watcher, lambda _: desk(), 2, start=100) == []
