@@ -136,6 +136,16 @@ def test_an_item_that_is_covered_stays(watcher: DeskWatcher) -> None:
     assert watch(watcher, lambda _: item, 4, start=10) == []
 
 
+def test_an_item_is_not_cleared_where_nobody_sees(watcher: DeskWatcher) -> None:
+    """Its place is seen without it once, then veiled: it may be back, so nothing is told."""
+    assert len(watch(watcher, lambda _: with_card(desk(), 300, 270), 4)) == 1
+    over = GRID.cells_in(GRID.box(GRID.window(Box(280, 250, 400, 330))))
+    assert watch(watcher, lambda _: desk(), 1, start=4) == []
+    assert watch(watcher, lambda _: desk(), 6, start=5, withheld=lambda _: over) == []
+    gone = watch(watcher, lambda _: desk(), 4, start=11)
+    assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
+
+
 def test_permitted_kinds_are_silent(models: DeskModels, template: DeskTemplate) -> None:
     """With everything permitted nothing is told, whatever lies there."""
     rules = DeskRules(polygon=POLYGON, permitted=frozenset(DeskItem))
@@ -346,6 +356,18 @@ def test_a_telephone_that_is_named_once_the_laptop_left_is_told(models: DeskMode
     assert told(watch(watcher, lambda _: LEFT, 6, start=12)) == [(Change.APPEARED, DeskItem.PHONE)]
 
 
+def test_an_item_that_is_not_known_under_another_stays(models: DeskModels) -> None:
+    """A notebook that the detector loses when something lies on it, of which it knows nothing
+    sure: without a clean desk nobody can say that it left."""
+    names = {LARGE: (DeskItem.NOTEBOOK, 0.9)}
+    watcher, items = shaded(models, None, names)
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    items.names = items.mirrored = {SMALL: (DeskItem.PHONE, 0.4)}
+    assert watch(watcher, lambda _: BOTH, 8, start=4) == []
+    gone = watch(watcher, lambda _: desk(), 5, start=12)
+    assert told(gone) == [(Change.CLEARED, DeskItem.NOTEBOOK), (Change.CLEAN, None)]
+
+
 @pytest.mark.parametrize(
     ("size", "kind", "score"),
     [
@@ -484,6 +506,20 @@ def test_a_polygon_beside_the_enrolled_zone_is_refused(
         DeskWatcher(DeskRules(polygon=above), models, template)
     strip = ((0.0, 0.2), (0.4, 0.2), (0.4, 0.62), (0.0, 0.62))
     DeskWatcher(DeskRules(polygon=strip), models, template)
+
+
+def test_an_item_of_which_a_part_is_left_is_the_same(
+    models: DeskModels, clean: DeskTemplate | None
+) -> None:
+    """A notebook, told of whole and in part, of which then only that part shows, as when it is
+    pushed under a screen: it is neither gone nor another one."""
+    watcher, items = shaded(models, clean, {LARGE: (DeskItem.NOTEBOOK, 0.9)})
+    assert len(watch(watcher, lambda _: SLAB, 4)) == 1
+    items.more = [(LARGE, Box(0, 0, 1, 1)), (LARGE, Box(0, 0, 0.25, 1))]
+    assert watch(watcher, lambda _: SLAB, 4, start=4) == []
+    items.more = []
+    left = with_card(desk(), 200, 240, 55, 100, LARGE)
+    assert watch(watcher, lambda _: left, 8, start=8) == []
 
 
 def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:

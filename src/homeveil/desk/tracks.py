@@ -55,6 +55,7 @@ class Track:
     looks: int = 1
     seen: int = 1
     missed_since: float | None = None
+    missed_last: float | None = None
     number: int = 0
     kind: DeskItem | None = None
     inside: bool = False
@@ -70,6 +71,7 @@ class Track:
     def miss(self, seconds: float) -> None:
         """Its place was seen, and it was not there."""
         self.looks += 1
+        self.missed_last = seconds
         if self.missed_since is None:
             self.missed_since = seconds
 
@@ -110,22 +112,24 @@ class Tracks:
         # First what lies at its own place: a neighbour must not take that for a part of itself.
         for fits in (_at_place, _within):
             idle = [track for track in idle if not _took(track, left, fits, seconds)]
-        kept = []
+        for candidate in left:
+            if hidden(candidate.box) < 0.35 and not self._part_of_known(candidate):
+                new = Track(candidate.box, candidate.scores.copy(), seconds, seconds)
+                new.inside = bool(self.around(new))
+                self.all.append(new)
         for track in self.all:
             if track.last < seconds and unsure(track) < 0.1:
                 track.miss(seconds)
-            if not self._lost(track, seconds):
-                kept.append(track)
-        for candidate in left:
-            if hidden(candidate.box) < 0.35 and not self._part_of_known(candidate, kept):
-                new = Track(candidate.box, candidate.scores.copy(), seconds, seconds)
-                new.inside = any(track.holds(new.box) for track in kept)
-                kept.append(new)
-        self.all = kept
+        self.all = [track for track in self.all if not self._lost(track, seconds)]
 
     def around(self, track: Track) -> list[Track]:
         """Items that count already, whatever they are, and in whose place ``track`` lies."""
         return [one for one in self.all if one is not track and one.holds(track.box)]
+
+    def on(self, track: Track) -> list[Track]:
+        """What came to lie in the place of this item and does not count (yet)."""
+        inside = [one for one in self.all if one.inside and not one.number]
+        return [one for one in inside if track.holds(one.box)]
 
     @staticmethod
     def ripe(track: Track, seconds: float) -> bool:
@@ -139,19 +143,20 @@ class Tracks:
 
     @staticmethod
     def gone(track: Track, seconds: float) -> bool:
-        """Whether its place has stayed without it."""
-        return track.missed_since is not None and seconds - track.missed_since >= GONE_SECONDS
+        """Whether its place has stayed without it, up to this look."""
+        if track.missed_since is None or track.missed_last != seconds:
+            return False
+        return seconds - track.missed_since >= GONE_SECONDS
 
     def _lost(self, track: Track, seconds: float) -> bool:
         if track.number:
             return False  # the watcher drops it, and says so
         return self.gone(track, seconds) or track.seen < 0.4 * track.looks
 
-    @staticmethod
-    def _part_of_known(candidate: Candidate, tracks: list[Track]) -> bool:
+    def _part_of_known(self, candidate: Candidate) -> bool:
         """A piece of an item that is known already, cut off by a hand or a shadow."""
         box, kind = candidate.box, candidate.kind
-        return any(track.holds(box) and not track.another(box, kind) for track in tracks)
+        return any(track.holds(box) and not track.another(box, kind) for track in self.all)
 
 
 def named(scores: NDArray[np.float32], surely: NDArray[np.float32]) -> DeskItem:

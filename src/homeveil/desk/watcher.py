@@ -136,6 +136,8 @@ class DeskWatcher:
             box = track.box
             if self._on_another(track):  # whose place differs from the clean desk anyway
                 still = any(_noted(one) and one.box.overlap(box) > SAME for one in scene.items)
+            elif self._clean is None:  # what lies on it may be why it is not known
+                still = bool(self._tracks.on(track))
             else:
                 still = _share(occupied, _half(box)) > STILL_THERE
             return 1.0 if still else max(_share(hidden, box), _share(stirred, box))
