@@ -1,4 +1,4 @@
-"""Video files in: the containers of ``_av.KINDS`` and any codec FFmpeg knows, as raw frames in order.
+"""Video files in: the containers of ``_av.KINDS`` and any codec FFmpeg knows, as raw frames.
 
 with VideoReader("talk.mp4") as reader:
     for frame in reader:
