@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
 from homeveil.audio import RawAudio, audio_from_array
+from homeveil.errors import EnrollmentError
 from homeveil.media.sound_reader import SoundReader
 from homeveil.policy import Policy
 from homeveil.voice_enrollment import Recording, VoiceEnrollment
@@ -90,3 +92,63 @@ def test_a_peak_is_no_clipping(level: float) -> None:
     loud = voice() / np.abs(voice()).max() * level
     nothing = np.random.default_rng(5).integers(-1, 2, len(loud)) / 32_768
     assert measured(np.stack([loud, nothing]), 1152).clipped_share < 0.0005
+
+
+def moved(samples: np.ndarray, factor: float) -> np.ndarray:
+    """As from another body: pitch and formants times ``factor``."""
+    return np.interp(np.arange(0, len(samples) - 1, factor), np.arange(len(samples)), samples)
+
+
+def coloured(samples: np.ndarray, db_per_octave: float, top_hz: float) -> np.ndarray:
+    """As from another microphone."""
+    hertz = np.maximum(np.fft.rfftfreq(len(samples), 1 / RATE), 20)
+    gain = 10 ** (db_per_octave * np.log2(hertz / 1000) / 20) / (1 + (hertz / top_hz) ** 8)
+    made = np.fft.irfft(np.fft.rfft(samples) * gain, len(samples))
+    return made / np.abs(made).max() / 2
+
+
+@cache
+def part(number: int, of: int, factor: float = 1.0) -> Recording:
+    """A part of the voice, of somebody else's where ``factor`` is not 1."""
+    piece = np.array_split(voice(), of)[number]
+    made = piece if factor == 1.0 else moved(piece, factor)
+    return enrollment().measure(blocks(made, RATE), f"{factor}-{number}.wav")
+
+
+def enrolled(*recordings: Recording) -> str:
+    """Why nothing is enrolled from them; empty where a voice is."""
+    assert not any(one.fault() for one in recordings)
+    try:
+        VoiceEnrollment(enrollment().models, list(recordings)).finish()
+    except EnrollmentError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("factor", [0.85, 1.15, 1.2])
+def test_recordings_of_two_people_are_refused(factor: float) -> None:
+    """One of each, one among several, half and half: none makes a profile, and where it can be
+    told, the one that is not like the others is named."""
+    told = enrolled(part(0, 2), part(1, 2, factor))
+    assert "two people" in told
+    assert "1.0-0.wav" in told
+    assert f"{factor}-1.wav" in told
+    told = enrolled(part(0, 3), part(1, 3, factor), part(2, 3))
+    assert told.startswith(f"{factor}-1.wav: sounds like somebody else")
+    told = enrolled(part(0, 3), part(1, 3), part(0, 3, factor), part(2, 3, factor))
+    assert "sounds like somebody else" in told
+
+
+def test_one_voice_of_several_microphones_is_enrolled() -> None:
+    """Another colour or a narrower band is no other person."""
+    pieces = np.array_split(voice(), 3)
+    made = [pieces[0], coloured(pieces[1], 2.0, 8000), coloured(pieces[2], -1.5, 6000)]
+    assert not enrolled(*(measured(one) for one in made))
+    assert not enrolled(part(0, 2), measured(coloured(np.array_split(voice(), 2)[1], 2.0, 7000)))
+
+
+def test_a_recording_without_a_frame_to_compare_is_refused() -> None:
+    """Nothing is like nothing."""
+    good = part(0, 2)
+    blank = replace(good, label="blank.wav", heard=np.zeros_like(good.heard))
+    assert "two people" in enrolled(good, blank)
