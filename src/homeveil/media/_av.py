@@ -67,19 +67,19 @@ __all__ = [
 
 KINDS = (
     # Picture and sound.
-    "asf", "avi", "dhav", "dv", "flv", "gxf", "h264", "hevc", "ivf", "live_flv", "m4v",
-    "matroska", "mjpeg", "mov", "mpeg", "mpegts", "mpegvideo", "mpjpeg", "mxf", "nsv", "nut",
-    "nuv", "obu", "ogg", "pva", "rm", "vc1", "wtv", "yuv4mpegpipe",
+    "asf,avi,dhav,dv,flv,gxf,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,"
+    "mpjpeg,mxf,nsv,nut,nuv,obu,ogg,pva,rm,vc1,wtv,yuv4mpegpipe,"
     # Pictures.
-    "apng", "bmp_pipe", "gif", "jpeg_pipe", "png_pipe", "tiff_pipe", "webp_pipe",
+    "apng,bmp_pipe,gif,image2,jpeg_pipe,png_pipe,tiff_pipe,webp_pipe,"
     # Sound.
-    "aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "ape", "au", "caf", "dsf", "dts", "eac3",
-    "flac", "gsm", "iff", "ircam", "loas", "mlp", "mp3", "mpc", "mpc8", "nistsphere", "oma",
-    "qcp", "shn", "sox", "tak", "truehd", "tta", "voc", "w64", "wav", "wv",
-)  # fmt: skip
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,au,caf,dsf,dts,eac3,flac,gsm,iff,ircam,loas,mlp,mp3,mpc,mpc8,"
+    "nistsphere,oma,qcp,shn,sox,tak,truehd,tta,voc,w64,wav,wv"
+)
 """FFmpeg's names of the containers that are read. None names other files: not concat, dash, hls,
-image2, imf, sdp, vobsub and their like, which do. What FFmpeg takes a file for is decided before
-anything that it names is opened."""
+imf, sdp, vobsub and their like, which do; a name is no pattern for image2. What FFmpeg takes a file
+for is decided before anything that it names is opened."""
+
+_OWN_CONTENT = {"protocol_whitelist": "file", "format_whitelist": KINDS, "pattern_type": "none"}
 
 NOWHERE = Path("live")
 """Names the output in messages where there is no file."""
@@ -99,7 +99,7 @@ def open_input(path: Path) -> InputContainer:
         return av.open(
             _file_url(path),
             "r",
-            container_options={"protocol_whitelist": "file", "format_whitelist": ",".join(KINDS)},
+            container_options=_OWN_CONTENT,
             metadata_errors="replace",
         )
     except ArgumentError as error:

@@ -1,4 +1,4 @@
-"""Video files in: the containers of ``_av.KINDS`` and any codec FFmpeg knows, as raw frames.
+"""Video files in: containers of ``_av.KINDS``, any codec FFmpeg knows, as raw frames in order.
 
 with VideoReader("talk.mp4") as reader:
     for frame in reader:

@@ -1,5 +1,4 @@
-"""Sound in: one track of a container (``_av.KINDS``) and any codec FFmpeg knows, as raw samples in
-order.
+"""Sound in: one track of a container of ``_av.KINDS``, any codec FFmpeg knows, as raw samples.
 
 with SoundReader("talk.mp4") as reader:
     for block in reader:
