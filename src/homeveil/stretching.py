@@ -26,7 +26,7 @@ import numpy as np
 
 from homeveil.audio import VeiledAudio
 from homeveil.clear.patches import large
-from homeveil.clearing import Clearing, FileClearing, Form, Order
+from homeveil.clearing import Clearing, FileClearing, Form, Order, Together
 from homeveil.emit.files import FileSink, policy_sink
 from homeveil.errors import HomeveilError, OutputError, StretchError
 from homeveil.frames import VeiledFrame
@@ -242,17 +242,19 @@ class _Stretches(Scoped):
         self._stop()
         first, sound = chain[0], self._sound or _Sound()
         form = first.form
-        tally, faults = Tally(), _Faults()
+        tally, muted = Tally(), _Muted()
+        together = Together(muted.withhold)
         low = float("-inf")
         for part in chain:
             high = float(part.stop) if part.stop is not None else float("inf")
             for seconds, share, fault in zip(part.times, part.shares, part.faults, strict=True):
                 if low <= seconds < high:
                     tally.count(seconds, share, fault=bool(fault))
-                    faults.add(seconds, bool(fault))
+                    together.see(seconds, failed=bool(fault))
             low = high
-        if faults.spans and sound.path is not None:
-            sound = self._hear(tuple(faults.spans))
+        together.end()
+        if muted.spans and sound.path is not None:
+            sound = self._hear(tuple(muted.spans))
         starts = [first.first, *(part.stop for part in chain[:-1])]
         pieces = [
             Piece(part.path, start or Fraction(0), part.stop)
@@ -387,22 +389,18 @@ class _Stretches(Scoped):
             )
 
 
-class _Faults:
-    """Spans to be muted: from the frame before one that was withheld for a fault to as long after
-    it, as in one pass."""
+class _Muted:
+    """Spans to be muted beside pictures that failed, as in one pass."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
-        self._seen: float | None = None
 
-    def add(self, seconds: float, fault: bool) -> None:
-        if fault:
-            step = seconds - self._seen if self._seen is not None else 0.0
-            start = seconds - step
-            if self.spans and start <= self.spans[-1][1]:
-                start = self.spans.pop()[0]
-            self.spans.append((start, seconds + step))
-        self._seen = seconds
+    def withhold(self, start: float, end: float) -> None:
+        """One more span, not before the last."""
+        if self.spans and start <= self.spans[-1][1]:
+            start, before = self.spans.pop()
+            end = max(end, before)
+        self.spans.append((start, end))
 
 
 def file_sink(path: Path, order: Order, form: Form) -> FileSink:

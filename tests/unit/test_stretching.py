@@ -16,9 +16,9 @@ from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Job, Outcome
 from homeveil.batch.run import Run
 from homeveil.batch.state import State
-from homeveil.clearing import Order, open_here
+from homeveil.clearing import Order, Together, open_here
 from homeveil.policy import Policy
-from homeveil.stretching import _Faults
+from homeveil.stretching import _Muted
 from homeveil.voice_gate import VoiceGate
 from voices import ALONE, Script, anybody
 
@@ -62,11 +62,15 @@ def test_sound_is_muted_where_a_stretch_failed(
 
 
 def test_faults_take_the_sound_around_them() -> None:
-    """From the frame before one that failed to as long after it; neighbours are one span."""
-    faults = _Faults()
+    """From the frame before one that failed to the one after it; neighbours are one span, and the
+    last frame stands to the end."""
+    muted = _Muted()
+    together = Together(muted.withhold)
     for number, fault in enumerate([False, False, True, True, False, False, True]):
-        faults.add(number / 10, fault)
-    assert faults.spans == [pytest.approx((0.1, 0.4)), pytest.approx((0.5, 0.7))]
+        together.see(number / 10, failed=fault)
+    assert muted.spans == [pytest.approx((0.1, 0.4)), pytest.approx((0.5, 0.7))]
+    together.end()
+    assert muted.spans == [pytest.approx((0.1, 0.4)), (pytest.approx(0.5), float("inf"))]
 
 
 class Places(Engine):
