@@ -29,7 +29,7 @@ from homeveil.perceive.observation import (
     Observation,
     PeopleLook,
 )
-from homeveil.perceive.perceiver import SAME_FACE
+from homeveil.perceive.perceiver import is_fresh
 from homeveil.profile.template import EMBEDDING_SIZE, FaceTemplate, Profile
 
 FAKE_MODEL_SHA256 = "0" * 64
@@ -69,8 +69,8 @@ class FakePerceiver:
         agent = Face(scene.agent, 0.95, WHOLE) if scene.agent is not None else None
         others = tuple(Face(box, 0.9, WHOLE) for box in scene.others)
         whole = CellWindow(0, 0, grid.rows, grid.cols)
-        identities = [_identity(face, 0.7) for face in others if _is_asked(face, request)]
-        if agent is not None and _is_asked(agent, request):
+        identities = [_identity(face, 0.7) for face in others if is_fresh(face, request.known)]
+        if agent is not None and is_fresh(agent, request.known):
             identities.append(_identity(agent, 0.2))
         return Observation(
             wide=PeopleLook(whole, WHOLE, near),
@@ -164,11 +164,6 @@ def _mouths(scene: FakeScene, request: LookRequest) -> tuple[Mouth, ...]:
     return tuple(
         Mouth(box, opening) for box, opening in said if any(one.overlap(box) > 0.3 for one in asked)
     )
-
-
-def _is_asked(face: Face, request: LookRequest) -> bool:
-    """Whether a face is to be compared, as the real perceiver takes it."""
-    return all(face.box.overlap(box) < SAME_FACE for box in request.known)
 
 
 def _identity(face: Face, distance: float) -> Identity:

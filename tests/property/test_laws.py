@@ -162,6 +162,19 @@ def test_a_shock_launders_nobody(shock: str, seen: bool) -> None:
     assert shown(raws[239].planes[0], out[239].planes[0], 0, 0, 130, HEIGHT) == 1.0
 
 
+def test_who_comes_in_after_an_early_gap_came_in() -> None:
+    """Pictures are missing before any of the room was cleared, and it shows no change behind them:
+    whoever walks in later, seen by no look, has come in all the same and stays veiled."""
+    person = texture(6, 64, 150)
+    raws = frames(lambda n: ROOM if n < 60 else with_patch(ROOM, person, 200, 60), 240)
+    for n in range(5, 240):
+        raws[n] = replace(raws[n], time=Timestamp.from_seconds(raws[n].time.seconds + 3))
+    out = run(raws, FakeScene())
+    assert shown(raws[59].planes[0], out[59].planes[0], 202, 62, 262, 208) == 1.0
+    for n in (60, 100, 239):
+        assert shown(raws[n].planes[0], out[n].planes[0], 202, 62, 262, 208) < 0.03, n
+
+
 def test_without_a_profile_nobody_is_shown() -> None:
     """Whatever distance a perceiver reports, no profile means no agent."""
     raws = frames(lambda n: ROOM, 40)

@@ -196,14 +196,7 @@ def test_a_fault_behind_a_pause_mutes_its_sound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Picture and sound fail together also after a pause of many minutes."""
-    real = ModelPerceiver.look
-
-    def look(self: ModelPerceiver, frame: RawFrame, *rest: object) -> Observation:
-        if 702.35 < frame.time.seconds < 702.75:
-            raise PerceptionError("the look failed")
-        return real(self, frame, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ModelPerceiver, "look", look)
+    fail_between(monkeypatch, 702.35, 702.75)
     source = make(tmp_path / "a.mkv", codec="flac", rate=16_000, pause=700.0)
     target = tmp_path / "out.mkv"
     policy = Policy(style=Style.FILL)
@@ -325,14 +318,7 @@ def test_a_fault_of_the_picture_mutes_its_sound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frames withheld for a fault take the sound of their time with them, and no more."""
-    real = ModelPerceiver.look
-
-    def look(self: ModelPerceiver, frame: RawFrame, *rest: object) -> Observation:
-        if 0.9 < frame.time.seconds < 1.3:
-            raise PerceptionError("the look failed")
-        return real(self, frame, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ModelPerceiver, "look", look)
+    fail_between(monkeypatch, 0.9, 1.3)
     source, target = make(tmp_path / "a.mp4"), tmp_path / "out.mp4"
     policy = Policy(style=Style.FILL)
     report = redact(source, target, profile=anybody(), policy=policy, isolate=Isolate.OFF)

@@ -134,7 +134,6 @@ class Clearance:
         self._company_due: float | None = None
         self._settle_seconds = 0.0
         self._number = -1
-        self._none = np.zeros(grid.shape, bool)
         self._know_nobody()
 
     def _know_nobody(self) -> None:
@@ -217,8 +216,9 @@ class Clearance:
         changed = face & (self.scene.run_frames == 0)
         if changed.sum() < CHANGED_FACE * face.sum():
             return False
+        anywhere = np.ones(self.grid.shape, bool)
         known = silhouette.explained_by(
-            frame, self.scene.previous, self.grid.cell, ~self._none, changed, self.scene.texture
+            frame, self.scene.previous, self.grid.cell, anywhere, changed, self.scene.texture
         )
         return bool(known.sum() < EXPLAINED_FACE * changed.sum())
 

@@ -62,6 +62,9 @@ CLEAN_DB, NOISE_SLOPE = 38.0, 0.007
 asked for each decibel below."""
 
 SPREAD_FRAMES, SPREAD_STEP, SOFTEST_DB = 1000, 10, -75.0
+"""Frames back over which that is measured, how often, and what counts as no softer: silence that
+was put there says nothing of the noise."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRule:
@@ -164,14 +167,15 @@ class _Alike:
         known = self._alike[at : at + ALIKE_WINDOW]
         if not known or not all(map(math.isfinite, known)):
             return ClosedBy.FAULT
+        here = max(known)
         if t % SPREAD_STEP == 0:
             self._asked = self._least(t)
         if t - self._claimed > ALIKE_PAUSE:
             self._recent.clear()
         if self._claims and self._claims.popleft():
-            self._recent.append(max(known))
+            self._recent.append(here)
             self._claimed = t
-        likeness = fmean(self._recent) if self._recent else max(known)
+        likeness = fmean(self._recent) if self._recent else here
         return ClosedBy.NOTHING if likeness >= self._asked else ClosedBy.KEY
 
     def _least(self, t: int) -> float:

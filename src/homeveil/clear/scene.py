@@ -88,7 +88,6 @@ class Scene:
         self._previous: RawFrame | None = None
         self._light: NDArray[np.float64] = np.zeros(shape)
         self._frame_number = -1
-        self._shocked = False
         self.began_anew = False
         self.skipped = False
         self._same_room = False
@@ -129,7 +128,7 @@ class Scene:
         self._light = _kernels.luma_means(frame, cell)
         current = self.has_plate & ~self._outdated
         plate = compare(frame, self._plate, cell, self._light, current, slack)
-        came_in = self._came_in()
+        before = self.on_plate, self.excess
         self.texture = plate.texture
         still = compare(
             frame, self._reference, cell, self._light, ~others, slack * _RUN_SLACK
@@ -139,7 +138,7 @@ class Scene:
         if self.skipped and self._is_back():
             return self._resume(frame, still.matches, seconds)
         if self.skipped or self._is_shock(plate.excess, current):
-            self._start_anew(frame, came_in)
+            self._start_anew(frame, self._came_in(*before))
         self._outdated &= ~self.on_plate
         broken = ~still.matches
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
@@ -213,9 +212,9 @@ class Scene:
         changed = int((current & (excess > _SHOCK_EXCESS)).sum())
         return changed >= RESET_SHARE * plated
 
-    def _came_in(self) -> BoolGrid:
-        """Cells of what came in and is still there, as of the last frame."""
-        return significant((self.origin == Origin.ARRIVED) & ~self.on_plate, self.excess)
+    def _came_in(self, on_plate: BoolGrid, excess: FloatGrid) -> BoolGrid:
+        """Cells of what came in and was still there, by what the last frame showed."""
+        return significant((self.origin == Origin.ARRIVED) & ~on_plate, excess)
 
     def _start_anew(self, frame: RawFrame, came_in: BoolGrid) -> None:
         """Every plate is void and looks begin anew, but where something had come in.
@@ -233,7 +232,7 @@ class Scene:
         self.evidence.forget(np.ones(self.grid.shape, bool))
         self.origin = np.where(kept, Origin.ARRIVED, Origin.STARTUP).astype(np.uint8)
         self.skipped = False
-        self._shocked = self.began_anew = True
+        self.began_anew = True
 
     def _begin_runs(
         self,
@@ -251,9 +250,8 @@ class Scene:
         origin = np.where(agent_near & ~near_others, Origin.UNCOVERED, Origin.ARRIVED)
         # Single cells of sensor noise begin a run, but they are not something that came in.
         real = significant(broken, self.excess) | (broken & near_others)
-        if self._shocked:
+        if self.began_anew:
             real &= self.origin == Origin.ARRIVED
-            self._shocked = False
         self.origin[real] = origin[real]
         self._recognise_initial(frame, broken)
         self.run[broken] = self._frame_number

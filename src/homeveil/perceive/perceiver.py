@@ -122,10 +122,13 @@ class ModelPerceiver:
         self._identity.close()
 
 
+def is_fresh(face: Face, known: tuple[Box, ...]) -> bool:
+    """Whether ``face`` is none of those that need no comparison now."""
+    return all(face.box.overlap(box) < SAME_FACE for box in known)
+
+
 def _fresh(faces: list[Face], known: tuple[Box, ...]) -> list[Face]:
-    unknown = [
-        face for face in faces if all(face.box.overlap(box) < SAME_FACE for box in known)
-    ]
+    unknown = [face for face in faces if is_fresh(face, known)]
     return sorted(unknown, key=lambda face: -face.box.area)[:MAX_COMPARED]
 
 
