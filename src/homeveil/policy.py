@@ -47,6 +47,10 @@ class Sound(enum.Enum):
     WITHHELD = "withheld"
 
 
+DELAY_SECONDS: Mapping[Sound, float] = {Sound.MONITOR: 1.5, Sound.CALL: 0.12}
+"""How long sound waits."""
+
+
 class Muted(enum.Enum):
     """How withheld sound sounds: ``SILENCE``, or ``COMFORT`` noise of a fixed, low level
     that knows nothing of what it replaces."""

@@ -101,7 +101,6 @@ def _check(order: Order, target: Path, record: Path | None, events: DeskEvents |
     # The codec library is loaded late: `import homeveil` must stay light.
     from homeveil.emit.files import check_output
     from homeveil.emit.side_files import check_apart
-    from homeveil.ledger.writer import check_ledger
     from homeveil.media.reader import check_file
 
     check_file(order.source)
@@ -119,6 +118,8 @@ def _check(order: Order, target: Path, record: Path | None, events: DeskEvents |
     if not order.sound_alone:
         check_output(target, order.source, order.policy)
     if record is not None:
+        from homeveil.ledger.writer import check_ledger
+
         check_ledger(record)
 
 

@@ -26,7 +26,9 @@ import numpy as np
 
 from homeveil.audio import VeiledAudio
 from homeveil.clear.patches import large
-from homeveil.clearing import Clearing, FileClearing, Form, Order, Together
+from homeveil.clearing import Clearing, Form, Order
+from homeveil.clearing.here import FileClearing
+from homeveil.clearing.together import Together
 from homeveil.emit.files import FileSink, policy_sink
 from homeveil.errors import HomeveilError, OutputError, StretchError
 from homeveil.frames import VeiledFrame

@@ -19,8 +19,8 @@ from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio
 from homeveil.clear.gate import ChannelGate, rule_of
 from homeveil.errors import EnrollmentError
+from homeveil.models.purposes import SPEAKER_PURPOSE
 from homeveil.perceive.hearing import (
-    SPEAKER_PURPOSE,
     Listener,
     VoiceModels,
     load_voice_models,

@@ -28,15 +28,15 @@ from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.clear.lips import LipsKey
 from homeveil.errors import FrameError, UsageError
 from homeveil.frames import Timestamp
+from homeveil.models.purposes import EMBEDDING_PURPOSE
 from homeveil.perceive.hearing import (
-    EMBEDDING_PURPOSE,
     Heard,
     Hears,
     Listener,
     VoiceModels,
     load_voice_models,
 )
-from homeveil.policy import Lips, Policy, Sound
+from homeveil.policy import DELAY_SECONDS, Lips, Policy, Sound
 from homeveil.profile.template import Profile
 from homeveil.profile.voice import VoiceTemplate
 from homeveil.report import SoundTally
@@ -48,7 +48,6 @@ _log = logging.getLogger("homeveil")
 Closes = Callable[[float, float], bool]
 """Whether the picture closes the gate between two times, in seconds."""
 
-DELAY_SECONDS = {Sound.MONITOR: 1.5, Sound.CALL: 0.12}
 GAP_SECONDS = 0.02
 """A block that starts this far from where the last one ended starts a new stretch."""
 

@@ -17,7 +17,8 @@ import pytest
 from commands import PASSPHRASE, Run
 from homeveil import frame_from_array, load_profile, redact
 from homeveil.clear.lips import MOVES
-from homeveil.clearing import LiveInput, Order, open_here
+from homeveil.clearing import LiveInput, Order
+from homeveil.clearing.here import open_here
 from homeveil.errors import PerceptionError
 from homeveil.grid import Box
 from homeveil.isolation import Isolate

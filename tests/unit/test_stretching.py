@@ -10,13 +10,15 @@ import av
 import numpy as np
 import pytest
 
-import homeveil.clearing
+import homeveil.clearing.here
 from homeveil.audio import VeiledAudio
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Job, Outcome
 from homeveil.batch.run import Run
 from homeveil.batch.state import State
-from homeveil.clearing import Order, Together, open_here
+from homeveil.clearing import Order
+from homeveil.clearing.here import open_here
+from homeveil.clearing.together import Together
 from homeveil.policy import Policy
 from homeveil.stretching import _Muted
 from homeveil.voice_gate import VoiceGate
@@ -43,7 +45,7 @@ def test_sound_is_muted_where_a_stretch_failed(
     """A gate that stands open lets everything through but the spans of the picture's faults, which
     are counted as such, however many there are."""
     monkeypatch.setattr(
-        homeveil.clearing,
+        homeveil.clearing.here,
         "VoiceGate",
         partial(VoiceGate, listen=lambda rate: Script(rate, lambda t: ALONE)),
     )

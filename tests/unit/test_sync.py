@@ -17,10 +17,11 @@ import av
 import numpy as np
 import pytest
 
-import homeveil.clearing
+import homeveil.clearing.here
 from clips import picture
 from homeveil.audio import VeiledAudio
-from homeveil.clearing import LiveInput, Order, open_here
+from homeveil.clearing import LiveInput, Order
+from homeveil.clearing.here import open_here
 from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.isolation import Isolate
@@ -43,7 +44,7 @@ TICK = Fraction(1, 90_000)
 def _open(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gate that hears the agent alone, always."""
     listen = partial(VoiceGate, listen=lambda rate: Script(rate, lambda t: ALONE))
-    monkeypatch.setattr(homeveil.clearing, "VoiceGate", listen)
+    monkeypatch.setattr(homeveil.clearing.here, "VoiceGate", listen)
 
 
 def clicks(rate: int, channels: int = 1) -> np.ndarray:

@@ -192,12 +192,11 @@ class Run:
 
 def basis_of(job: Job) -> Basis:
     """What a result depends on beside the content. Raises ModelError, InputError."""
+    from homeveil.models.purposes import PICTURE_PURPOSES, VOICE_PURPOSES, key_purposes
     from homeveil.models.store import expected_sha256
-    from homeveil.perceive.hearing import VOICE_PURPOSES, key_purposes
-    from homeveil.perceive.loading import PURPOSES
 
     policy = job.opened_policy()
-    purposes = (*PURPOSES, *VOICE_PURPOSES, *key_purposes(policy))
+    purposes = (*PICTURE_PURPOSES, *VOICE_PURPOSES, *key_purposes(policy))
     models = "".join(f"{one} {expected_sha256(one, policy.models)}\n" for one in purposes)
     return Basis(
         policy=policy.digest(),

@@ -17,10 +17,10 @@ from typing import Protocol
 import numpy as np
 
 from homeveil._kernels import ClosedBy, Verdict
+from homeveil.models.purposes import SPEAKER_PURPOSE
 from homeveil.perceive.hearing import (
     AGENT_ALONE,
     FRAMES_AHEAD,
-    SPEAKER_PURPOSE,
     SPEAKER_STEP,
     SPEAKER_WINDOW,
     Heard,

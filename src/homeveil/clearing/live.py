@@ -10,15 +10,9 @@ import time
 from collections.abc import Iterator
 
 from homeveil.audio import RawAudio
-from homeveil.clearing import (
-    FileClearing,
-    Form,
-    Together,
-    Veiled,
-    heard_with,
-    warm_up_picture,
-    warm_up_sound,
-)
+from homeveil.clearing import Form, Veiled
+from homeveil.clearing.here import FileClearing, heard_with, warm_up_picture, warm_up_sound
+from homeveil.clearing.together import Together
 from homeveil.errors import UsageError
 from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.media.feed import FeedPacket, FeedReader, Kind

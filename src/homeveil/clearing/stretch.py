@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homeveil.clearing import FileClearing, Form, Veiled, warm_up_picture
+from homeveil.clearing import Form, Veiled
+from homeveil.clearing.here import FileClearing, warm_up_picture
 from homeveil.errors import StretchError, UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.media.reader import VideoReader

@@ -38,7 +38,7 @@ class PictureStream:
 
     def __init__(self, settings: Settings, delay: int) -> None:
         # Loaded late, as are the settings.
-        from homeveil.clearing import warm_up_picture
+        from homeveil.clearing.here import warm_up_picture
         from homeveil.gstreamer.pictures import PictureFlow
         from homeveil.redactor import Redactor
 

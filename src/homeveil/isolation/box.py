@@ -20,12 +20,13 @@ from pathlib import Path
 from homeveil import _confine
 from homeveil._kernels import Verdict
 from homeveil.audio import VeiledAudio
-from homeveil.clearing import Clearing, Form, Order, Veiled, open_here
+from homeveil.clearing import Clearing, Form, Order, Veiled
 from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
 from homeveil.errors import IsolationError
 from homeveil.frames import _SEAL, Colour, Timestamp, VeiledFrame
-from homeveil.isolation import Isolate, inside, messages
-from homeveil.isolation.messages import Message
+from homeveil.isolation import Isolate, messages
+from homeveil.isolation.messages import ALL_PURPOSES, GO, SOUND_BIT, Message
+from homeveil.isolation.orders import write_order
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
 from homeveil.media.sound_track import SoundFormat
 from homeveil.models.store import expected_sha256
@@ -74,16 +75,23 @@ def open_clearing(order: Order, isolate: Isolate) -> Clearing:
     ProfileError.
     """
     if isolate is Isolate.OFF:
-        return open_here(order)
+        return _open_here(order)
     lacks = missing_support()
     if lacks and isolate is Isolate.REQUIRE:
         raise IsolationError(f"isolation needs {' and '.join(lacks)}, which this system lacks")
     if lacks == ["Linux"] or not sys.executable:
         _log.warning("isolation needs Linux and a Python to start: clearing in this process")
-        return open_here(order)
+        return _open_here(order)
     if lacks:
         _log.warning("isolation is incomplete: this system lacks %s", " and ".join(lacks))
     return Box(order)
+
+
+def _open_here(order: Order) -> Clearing:
+    # What looks and listens is loaded only where it is to run.
+    from homeveil.clearing.here import open_here
+
+    return open_here(order)
 
 
 class Box(Clearing):
@@ -140,7 +148,7 @@ class Box(Clearing):
             os.close(handle)
         self._poll = select.poll()
         self._poll.register(self._incoming, select.POLLIN)
-        text = json.dumps(inside.write_order(self._order)).encode()
+        text = json.dumps(write_order(self._order)).encode()
         self._command(len(text).to_bytes(4, "little") + text)
 
     def _pipe(self) -> tuple[int, int]:
@@ -158,7 +166,7 @@ class Box(Clearing):
         if self.form.sound is not None:
             reason = "not cleared" if opened.voice else "no voice enrolled"
             self.sound_tally = SoundTally(reason)
-        known, own = inside.ALL_PURPOSES, self._order.policy.models
+        known, own = ALL_PURPOSES, self._order.policy.models
         if opened.purposes >> len(known):
             raise self._out_of_turn()
         used = [name for bit, name in enumerate(known) if opened.purposes >> bit & 1]
@@ -167,7 +175,7 @@ class Box(Clearing):
         slots.make()
         slots.map()
         self._slots = slots
-        self._command(inside.GO)
+        self._command(GO)
         locked = self._receive()
         if not isinstance(locked, messages.Locked):
             raise self._out_of_turn()
@@ -204,7 +212,7 @@ class Box(Clearing):
                 self._command(bytes([message.slot]))
             elif isinstance(message, messages.Sound):
                 yield self._sound(message)
-                self._command(bytes([message.slot | inside.SOUND_BIT]))
+                self._command(bytes([message.slot | SOUND_BIT]))
             elif isinstance(message, messages.Judged) and self.sound_tally is not None:
                 if message.verdict is Verdict.LIPS and self._order.policy.lips is Lips.OFF:
                     raise self._out_of_turn()

@@ -6,43 +6,36 @@ Started by :mod:`homeveil.isolation.box` in a process that has already given up 
 
 from __future__ import annotations
 
-import base64
-import dataclasses
 import json
 import os
 import resource
 import signal
 from collections import deque
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from homeveil import _confine
 from homeveil._kernels import Verdict
 from homeveil.audio import VeiledAudio
-from homeveil.clearing import FileClearing, LiveInput, Order, open_here
+from homeveil.clearing.here import FileClearing, open_here
 from homeveil.errors import InputError, IsolationError
 from homeveil.frames import PixelFormat, VeiledFrame
 from homeveil.isolation import messages
-from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS, Message
+from homeveil.isolation.messages import (
+    ALL_PURPOSES,
+    GO,
+    PICTURE_SLOTS,
+    SOUND_BIT,
+    SOUND_SLOTS,
+    Message,
+)
+from homeveil.isolation.orders import read_order
 from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
-from homeveil.media.stretches import Lengths, Stretch
-from homeveil.perceive.hearing import KEY_PURPOSES, VOICE_PURPOSES
-from homeveil.perceive.loading import PURPOSES
-from homeveil.policy import Policy
-from homeveil.profile.store import LockedProfile, decode_profile
-from homeveil.profile.template import Profile
 from homeveil.report import SoundTally
-
-ALL_PURPOSES = (*PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES)
-"""Models that a message can name, by bit."""
 
 MORE_MEMORY_BYTES = 3 * 2**30
 """What may be mapped beyond what is mapped when the process locks itself in."""
-
-GO = b"\xff"
-SOUND_BIT = 0x80
 
 
 def main(commands: int, outgoing: int, memory: int, landlock: int) -> None:
@@ -193,56 +186,6 @@ class _Inside:
                     opened=round(sound.open_share * count),
                 )
             )
-
-
-def write_order(order: Order) -> dict[str, Any]:
-    """An order as JSON. Its profile goes as it is: locked with what opens it, or open."""
-    profile: dict[str, str] | None = None
-    if isinstance(order.profile, LockedProfile):
-        path = str(order.profile.path.absolute())
-        profile = {"path": path, "passphrase": order.profile.passphrase}
-    elif order.profile is not None:
-        from homeveil.profile.store import encode_profile
-
-        profile = {"open": base64.b64encode(encode_profile(order.profile)).decode()}
-    return {
-        "source": str(order.source),
-        "profile": profile,
-        "policy": order.policy.to_document(),
-        "sound_alone": order.sound_alone,
-        "sound_track": order.sound_track,
-        "live": dataclasses.astuple(order.live) if order.live is not None else None,
-        "stretch": dataclasses.astuple(order.stretch) if order.stretch is not None else None,
-        "muted": order.muted,
-    }
-
-
-def read_order(document: dict[str, Any]) -> Order:
-    """What :func:`write_order` gave."""
-    profile: Profile | LockedProfile | None = None
-    told = document["profile"]
-    if told is not None:
-        if "open" in told:
-            profile = decode_profile(base64.b64decode(told["open"]))
-        else:
-            profile = LockedProfile(Path(told["path"]), told["passphrase"])
-    return Order(
-        Path(document["source"]),
-        profile,
-        Policy.from_document(document["policy"], Path("policy")),
-        document["sound_alone"],
-        document["sound_track"],
-        LiveInput(*document["live"]) if document["live"] is not None else None,
-        _stretch(document["stretch"]),
-        tuple((start, end) for start, end in document["muted"]),
-    )
-
-
-def _stretch(told: list[Any] | None) -> Stretch | None:
-    if told is None:
-        return None
-    number, count, lengths = told
-    return Stretch(number, count, Lengths(*lengths))
 
 
 def _opened(clearing: FileClearing) -> messages.Opened:

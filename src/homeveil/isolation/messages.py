@@ -17,11 +17,20 @@ from homeveil._kernels import Verdict
 from homeveil.audio import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
 from homeveil.errors import HomeveilError, IsolationError
 from homeveil.frames import MAX_SIDE, PixelFormat
+from homeveil.models.purposes import KEY_PURPOSES, PICTURE_PURPOSES, VOICE_PURPOSES
 
 SIZE = 512
 """Bytes of every message: less than a pipe takes at once, so that none is ever torn."""
 
 PICTURE_SLOTS, SOUND_SLOTS = 3, 8
+GO = b"\xff"
+SOUND_BIT = 0x80
+"""What the isolated process is told after its order: to begin, and slots that are free again,
+those of sound with this bit."""
+
+ALL_PURPOSES = (*PICTURE_PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES)
+"""Models that a message can name, by bit."""
+
 TEXT_BYTES = 480
 
 _FORMATS = tuple(PixelFormat)

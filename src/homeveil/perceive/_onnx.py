@@ -26,9 +26,13 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
+    session = onnxruntime.InferenceSession(
         model, sess_options=options, providers=["CPUExecutionProvider"]
     )
+    # It keeps the file's bytes beside the weights, in case it should be made once more.
+    session.disable_fallback()
+    session._model_bytes = None
+    return session
 
 
 @dataclass(frozen=True, slots=True)

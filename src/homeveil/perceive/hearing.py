@@ -14,6 +14,12 @@ import numpy as np
 
 from homeveil.errors import ModelError
 from homeveil.models import store
+from homeveil.models.purposes import (
+    EMBEDDING_PURPOSE,
+    SPEAKER_PURPOSE,
+    TARGET_PURPOSES,
+    key_purposes,
+)
 from homeveil.perceive.sound_features import HOP, WINDOW, Array, FrameStream, Resampler
 from homeveil.perceive.voices import TargetVoice, VoiceEmbeddings
 from homeveil.policy import Policy, Sound, SpeechKey
@@ -23,19 +29,8 @@ if TYPE_CHECKING:
     from homeveil.perceive._onnx import StreamNetwork
     from homeveil.perceive.keys import KeyModels, KeyStream
 
-EMBEDDING_PURPOSE = "voice_embedding"
-TARGET_PURPOSES: Mapping[Sound, str] = {
-    Sound.MONITOR: "target_voice_monitor",
-    Sound.CALL: "target_voice_call",
-}
-SPEAKER_PURPOSE, SPEECH_PURPOSE = KEY_PURPOSES = ("speaker", "speech")
-"""Models that a policy can ask for in addition: the user's own, and Silero's."""
-
 SPEAKER_STEP, SPEAKER_WINDOW = 40, 150
 """Frames of 10 ms from one window of the speaker model to the next, and in a window."""
-
-VOICE_PURPOSES = (EMBEDDING_PURPOSE, *TARGET_PURPOSES.values())
-"""Models that the voice gate needs: the first and that of its mode."""
 
 FRAMES_AHEAD: Mapping[Sound, int] = {Sound.MONITOR: 125, Sound.CALL: 6}
 """How many frames the network of each mode looks ahead."""
@@ -66,15 +61,6 @@ class VoiceModels:
             store.expected_sha256(purpose, policy.models) == self.sha256.get(purpose)
             for purpose in key_purposes(policy)
         )
-
-
-def key_purposes(policy: Policy) -> tuple[str, ...]:
-    """Those of KEY_PURPOSES that a policy asks for."""
-    asked = {
-        SPEAKER_PURPOSE: SPEAKER_PURPOSE in policy.models,
-        SPEECH_PURPOSE: policy.speech_key is SpeechKey.SILERO,
-    }
-    return tuple(purpose for purpose in KEY_PURPOSES if asked[purpose])
 
 
 def load_voice_models(policy: Policy) -> VoiceModels:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homeveil.models.purposes import SPEAKER_PURPOSE, SPEECH_PURPOSE
 from homeveil.models.store import LoadedModels
-from homeveil.perceive.hearing import SPEAKER_PURPOSE, SPEECH_PURPOSE
 from homeveil.perceive.sound_features import Array
 from homeveil.perceive.speaker import SpeakerNetwork, SpeakerStream
 from homeveil.perceive.speech import SileroNetwork, SpeechStream

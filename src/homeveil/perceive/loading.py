@@ -9,24 +9,16 @@ from numpy.typing import NDArray
 
 from homeveil.errors import ModelError
 from homeveil.models import store
+from homeveil.models.purposes import (
+    DESK_PURPOSES,
+    KEY_PURPOSES,
+    PICTURE_PURPOSES,
+    VOICE_PURPOSES,
+)
 from homeveil.models.store import LoadedModels
-from homeveil.perceive.hearing import KEY_PURPOSES, VOICE_PURPOSES
 from homeveil.perceive.perceiver import ModelPerceiver
 from homeveil.policy import ModelFile, Policy
 from homeveil.profile.template import Profile
-
-PURPOSES = (
-    "face_detection_full",
-    "face_detection_short",
-    "people_mask_wide",
-    "people_mask_square",
-    "face_landmarks",
-    "face_embedding",
-)
-"""Models that redaction cannot start without."""
-
-DESK_PURPOSES = ("desk_items", "desk_change", "desk_detector")
-"""What the desk is watched with: our own networks, and one the user may add."""
 
 FAR = 9.0
 """Distance reported when there is no profile: nobody is the agent."""
@@ -34,13 +26,13 @@ FAR = 9.0
 
 def load_models(models: Mapping[str, ModelFile]) -> LoadedModels:
     """Read every model and compare its hash; ModelError for the first that is amiss."""
-    known = (*PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES, *DESK_PURPOSES)
+    known = (*PICTURE_PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES, *DESK_PURPOSES)
     for purpose in models:
         if purpose not in known:
             raise ModelError(
                 f"policy: no model has the purpose {purpose!r}; purposes: {', '.join(known)}"
             )
-    return store.load(PURPOSES, models)
+    return store.load(PICTURE_PURPOSES, models)
 
 
 def load_perceiver(

@@ -1,0 +1,40 @@
+"""What models are for: the names that the manifest, a policy and a report give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from homeveil.policy import Policy, Sound, SpeechKey
+
+PICTURE_PURPOSES = (
+    "face_detection_full",
+    "face_detection_short",
+    "people_mask_wide",
+    "people_mask_square",
+    "face_landmarks",
+    "face_embedding",
+)
+"""Models that redaction cannot start without."""
+
+EMBEDDING_PURPOSE = "voice_embedding"
+TARGET_PURPOSES: Mapping[Sound, str] = {
+    Sound.MONITOR: "target_voice_monitor",
+    Sound.CALL: "target_voice_call",
+}
+VOICE_PURPOSES = (EMBEDDING_PURPOSE, *TARGET_PURPOSES.values())
+"""Models that the voice gate needs: the first and that of its mode."""
+
+SPEAKER_PURPOSE, SPEECH_PURPOSE = KEY_PURPOSES = ("speaker", "speech")
+"""Models that a policy can ask for in addition: the user's own, and Silero's."""
+
+DESK_PURPOSES = ("desk_items", "desk_change", "desk_detector")
+"""What the desk is watched with: our own networks, and one the user may add."""
+
+
+def key_purposes(policy: Policy) -> tuple[str, ...]:
+    """Those of KEY_PURPOSES that a policy asks for."""
+    asked = {
+        SPEAKER_PURPOSE: SPEAKER_PURPOSE in policy.models,
+        SPEECH_PURPOSE: policy.speech_key is SpeechKey.SILERO,
+    }
+    return tuple(purpose for purpose in KEY_PURPOSES if asked[purpose])
