@@ -114,7 +114,7 @@ class _Frame:
 
     def copy(self) -> Self:
         """The same frame in memory of its own, rows unpadded."""
-        return replace(self, planes=tuple(np.ascontiguousarray(p).copy() for p in self.planes))
+        return replace(self, planes=tuple(np.array(p, order="C") for p in self.planes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
