@@ -141,18 +141,19 @@ def frame_latency(clip: Path) -> float:
 def send_repeatedly() -> None:
     """Called in the isolated process: the first frame veiled, sent again and again."""
     from homeveil import Timestamp, clearing
+    from homeveil.clearing import here
     from homeveil.frames import _SEAL
 
-    whole = clearing._PictureAndSound.__iter__
+    whole = here._PictureAndSound.__iter__
 
-    def again(self: clearing._PictureAndSound) -> Iterator[clearing.Veiled]:
+    def again(self: here._PictureAndSound) -> Iterator[clearing.Veiled]:
         first = next(iter(whole(self)))
         self.frames_read = FRAMES
         for number in range(FRAMES):
             time_ = Timestamp(first.time.pts + number, first.time.time_base)
             yield dataclasses.replace(first, time=time_, seal=_SEAL)
 
-    clearing._PictureAndSound.__iter__ = again  # type: ignore[method-assign]
+    here._PictureAndSound.__iter__ = again  # type: ignore[method-assign]
 
 
 def scaled(source: Path, target: Path) -> Path:

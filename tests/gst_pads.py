@@ -284,7 +284,8 @@ def case_broken() -> Any:
     """Each part that a buffer goes through fails: nothing raw leaves, and nothing more."""
     Gst.ElementFactory.make("homeveil", None)  # loads the plug-in, and with it the path
     import homeveil.gstreamer.picture_element as element
-    from homeveil import clearing, redactor
+    from homeveil import redactor
+    from homeveil.clearing import here
     from homeveil.gstreamer import pictures
     from homeveil.perceive import loading
     from homeveil.policy import Policy
@@ -293,7 +294,7 @@ def case_broken() -> Any:
     perceiver = loading.load_perceiver(None, Policy())
     perceiver.close = lambda: None
     loading.load_perceiver = lambda *_: perceiver
-    clearing.warm_up_picture = lambda _: None
+    here.warm_up_picture = lambda _: None
 
     stream, flow = element.PictureStream, pictures.PictureFlow
     on_buffers: list[tuple[Any, str]] = [
