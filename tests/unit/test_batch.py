@@ -50,6 +50,30 @@ def test_a_folder_gives_its_recordings_with_their_places(tmp_path: Path) -> None
     assert targets == ["a.mp4", "c.wma.m4a", "x/b.MKV"]
 
 
+@pytest.mark.parametrize("name", ["link", "in/../in", "in/x/.."])
+def test_no_result_replaces_a_recording_whatever_its_folder_is_called(
+    tmp_path: Path, name: str
+) -> None:
+    """The folder of the recordings through a link or by way of ``..`` is the same folder."""
+    touch(tmp_path / "in" / "a.mp4", tmp_path / "in" / "x" / "b.txt")
+    (tmp_path / "link").symlink_to("in")
+    for source in (tmp_path / "in", tmp_path / "in" / "a.mp4"):
+        with pytest.raises(InputError, match="no recording"):
+            jobs_from([str(source)], defaults(tmp_path / name))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.mp4").symlink_to("../in/a.mp4")
+    with pytest.raises(UsageError, match="is an input itself"):
+        jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
+
+
+def test_results_are_no_inputs_whatever_their_folder_is_called(tmp_path: Path) -> None:
+    """They lie among the recordings, and the folder is named by a link."""
+    touch(tmp_path / "in" / "a.mp4", tmp_path / "in" / "out" / "a.mp4")
+    (tmp_path / "link").symlink_to("in/out")
+    (one,) = jobs_from([str(tmp_path / "in")], defaults(tmp_path / "link"))
+    assert one.source == str(tmp_path / "in" / "a.mp4")
+
+
 def test_a_pattern_keeps_what_varies(tmp_path: Path) -> None:
     """A pattern takes what matches; places count from its first variable part."""
     touch(tmp_path / "in" / "x" / "a.mp4", tmp_path / "in" / "y" / "a.mp4")

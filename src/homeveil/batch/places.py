@@ -80,6 +80,11 @@ def absolute(url: str) -> str:
     return url if is_remote(url) else str(local_path(url).absolute())
 
 
+def resolved(url: str) -> str:
+    """The same for all names of one place of this machine, through links and ``..``; to compare."""
+    return url if is_remote(url) else os.path.realpath(local_path(url))
+
+
 def joined(base: str, relative: str) -> str:
     """``relative`` below ``base``."""
     return f"{base.rstrip('/')}/{relative}"

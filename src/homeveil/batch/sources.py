@@ -51,13 +51,13 @@ class _Entry:
 def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     """One job for each input, in order. Raises UsageError, InputError, PolicyError."""
     places.check_url(defaults.destination)
-    inside = places.joined(places.absolute(defaults.destination), "")
+    inside = places.joined(places.resolved(defaults.destination), "")
     entries = [entry for source in sources for entry in _entries(source)]
     policies: dict[str, Policy] = {}
     jobs: dict[str, Job] = {}
     seen: set[str] = set()
     for entry in entries:
-        if entry.url in seen or entry.url.startswith(inside):
+        if entry.url in seen or places.resolved(entry.url).startswith(inside):
             continue  # results of an earlier run that lie in the folder asked for
         seen.add(entry.url)
         job = _job(entry, defaults, policies)
@@ -69,8 +69,10 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
         jobs[job.target] = job
     if not jobs:
         raise InputError(f"{', '.join(sources)}: no recording in there; check the names")
+    inputs = {places.resolved(url) for url in seen}
     for job in jobs.values():
-        if job.target in seen:
+        # By whatever name: what lies there would be replaced, and the recording gone.
+        if places.resolved(job.target) in inputs:
             raise UsageError(f"{job.target}: is an input itself; give another --out")
     return list(jobs.values())
 
