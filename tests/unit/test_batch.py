@@ -114,7 +114,7 @@ def test_a_manifest_with_anything_else_is_refused(tmp_path: Path, line: str) -> 
 
 
 def test_misuse_is_told_before_any_work(tmp_path: Path) -> None:
-    """Two inputs for one name, an input as output, nobody named, nothing there, a password."""
+    """Two inputs for one name, an input as output, nobody named, nothing there."""
     touch(tmp_path / "x" / "a.mp4", tmp_path / "y" / "a.mp4")
     with pytest.raises(UsageError, match="would be written"):
         jobs_from([str(tmp_path / "x"), str(tmp_path / "y")], defaults(tmp_path / "out"))
@@ -124,9 +124,32 @@ def test_misuse_is_told_before_any_work(tmp_path: Path) -> None:
         jobs_from([str(tmp_path / "x")], defaults(tmp_path / "out", nobody=False))
     with pytest.raises(InputError, match="nothing there"):
         jobs_from([str(tmp_path / "z")], defaults(tmp_path / "out"))
-    with pytest.raises(UsageError) as refused:
-        check_url("sftp://me:hunter2@host/x")
+
+
+@pytest.mark.parametrize("how", ["", "simplecache::"])
+@pytest.mark.parametrize("where", ["source", "out", "profile", "file", "its profile", "its policy"])
+def test_a_password_in_a_url_is_refused_wherever_it_stands(
+    tmp_path: Path, how: str, where: str
+) -> None:
+    """It would get into the state, reports and logs. The message does not tell it."""
+    url, manifest = f"{how}sftp://me:hunter2@host.invalid/x.mp4", tmp_path / "list.jsonl"
+    touch(tmp_path / "a.mp4")
+    row = {"file": "a.mp4"}
+    if where in ("file", "its profile", "its policy"):
+        row[where.rpartition(" ")[2]] = url
+    manifest.write_text(json.dumps(row) + "\n")
+    out = url if where == "out" else str(tmp_path / "out")
+    others = {"profile": url, "nobody": False} if where == "profile" else {}
+    with pytest.raises(UsageError, match="password") as refused:
+        jobs_from([url if where == "source" else str(manifest)],
+                  defaults(tmp_path, destination=out, **others))  # fmt: skip
     assert "hunter2" not in str(refused.value)
+
+
+def test_what_is_no_url_is_named() -> None:
+    """An address that nothing can read is misuse, and no traceback."""
+    with pytest.raises(UsageError, match="no such URL"):
+        check_url("sftp://[::1/x")
 
 
 def test_one_run_at_a_time_has_a_file(tmp_path: Path) -> None:

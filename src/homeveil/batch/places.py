@@ -62,12 +62,23 @@ def check_url(url: str) -> None:
     """Raise UsageError for a URL that would spread a secret, or that nothing here reads."""
     if not is_remote(url):
         return
-    if urlsplit(url).password is not None:
-        raise UsageError(
-            f"{urlsplit(url).hostname}: a password in a URL ends up in logs; give it in the"
-            " environment (such as FSSPEC_SFTP_PASSWORD) or use a key"
-        )
+    check_secrets(url)
     _filesystem(url)
+
+
+def check_secrets(url: str) -> None:
+    """Raise UsageError for a URL that would spread a secret. Nothing is connected to."""
+    # fsspec joins URLs of which one lies in the other by "::".
+    for part in url.split("::") if is_remote(url) else ():
+        try:
+            host, secret = urlsplit(part).hostname, urlsplit(part).password
+        except ValueError as error:
+            raise UsageError(f"{url.rpartition('@')[2]}: no such URL ({error})") from error
+        if secret is not None:
+            raise UsageError(
+                f"{host}: a password in a URL ends up in logs; give it in the"
+                " environment (such as FSSPEC_SFTP_PASSWORD) or use a key"
+            )
 
 
 def name_of(url: str) -> str:

@@ -51,6 +51,8 @@ class _Entry:
 def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     """One job for each input, in order. Raises UsageError, InputError, PolicyError."""
     places.check_url(defaults.destination)
+    if defaults.profile:
+        places.check_url(defaults.profile)
     inside = places.joined(places.resolved(defaults.destination), "")
     entries = [entry for source in sources for entry in _entries(source)]
     policies: dict[str, Policy] = {}
@@ -140,6 +142,8 @@ def _manifest(source: str) -> list[_Entry]:
                 f"{source}: entry {number} must have file, and may have profile and policy,"
                 " each a name, and nothing else"
             )
+        for name in named.values():
+            places.check_secrets(name)
         url, profile, policy = (_beside(folder, named.get(key)) for key in
                                 ("file", "profile", "policy"))  # fmt: skip
         plain = named["file"]
