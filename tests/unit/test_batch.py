@@ -103,7 +103,7 @@ def test_a_manifest_names_file_profile_and_policy(tmp_path: Path, form: str) -> 
     "line",
     [
         '{"file": 3}', '{"name": "a.mp4"}', "[1]", "{", '{"file": "a", "age": "4"}',
-        r'{"file": "\ud800.mp4"}', r'{"file": "\u0000.mp4"}', r'{"file": "a", "profile": "\u0000"}',
+        "[" * 100_000, r'{"file": "\ud800.mp4"}', r'{"file": "\u0000.mp4"}', r'{"file": "a", "profile": "\u0000"}',
     ],
 )  # fmt: skip
 def test_a_manifest_with_anything_else_is_refused(tmp_path: Path, line: str) -> None:
@@ -111,6 +111,21 @@ def test_a_manifest_with_anything_else_is_refused(tmp_path: Path, line: str) -> 
     (tmp_path / "list.jsonl").write_text(line + "\n")
     with pytest.raises(UsageError, match=r"list\.jsonl"):
         jobs_from([str(tmp_path / "list.jsonl")], defaults(tmp_path / "out"))
+
+
+def test_a_manifest_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
+    """With a mark before it and both line ends."""
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "list.csv").write_bytes(b"\xef\xbb\xbffile,profile\r\na.mp4,\r\n")
+    (one,) = jobs_from([str(tmp_path / "list.csv")], defaults(tmp_path / "out"))
+    assert one.source == str(tmp_path / "a.mp4")
+
+
+def test_a_manifest_that_is_no_csv_is_refused(tmp_path: Path) -> None:
+    """No cell is so long."""
+    (tmp_path / "list.csv").write_text(f"file\n{'a' * 200_000}\n")
+    with pytest.raises(UsageError, match="is no CSV"):
+        jobs_from([str(tmp_path / "list.csv")], defaults(tmp_path / "out"))
 
 
 def test_misuse_is_told_before_any_work(tmp_path: Path) -> None:

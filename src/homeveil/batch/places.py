@@ -213,13 +213,13 @@ def fetch(url: str, folder: Path) -> Path:
 
 
 def fetch_text(url: str) -> str:
-    """A small text file. Raises InputError."""
+    """A small text file, without the mark that spreadsheets put before it. Raises InputError."""
     try:
         if not is_remote(url):
-            return local_path(url).read_text("utf-8")
+            return local_path(url).read_text("utf-8-sig")
         system, path = _filesystem(url)
         with _reading(url):
-            return str(_call(url, system, "cat_file", path).decode("utf-8"))
+            return str(_call(url, system, "cat_file", path).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{url}: cannot be read ({error}); check the name") from error
 

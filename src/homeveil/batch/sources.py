@@ -130,7 +130,10 @@ def _manifest(source: str) -> list[_Entry]:
     """Rows of a manifest. Relative names count from its own folder."""
     text = places.fetch_text(source)
     if source.lower().endswith(".csv"):
-        rows = [dict(row) for row in csv.DictReader(io.StringIO(text))]
+        try:
+            rows = [dict(row) for row in csv.DictReader(io.StringIO(text))]
+        except csv.Error as error:
+            raise UsageError(f"{source}: is no CSV ({error})") from error
     else:
         rows = [_row(source, n, line) for n, line in enumerate(text.splitlines(), 1) if line]
     folder = source.rpartition("/")[0] or "."
@@ -162,7 +165,7 @@ def _all_names(row: dict[str, object]) -> bool:
 def _row(source: str, number: int, line: str) -> dict[str, str]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{source}: line {number} is no JSON; one object a line") from error
     if not isinstance(row, dict):
         raise UsageError(f"{source}: line {number} is no JSON object; one object a line")
