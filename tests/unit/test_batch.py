@@ -103,7 +103,8 @@ def test_a_manifest_names_file_profile_and_policy(tmp_path: Path, form: str) -> 
     "line",
     [
         '{"file": 3}', '{"name": "a.mp4"}', "[1]", "{", '{"file": "a", "age": "4"}',
-        "[" * 100_000, r'{"file": "\ud800.mp4"}', r'{"file": "\u0000.mp4"}', r'{"file": "a", "profile": "\u0000"}',
+        "[" * 100_000, r'{"file": "\ud800.mp4"}', r'{"file": "\u0000.mp4"}',
+        r'{"file": "a", "profile": "\u0000"}',
     ],
 )  # fmt: skip
 def test_a_manifest_with_anything_else_is_refused(tmp_path: Path, line: str) -> None:
@@ -111,6 +112,32 @@ def test_a_manifest_with_anything_else_is_refused(tmp_path: Path, line: str) -> 
     (tmp_path / "list.jsonl").write_text(line + "\n")
     with pytest.raises(UsageError, match=r"list\.jsonl"):
         jobs_from([str(tmp_path / "list.jsonl")], defaults(tmp_path / "out"))
+
+
+def test_what_a_manifest_lists_is_never_left_out_silently(tmp_path: Path) -> None:
+    """A recording in the folder of results is one if it is listed; one that is named twice, to be
+    cleared in two ways, is refused: which of them was meant?"""
+    touch(tmp_path / "a.mp4", tmp_path / "out" / "raw" / "b.mp4")
+    (tmp_path / "fill.toml").write_text('style = "fill"\n')
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("file,policy\nout/raw/b.mp4,\na.mp4,\na.mp4,\n")
+    jobs = jobs_from([str(manifest)], defaults(tmp_path / "out"))
+    assert [one.source for one in jobs] == [f"{tmp_path}/out/raw/b.mp4", f"{tmp_path}/a.mp4"]
+    manifest.write_text("file,policy\na.mp4,\na.mp4,fill.toml\n")
+    with pytest.raises(UsageError, match="named twice"):
+        jobs_from([str(manifest)], defaults(tmp_path / "out"))
+    manifest.write_text("file,policy\na.mp4,fill.toml\n")
+    with pytest.raises(UsageError, match="named twice"):
+        jobs_from([str(tmp_path / "a.mp4"), str(manifest)], defaults(tmp_path / "out"))
+
+
+def test_a_manifest_elsewhere_names_policies_beside_it(tmp_path: Path) -> None:
+    """Read by way of fsspec."""
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "fill.toml").write_text('style = "fill"\n')
+    (tmp_path / "list.csv").write_text("file,policy\na.mp4,fill.toml\n")
+    (one,) = jobs_from([f"local://{tmp_path}/list.csv"], defaults(tmp_path / "out"))
+    assert one.policy["style"] == "fill"
 
 
 def test_a_manifest_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:

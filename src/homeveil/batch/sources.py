@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -42,10 +43,18 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """listed: by a manifest, which means what it names."""
+
     url: str
     relative: str
     profile: str | None = None
     policy: str | None = None
+    listed: bool = False
+
+    @property
+    def terms(self) -> tuple[str | None, str | None]:
+        """What this entry says about how to clear it."""
+        return self.profile, self.policy
 
 
 def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
@@ -57,11 +66,14 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     entries = [entry for source in sources for entry in _entries(source)]
     policies: dict[str, Policy] = {}
     jobs: dict[str, Job] = {}
-    seen: set[str] = set()
+    seen: dict[str, _Entry] = {}
     for entry in entries:
-        if entry.url in seen or places.resolved(entry.url).startswith(inside):
+        if not entry.listed and places.resolved(entry.url).startswith(inside):
             continue  # results of an earlier run that lie in the folder asked for
-        seen.add(entry.url)
+        if seen.setdefault(entry.url, entry).terms != entry.terms:
+            raise UsageError(f"{entry.url}: is named twice, for two ways; name it once")
+        if seen[entry.url] is not entry:
+            continue
         job = _job(entry, defaults, policies)
         if job.target in jobs:
             raise UsageError(
@@ -83,7 +95,9 @@ def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
     policy = defaults.policy
     if entry.policy:
         if entry.policy not in policies:
-            policies[entry.policy] = Policy.from_toml(Path(entry.policy))
+            with tempfile.TemporaryDirectory(prefix="homeveil-") as folder:
+                file = places.fetch(entry.policy, Path(folder))
+                policies[entry.policy] = Policy.from_toml(file)
         policy = policies[entry.policy]
     profile = entry.profile or defaults.profile
     if profile is None and not defaults.nobody:
@@ -151,7 +165,7 @@ def _manifest(source: str) -> list[_Entry]:
                                 ("file", "profile", "policy"))  # fmt: skip
         plain = named["file"]
         relative = plain if _is_relative(plain) else PurePosixPath(plain).name
-        entries.append(_Entry(str(url), relative, profile, policy))
+        entries.append(_Entry(str(url), relative, profile, policy, listed=True))
     return entries
 
 
