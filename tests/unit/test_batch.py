@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import sqlite3
@@ -306,6 +307,31 @@ def test_what_is_out_of_date_is_done_again(tmp_path: Path, monkeypatch: pytest.M
         assert standing() is Standing.DONE
         Path(one.target).unlink()
         assert standing() is Standing.CHANGED
+
+
+def test_a_result_is_of_one_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one under the same name, in another folder, is never taken for done, though size and
+    time are the same, and does not replace it while both are there. Moved, it keeps its result."""
+    basis = Basis(policy="p", models="m", profile="f")
+    monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: basis)
+    (tmp_path / "b").mkdir()
+    one, two = job(tmp_path), dataclasses.replace(job(tmp_path), source=str(tmp_path / "b/a.mp4"))
+    Path(two.source).write_bytes(b"y")
+    for each in (one, two):
+        os.utime(each.source, (1, 1))
+    touch(Path(one.target))
+    with State(tmp_path / "s") as state:
+        state.claim(one, None)
+        stamp = Run([one], state).inputs[0].stamp
+        content = dataclasses.replace(basis, content=hashlib.sha256(b"x").hexdigest())
+        state.finish(one, stamp, content, Outcome(bytes_in=1, bytes_out=1), 3)
+        with pytest.raises(UsageError, match="is the result of"):
+            Run([two], state)
+        Path(two.source).write_bytes(b"x")
+        assert Run([two], state).inputs[0].standing is Standing.CHANGED
+        Path(two.source).write_bytes(b"y")
+        Path(one.source).unlink()
+        assert Run([two], state).inputs[0].standing is Standing.CHANGED
 
 
 def test_each_worker_has_its_share_of_cores() -> None:

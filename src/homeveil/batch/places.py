@@ -96,6 +96,11 @@ def resolved(url: str) -> str:
     return url if is_remote(url) else os.path.realpath(local_path(url))
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether both name one file of this machine."""
+    return not is_remote(one) and not is_remote(other) and resolved(one) == resolved(other)
+
+
 def joined(base: str, relative: str) -> str:
     """``relative`` below ``base``."""
     return f"{base.rstrip('/')}/{relative}"

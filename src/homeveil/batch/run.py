@@ -16,7 +16,7 @@ from homeveil.batch import places
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Basis, Job, Outcome
 from homeveil.batch.state import LEASE_SECONDS, Row, State
-from homeveil.errors import TransferError
+from homeveil.errors import HomeveilError, TransferError, UsageError
 
 _WAIT_SECONDS = 1.0
 
@@ -80,6 +80,8 @@ class Run:
         self._waiting: list[Job] = []
         self._renewed = time.monotonic()
         self.inputs = [self._look(job) for job in jobs]
+        for one in self.inputs:
+            _check_owner(one)
 
     def try_again(self) -> None:
         """Take files that were set aside as if they were new."""
@@ -122,6 +124,7 @@ class Run:
         if one.standing not in LEFT:
             self._tell(Told(job, one.standing.value, Outcome(one.row.reason if one.row else "")))
             return
+        _check_owner(one)
         if one.standing is Standing.CHANGED:
             self._state.forget_failures(job.target)
         start = self._state.claim(job, one.row)
@@ -176,10 +179,10 @@ class Run:
             if there:
                 # Under another stamp the content may still be the one already done.
                 basis = dataclasses.replace(basis, content=row.basis.content)
-            fresh = there and stamp == row.stamp
+            fresh = there and stamp == row.stamp and row.source == job.source
             standing = Standing.DONE if fresh else Standing.CHANGED
             return _Input(job, row, stamp, basis, standing)
-        if not same or stamp != row.stamp:
+        if not same or stamp != row.stamp or row.source != job.source:
             return _Input(job, row, stamp, basis, Standing.CHANGED)
         return _Input(job, row, stamp, basis, Standing(row.outcome))
 
@@ -188,6 +191,31 @@ class Run:
         if key not in self._bases:
             self._bases[key] = basis_of(job)
         return self._bases[key]
+
+
+def _check_owner(one: _Input) -> None:
+    """Raise UsageError if the result of another recording that is still there would be lost. One
+    that was moved or copied may take its result along."""
+    job, row = one.job, one.row
+    if row is None or row.outcome != "done" or row.source == job.source:
+        return
+    if places.size(job.target) != row.bytes_out or not _is_another(row, job):
+        return
+    raise UsageError(
+        f"{job.target}: is the result of {row.source} and would be replaced by that of"
+        f" {job.source}; give another --out, or remove it"
+    )
+
+
+def _is_another(row: Row, job: Job) -> bool:
+    """Whether the recording that a result is of is still there, and is not that of ``job``."""
+    try:
+        if places.stamp(row.source) is None or places.is_same(row.source, job.source):
+            return False
+        alike = places.size(job.source) == row.bytes_in
+        return not alike or places.content_sha256(job.source) != row.basis.content
+    except HomeveilError:
+        return False
 
 
 def basis_of(job: Job) -> Basis:
