@@ -155,6 +155,22 @@ def test_a_name_that_is_not_utf8_is_a_name(run: Run, recordings: Path, tmp_path:
     assert set(times_done(out / STATE).values()) == {0, 1}
 
 
+def test_a_dry_run_changes_nothing(run: Run, tmp_path: Path) -> None:
+    """No state is made; a file that was set aside stays so, whatever is asked."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    for folder in (source, out):
+        folder.mkdir()
+    (source / "bad.mp4").write_bytes(b"no recording")
+    words = ("batch", source, "--out", out, "--nobody", "--tries", 1)
+    assert run(*words, "--dry-run").stdout.startswith("new")
+    assert list(out.iterdir()) == []
+    assert run(*words).returncode == 1
+    before = (out / STATE).read_bytes()
+    assert run(*words, "--dry-run", "--again").stdout.startswith("new")
+    assert (out / STATE).read_bytes() == before
+    assert run(*words, "--dry-run").stdout.startswith("poison")
+
+
 def test_a_bad_file_is_set_aside_and_the_rest_goes_on(
     run: Run, recordings: Path, tmp_path: Path
 ) -> None:

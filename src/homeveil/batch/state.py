@@ -75,22 +75,31 @@ class Row:
 
 
 class State(Scoped):
-    """The state file at ``path``, made if it is not there.
+    """The state file at ``path``, made if it is not there. copied: work on a copy in memory, so
+    that nothing is made or changed.
 
     Raises OutputError if it is no state file, broken, or cannot be written: work that is
     remembered nowhere is not begun.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, copied: bool = False) -> None:
         self.path = path
         self.owner = f"{_process()} {secrets.token_hex(6)}"
         with self._told():
-            self._base = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            self._base = sqlite3.connect(
+                ":memory:" if copied else path, timeout=_BUSY_SECONDS, isolation_level=None
+            )
             try:
+                if copied and os.path.exists(path):
+                    self._copy()
                 self._open()
             except BaseException:
                 self._base.close()
                 raise
+
+    def _copy(self) -> None:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as file:
+            file.backup(self._base)
 
     def _open(self) -> None:
         sound = self._base.execute("PRAGMA quick_check").fetchone()[0]

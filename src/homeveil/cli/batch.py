@@ -85,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     places.wait_at_most(arguments.transfer_timeout)
     jobs = _jobs(arguments)
-    with State(_state_path(arguments)) as state, options.stopped_by_terminate():
+    remembered = State(_state_path(arguments), copied=arguments.dry_run)
+    with remembered as state, options.stopped_by_terminate():
         progress = _Teller(arguments)
         work = Run(
             jobs, state, tries=arguments.tries, stretches=arguments.stretches, tell=progress.tell
@@ -173,12 +174,12 @@ def _state_path(arguments: argparse.Namespace) -> Path:
     if arguments.state:
         return Path(arguments.state)
     if not places.is_remote(arguments.out):
-        folder = places.local_path(arguments.out)
-        return folder / _STATE_NAME if folder.is_dir() else Path(":memory:")
+        return places.local_path(arguments.out) / _STATE_NAME
     name = hashlib.sha256(arguments.out.rstrip("/").encode()).hexdigest()[:16]
     path = state_folder() / f"batch-{name}.sqlite"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not arguments.dry_run:
+            path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path.parent}: cannot be made ({error.strerror}); give --state") from (
             error
