@@ -63,7 +63,8 @@ class Other:
 class Audit:
     """What an audit found. frames: looked at. agent_frames: with a face that is the agent's.
     frames_with_others: with at least one of ``others``. damaged_packets: could not be read, so
-    what they held was not looked at; likewise the end of a file that is cut off."""
+    what they held was not looked at; likewise the end of a file that is cut off. other_streams: of
+    pictures, covers too, beside the one that was looked at."""
 
     frames: int
     seconds: float
@@ -74,11 +75,12 @@ class Audit:
     truncated: bool
     with_profile: bool
     detector_sha256: str
+    other_streams: int = 0
 
     @property
     def whole(self) -> bool:
         """Whether all of the file could be looked at."""
-        return not (self.damaged_packets or self.truncated)
+        return not (self.damaged_packets or self.truncated or self.other_streams)
 
     def to_json(self, indent: int | None = 1) -> str:
         return json.dumps(asdict(self), indent=indent)
@@ -150,7 +152,15 @@ def audit(
         truncated=truncated,
         with_profile=profile is not None,
         detector_sha256=model.sha256,
+        other_streams=_other_streams(Path(src)),
     )
+
+
+def _other_streams(path: Path) -> int:
+    from homeveil.media import _av
+
+    with _av.open_input(path) as container:
+        return len(container.streams.video) - 1
 
 
 def _identity(profile: Profile | None) -> FaceIdentity | None:

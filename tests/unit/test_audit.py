@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import pytest
 
 from boxes import needs_models
@@ -125,6 +126,25 @@ def test_what_cannot_be_looked_at_is_not_clean(tmp_path: Path) -> None:
     assert wrong.returncode == 2
     assert "expected 000000" in wrong.stderr
     assert command("audit", whole).returncode == 2
+
+
+@needs_detector
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_second_stream_that_nobody_looked_at_is_not_clean(tmp_path: Path, suffix: str) -> None:
+    """A film without a face, and the raw example as another stream of the same file: status 2."""
+    plain, out = make(tmp_path / "plain.mp4", size=(320, 240)), tmp_path / f"out{suffix}"
+    with av.open(str(plain)) as one, av.open(str(EXAMPLES / "demo.mp4")) as two, av.open(
+        str(out), "w"
+    ) as made:
+        streams = [made.add_stream_from_template(file.streams.video[0]) for file in (one, two)]
+        for file, stream in zip((one, two), streams, strict=True):
+            for packet in file.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    made.mux(packet)
+    run = audited(out)
+    assert run.returncode == 2, run.stdout
+    assert "1 further streams" in run.stdout
 
 
 def test_another_kind_of_file_is_no_detector(tmp_path: Path) -> None:

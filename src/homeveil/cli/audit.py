@@ -98,5 +98,8 @@ def _summary(found: Audit) -> str:
     else:
         parts.append("no other face" if found.with_profile else "no face")
     if not found.whole:
-        parts.append(f"NOT ALL COULD BE READ ({found.damaged_packets} damaged packets)")
+        parts.append(
+            f"NOT ALL COULD BE READ ({found.damaged_packets} damaged packets, "
+            f"{found.other_streams} further streams of pictures)"
+        )
     return ", ".join(parts)
