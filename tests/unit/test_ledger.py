@@ -208,6 +208,19 @@ def test_another_output_is_found(good: tuple[Path, Path], tmp_path: Path) -> Non
         check(ledger, against=tmp_path / "none.mp4")
 
 
+@pytest.mark.parametrize("content", [b"", b"no recording"])
+def test_an_output_that_is_no_recording_any_more_is_a_finding(
+    good: tuple[Path, Path], tmp_path: Path, content: bytes
+) -> None:
+    """Beside what is wrong with the ledger itself."""
+    ledger, output = tmp_path / "l.jsonl", tmp_path / "out.mp4"
+    ledger.write_bytes(good[0].read_bytes().replace(b'"frames":20', b'"frames":21', 1))
+    output.write_bytes(content)
+    findings = check(ledger, against=output).findings
+    assert any("was changed" in one for one in findings)
+    assert "no recording" in findings[-1]
+
+
 def shortened(source: Path, target: Path, packets: int) -> Path:
     """The first packets of a file, as they are."""
     with av.open(str(source)) as old, av.open(str(target), "w") as new:

@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from homeveil.errors import LedgerError
+from homeveil.errors import InputError, LedgerError
 from homeveil.ledger.entries import FIRST, FORMAT, is_signed, line_sha256, parse
 from homeveil.ledger.keys import installation_key, key_path, public_hex, public_key
 
@@ -116,21 +116,27 @@ class _Checker:
     def compare(self, output: Path) -> None:
         """The file that the ledger tells of with the one that is there."""
         from homeveil.media.packets import payload_sha256
-        from homeveil.media.reader import check_file
 
-        check_file(output)
+        try:
+            with output.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{output}: cannot be read ({error.strerror})") from error
         told = next((e for e in self._entries if e is not None and e["kind"] == "file"), None)
         if told is None:
             self._findings.append(f"{output}: the ledger tells of no finished file")
             return
-        with output.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() == told["sha256"]:
-                return
+        if digest == told["sha256"]:
+            return
         start = next((e for e in self._entries if e is not None and e["kind"] == "segment"), None)
         head = self._entries[0] or {}
         step = head.get("segment_ms", 10_000) / 1000
         origin = start["start_ms"] / 1000 if start else 0.0
-        got = dict(payload_sha256(output, origin, step))
+        try:
+            got = dict(payload_sha256(output, origin, step))
+        except InputError:
+            self._findings.append(f"{output}: is not the file that was written; it is no recording")
+            return
         said = {int(index): str(digest) for index, digest in told["packets_sha256"]}
         bad = sorted(i for i in got.keys() | said.keys() if got.get(i) != said.get(i))
         where = "its packets are the same, what surrounds them is not"
