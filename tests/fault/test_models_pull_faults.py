@@ -337,7 +337,7 @@ def test_killed_pull_starts_afresh(tmp_path: Path, server: _SlowServer) -> None:
         server.half_sent.wait()
         process.kill()
         process.wait()
-        assert any(name.startswith(".pull-") for name in _left_in(store))
+        assert any(name.startswith(".homeveil-pull-") for name in _left_in(store))
         assert store.status()[0].state is State.MISSING
         (status,) = pull_models(store=store)
         assert status.state is State.READY
@@ -392,11 +392,16 @@ def test_two_pulls_at_once(tmp_path: Path, server: _SlowServer) -> None:
 
 
 def test_leftovers_of_a_dead_pull_are_removed(store: ModelStore) -> None:
-    """Work folders and half-written files of earlier pulls go, other files stay."""
-    work = store.directory / ".pull-dead"
+    """Work folders and half-written files of earlier pulls go; other files stay, also those that
+    only look like it, should the folder be one in which others keep things."""
+    work = store.directory / ".homeveil-pull-dead"
     work.mkdir(parents=True)
     (work / "carrier.whl").write_bytes(b"half")
-    (store.directory / ".weights.bin-x.part").write_bytes(b"half")
-    (store.directory / "of_another_release.bin").write_bytes(b"whole")
+    file = store.manifest.models[0].file_name
+    (store.directory / f".{file}-x.part").write_bytes(b"half")
+    others = {"of_another_release.bin", ".letter.docx.part", ".agent.veil-x.part"}
+    for name in others:
+        (store.directory / name).write_bytes(b"whole")
+    (store.directory / ".pull-requests").mkdir()
     (status,) = pull_models(store=store)
-    assert _left_in(store) == {status.path.name, RECORD_NAME, "of_another_release.bin"}
+    assert _left_in(store) == {status.path.name, RECORD_NAME, ".pull-requests", *others}

@@ -28,7 +28,7 @@ from homeveil.models.store import ModelStatus, ModelStore, State, write_atomical
 LOCK_NAME = ".pull.lock"
 RECORD_NAME = "models.lock.json"
 
-_WORK_PREFIX = ".pull-"
+_WORK_PREFIX = ".homeveil-pull-"
 _RECORD_VERSION = 1
 
 
@@ -75,7 +75,7 @@ def pull_models(
     try:
         store.directory.mkdir(parents=True, exist_ok=True)
         with exclusive(store.directory / LOCK_NAME, lambda: report(PullProgress(Stage.WAITING))):
-            _remove_leftovers(store.directory)
+            _remove_leftovers(store)
             missing = [model for model in models if store.state(model) is not State.READY]
             for carrier in store.manifest.carriers:
                 carried = [model for model in missing if model.carrier == carrier.id]
@@ -126,13 +126,15 @@ def _work_folder(directory: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _remove_leftovers(directory: Path) -> None:
-    """What a killed pull left behind; only called by the holder of the lock."""
-    for path in directory.glob(f"{_WORK_PREFIX}*"):
+def _remove_leftovers(store: ModelStore) -> None:
+    """What a killed pull left behind, by the names that a pull gives: the folder may be one of the
+    user's own, with other things in it. Only called by the holder of the lock."""
+    for path in store.directory.glob(f"{_WORK_PREFIX}*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-    for path in directory.glob(".*.part"):
-        path.unlink(missing_ok=True)
+    for name in (RECORD_NAME, *(model.file_name for model in store.manifest.pulled)):
+        for path in store.directory.glob(f".{name}-*.part"):
+            path.unlink(missing_ok=True)
 
 
 def _write_record(store: ModelStore) -> None:
