@@ -23,7 +23,7 @@ import pytest
 
 from homeveil.errors import ModelError
 from homeveil.models.carrier import read_members
-from homeveil.models.manifest import Carrier, CarrierKind, Manifest, Member, Model
+from homeveil.models.manifest import Bundled, Carrier, CarrierKind, Manifest, Member, Model
 from homeveil.models.pull import RECORD_NAME, PullProgress, Stage, pull_models
 from homeveil.models.store import ModelStore, State
 
@@ -389,6 +389,18 @@ def test_two_pulls_at_once(tmp_path: Path, server: _SlowServer) -> None:
         _end_group(first.pid)
     assert status.state is State.READY
     assert [progress.stage for progress in reports] == [Stage.WAITING, Stage.DONE]
+
+
+def test_a_pull_does_not_end_well_beside_a_broken_package(store: ModelStore) -> None:
+    """What comes with the package is damaged: a pull does not mend that, and says what does."""
+    bundled = Bundled("own", "own", "MIT", "test", "none", "own.onnx", _digest(WEIGHTS), 1)
+    manifest = dataclasses.replace(store.manifest, bundled=(bundled,), folder=store.directory)
+    broken = ModelStore(store.directory, manifest)
+    for call in (lambda: pull_models(store=broken), broken.verify):
+        with pytest.raises(ModelError, match=r"own is missing .* reinstall homeveil") as told:
+            call()
+        assert "models pull" not in str(told.value)
+    assert store.status()[0].state is State.READY
 
 
 def test_leftovers_of_a_dead_pull_are_removed(store: ModelStore) -> None:

@@ -49,6 +49,14 @@ def test_locate_gives_path_and_hash(store: ModelStore) -> None:
     store.verify()
 
 
+def test_verify_says_what_mends_each(tmp_path: Path) -> None:
+    """What only some policies ask for is pulled by name."""
+    other = dataclasses.replace(MODEL, id="other", purpose="speech")
+    store = ModelStore(tmp_path, Manifest((CARRIER,), (MODEL,), optional=(other,)))
+    with pytest.raises(ModelError, match="pull` and run `homeveil models pull speech`"):
+        store.verify(["face_embedding", "speech"])
+
+
 def test_what_comes_with_the_package_is_compared_too(tmp_path: Path) -> None:
     """A bundled model is found beside the manifest; damaged or gone it is an error."""
     bundled = Bundled("own", "target", "MIT", "test", "none", "own/own.onnx", DIGEST, len(DATA))

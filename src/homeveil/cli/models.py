@@ -54,8 +54,7 @@ def _pull(arguments: argparse.Namespace) -> int:
 
     with console_progress() as progress:
         entries = pull_models(purposes, progress=progress)
-    count, folder = len(purposes or entries), entries[0].path.parent
-    print(f"{count} models ready in {folder}", file=sys.stderr)
+    print(f"{len(purposes or entries)} models ready", file=sys.stderr)
     return 0
 
 

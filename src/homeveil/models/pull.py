@@ -62,7 +62,7 @@ def pull_models(
     carrier_folder: Path | None = None,
 ) -> list[ModelStatus]:
     """Supply the models for these purposes, or all that are always needed; gives the state
-    of those afterwards.
+    of the latter afterwards, of those that come with the package too.
 
     ``progress`` is told what goes on, on the calling thread. ``carrier_folder`` holds
     carriers fetched by other means (a machine without a network): they are compared like
@@ -86,7 +86,11 @@ def pull_models(
     except OSError as error:
         raise ModelError(f"{store.directory}: models cannot be stored ({error})") from error
     report(PullProgress(Stage.DONE))
-    return store.status()
+    entries = store.status()
+    if purposes is None:
+        # Those that come with the package are not pulled; a pull that ends well vouches for all.
+        store.require_ready(entries)
+    return entries
 
 
 def _pull_carrier(

@@ -61,7 +61,7 @@ class ResolvedModel:
         except OSError as error:
             raise ModelError(
                 f"model {self.purpose}: {self.path} cannot be read ({error.strerror}); "
-                + _remedy(self)
+                + _remedy(self.origin, self.purpose)
             ) from error
         _compare(hashlib.sha256(data).hexdigest(), self)
         return data
@@ -133,13 +133,21 @@ class ModelStore:
         wanted: Iterable[Model | Bundled] = self.manifest.all
         if purposes is not None:
             wanted = [self.manifest.find(purpose) for purpose in dict.fromkeys(purposes)]
-        bad = [
-            f"{model.purpose} is {state.value} ({self.path(model)})"
-            for model in wanted
-            if (state := self.state(model)) is not State.READY
-        ]
-        if bad:
-            raise ModelError(f"models: {'; '.join(bad)}; {_PULL}")
+        self.require_ready(self._states(wanted))
+
+    def require_ready(self, entries: Iterable[ModelStatus]) -> None:
+        """ModelError names all that are missing or corrupt, and what mends that."""
+        bad = [entry for entry in entries if entry.state is not State.READY]
+        if not bad:
+            return
+        found = "; ".join(f"{one.model.purpose} is {one.state.value} ({one.path})" for one in bad)
+        remedies = [_remedy(self._origin(one.model), one.model.purpose) for one in bad]
+        raise ModelError(f"models: {found}; {' and '.join(dict.fromkeys(remedies))}")
+
+    def _origin(self, model: Model | Bundled) -> Origin:
+        if isinstance(model, Bundled):
+            return Origin.BUNDLED
+        return Origin.OPTIONAL if model in self.manifest.optional else Origin.PULLED
 
     def locate(
         self, purpose: str, policy_models: Mapping[str, ModelFile] | None = None
@@ -154,20 +162,17 @@ class ModelStore:
             found = ResolvedModel(own.path, own.sha256.lower(), purpose, Origin.USER)
         else:
             model = self.manifest.find(purpose)
-            origin = Origin.BUNDLED if isinstance(model, Bundled) else Origin.PULLED
-            if model in self.manifest.optional:
-                origin = Origin.OPTIONAL
-            found = ResolvedModel(self.path(model), model.sha256, purpose, origin)
+            found = ResolvedModel(self.path(model), model.sha256, purpose, self._origin(model))
         try:
             digest = file_sha256(found.path)
         except FileNotFoundError:
             raise ModelError(
-                f"model {purpose} is missing: {found.path}; {_remedy(found)}"
+                f"model {purpose} is missing: {found.path}; {_remedy(found.origin, purpose)}"
             ) from None
         except OSError as error:
             raise ModelError(
                 f"model {purpose}: {found.path} cannot be read ({error.strerror}); "
-                + _remedy(found)
+                + _remedy(found.origin, purpose)
             ) from error
         _compare(digest, found)
         return found
@@ -260,15 +265,15 @@ def _compare(digest: str, found: ResolvedModel) -> None:
         return
     raise ModelError(
         f"model {found.purpose} is corrupt or another one: {found.path} has sha256 {digest}, "
-        f"expected {found.sha256}; {_remedy(found)}"
+        f"expected {found.sha256}; {_remedy(found.origin, found.purpose)}"
     )
 
 
-def _remedy(found: ResolvedModel) -> str:
-    if found.origin is Origin.PULLED:
+def _remedy(origin: Origin, purpose: str) -> str:
+    if origin is Origin.PULLED:
         return _PULL
-    if found.origin is Origin.OPTIONAL:
-        return f"run `homeveil models pull {found.purpose}`"
-    if found.origin is Origin.BUNDLED:
+    if origin is Origin.OPTIONAL:
+        return f"run `homeveil models pull {purpose}`"
+    if origin is Origin.BUNDLED:
         return "reinstall homeveil"
     return "correct path and sha256 in the policy"
