@@ -49,6 +49,32 @@ def test_locate_gives_path_and_hash(store: ModelStore) -> None:
     store.verify()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("what", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_refused_and_not_waited_for(store: ModelStore, what: str) -> None:
+    """A pipe that nobody writes, a device that never ends."""
+    path = store.path(MODEL)
+    found = store.locate("face_embedding")
+    path.unlink()
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    for call in (lambda: store.locate("face_embedding"), found.read, store.verify):
+        with pytest.raises(ModelError, match="face_embedding"):
+            call()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes of users")
+def test_no_home_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom nobody knows."""
+    monkeypatch.setenv("HOMEVEIL_MODELS", "~nobody-of-this-name/models")
+    with pytest.raises(ModelError, match="set HOMEVEIL_MODELS"):
+        cache_directory()
+
+
 def test_verify_says_what_mends_each(tmp_path: Path) -> None:
     """What only some policies ask for is pulled by name."""
     other = dataclasses.replace(MODEL, id="other", purpose="speech")

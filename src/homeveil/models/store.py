@@ -10,6 +10,7 @@ import contextlib
 import enum
 import hashlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -57,7 +58,8 @@ class ResolvedModel:
         then what was compared, even if the file is exchanged in between.
         """
         try:
-            data = self.path.read_bytes()
+            with open(self.path, "rb", opener=_open_regular) as file:
+                data = file.read()
         except OSError as error:
             raise ModelError(
                 f"model {self.purpose}: {self.path} cannot be read ({error.strerror}); "
@@ -77,20 +79,26 @@ class ModelStatus:
 
 
 def cache_directory() -> Path:
-    """Where models live: ``HOMEVEIL_MODELS``, else the user's cache folder."""
+    """Where models live: ``HOMEVEIL_MODELS``, else the user's cache folder. ModelError where no
+    home folder is known that it would lie in."""
     chosen = os.environ.get("HOMEVEIL_MODELS")
-    if chosen:
-        return Path(chosen).expanduser()
+    try:
+        return Path(chosen).expanduser() if chosen else _user_cache() / "homeveil" / "models"
+    except RuntimeError as error:
+        raise ModelError(
+            f"no folder of models ({str(error).rstrip('.')}); set HOMEVEIL_MODELS to a full path"
+        ) from error
+
+
+def _user_cache() -> Path:
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA")
-        root = Path(base) if base else Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        # The XDG specification: a relative path is invalid and to be ignored.
-        root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
-    return root / "homeveil" / "models"
+        return Path(base) if base else Path.home() / "AppData" / "Local"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification: a relative path is invalid and to be ignored.
+    return Path(base) if os.path.isabs(base) else Path.home() / ".cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +244,18 @@ def verify(purposes: Iterable[str] | None = None) -> None:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's content, as lower-case hex."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_open_regular) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open without waiting for a writer, should the path be a pipe, and refuse devices, which need
+    not end."""
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(0, "not a regular file")
+    return handle
 
 
 def write_atomically(path: Path, data: bytes) -> None:
