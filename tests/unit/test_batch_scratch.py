@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from homeveil.batch.pool import Pool
 from homeveil.batch.scratch import scratch, sweep
 
 _HOLDS = """
 import time
+from homeveil.batch.pool import Pool
 from homeveil.batch.scratch import scratch
 with scratch() as folder:
     (folder / "raw.mp4").write_bytes(b"raw")
@@ -59,6 +61,35 @@ def test_what_a_killed_process_left_goes_with_the_next(place: Path) -> None:
         living.kill()
         living.wait()
     sweep()
+    assert list(place.iterdir()) == []
+
+
+_RUNS = """
+import time
+from homeveil.batch.pool import Pool
+with Pool(1) as pool:
+    print(*pool.process_ids, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_run_killed_with_all_its_workers_leaves_its_copies_to_the_next(place: Path) -> None:
+    """As a container that is stopped, or a machine without power: nobody is left to tidy up."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", _RUNS], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(place)},
+    )  # fmt: skip
+    assert run.stdout is not None
+    worker = int(run.stdout.readline())
+    (folder,) = place.iterdir()
+    (folder / "raw.mp4").write_bytes(b"raw")
+    os.kill(worker, signal.SIGSTOP)
+    run.kill()
+    run.wait()
+    os.kill(worker, signal.SIGKILL)
+    assert (folder / "raw.mp4").exists()
+    with Pool(1):
+        assert not folder.exists()
     assert list(place.iterdir()) == []
 
 

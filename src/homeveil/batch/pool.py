@@ -14,7 +14,6 @@ import selectors
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from homeveil.batch import places
 from homeveil.batch.cores import available_cores, shares
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Job, Outcome
+from homeveil.batch.scratch import lasting, sweep
 from homeveil.errors import IsolationError, UsageError
 
 BYTES_PER_WORKER = 1 << 30
@@ -58,6 +58,7 @@ class Pool(Engine):
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Worker] = []
         self._idle_deaths = 0
+        sweep()
         try:
             for cores in shares(available_cores(), self.size):
                 self._workers.append(self._started(cores))
@@ -112,7 +113,8 @@ class Pool(Engine):
         paths = [root, *(entry for entry in sys.path if entry and entry != root)]
         told = ",".join(map(str, sorted(cores)))
         # Raw recordings that a worker fetches must not outlive it, however it ends.
-        scratch = tempfile.mkdtemp(prefix="homeveil-worker-")
+        # Should both be killed at once, the next run sweeps it away.
+        scratch = str(lasting())
         code = f"import sys; sys.path[:] = {paths!r}; {self.start}({told!r}, {scratch!r})"
         process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],

@@ -18,9 +18,17 @@ _NAME = re.compile(r"homeveil-raw-(\d+)-(\d+)-\w+")
 def scratch() -> Iterator[Path]:
     """An empty folder that this user alone can read; gone afterwards."""
     sweep()
-    prefix = f"homeveil-raw-{os.getpid()}-{_born(os.getpid())}-"
-    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+    with tempfile.TemporaryDirectory(prefix=_prefix()) as folder:
         yield Path(folder)
+
+
+def lasting() -> Path:
+    """Such a folder that stays until it is removed, or this process is gone and somebody comes."""
+    return Path(tempfile.mkdtemp(prefix=_prefix()))
+
+
+def _prefix() -> str:
+    return f"homeveil-raw-{os.getpid()}-{_born(os.getpid())}-"
 
 
 def sweep() -> None:
