@@ -75,6 +75,22 @@ def test_results_are_no_inputs_whatever_their_folder_is_called(tmp_path: Path) -
     assert one.source == str(tmp_path / "in" / "a.mp4")
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user whom modes bind"
+)
+@pytest.mark.parametrize("mode", [0o000, 0o600])
+def test_a_folder_that_cannot_be_read_is_not_left_out_silently(tmp_path: Path, mode: int) -> None:
+    """One that can be neither listed nor entered, or only listed. A hidden one does not matter."""
+    touch(tmp_path / "a.mp4", tmp_path / ".x" / "b.mp4", tmp_path / "x" / "c.mp4")
+    (tmp_path / ".x").chmod(0)
+    assert len(jobs_from([str(tmp_path)], defaults(tmp_path / "out"))) == 2
+    (tmp_path / "x").chmod(mode)
+    with pytest.raises(InputError, match=f"{tmp_path}/x.*cannot be read"):
+        jobs_from([str(tmp_path)], defaults(tmp_path / "out"))
+    for name in ("x", ".x"):
+        (tmp_path / name).chmod(0o700)
+
+
 def test_a_pattern_keeps_what_varies(tmp_path: Path) -> None:
     """A pattern takes what matches; places count from its first variable part."""
     touch(tmp_path / "in" / "x" / "a.mp4", tmp_path / "in" / "y" / "a.mp4")

@@ -118,7 +118,7 @@ def find(url: str) -> list[tuple[str, str]]:
 def _find_here(url: str) -> list[tuple[str, str]]:
     path = local_path(url)
     if os.path.isdir(path):
-        files = sorted(one for one in path.rglob("*") if one.is_file())
+        files = sorted(_files_below(path))
         return [(str(one.absolute()), one.relative_to(path).as_posix()) for one in files]
     if os.path.exists(path):
         return [(str(path.absolute()), path.name)]
@@ -127,6 +127,24 @@ def _find_here(url: str) -> list[tuple[str, str]]:
     return [
         (str(one.absolute()), one.relative_to(base).as_posix()) for one in matches if one.is_file()
     ]
+
+
+def _files_below(path: Path) -> Iterator[Path]:
+    """All but hidden ones. A folder that cannot be listed is an error: recordings in it would be
+    left out, and the rest be told to be all."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    try:
+        for folder, folders, names in os.walk(path, onerror=refuse):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            yield from (one for one in map(Path(folder).joinpath, names) if one.is_file())
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: cannot be read ({error.strerror}); change its rights, or name the"
+            " folders beside it"
+        ) from error
 
 
 def _fixed_parts(parts: tuple[str, ...]) -> list[str]:
