@@ -176,6 +176,41 @@ def test_payload_that_is_no_document(tmp_path: Path, payload: bytes) -> None:
         load_profile(_seal(tmp_path, payload), "secret")
 
 
+_KILLED = """
+import os, signal, sys
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import aead
+from cryptography.hazmat.primitives.kdf import scrypt
+from homeveil.profile import FaceTemplate, Profile, save_profile
+profile = Profile(FaceTemplate(np.ones((1, 128), np.float32), 0.3, 5, "cd" * 32))
+left, begun = int(sys.argv[2]), False
+def count(event, arguments):
+    global left
+    if begun and event in ("open", "os.link", "os.rename", "os.remove"):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+begun = True
+save_profile(sys.argv[1], profile, "secret")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_first_save_killed_at_any_instant_leaves_all_or_nothing(tmp_path: Path) -> None:
+    """Before each thing that it does to files: the name is free, or stands for the whole profile,
+    so that the next try can begin or need not."""
+    for instant in range(1000):
+        path = tmp_path / f"{instant}.veil"
+        words = [sys.executable, "-c", _KILLED, str(path), str(instant)]
+        status = subprocess.run(words, check=False).returncode
+        assert not path.exists() or load_profile(path, "secret").face.embeddings_used == 5
+        if status != -signal.SIGKILL:
+            break
+    assert status == 0
+    assert instant >= 3
+
+
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_save_leaves_old_or_new(saved: bytes, tmp_path: Path) -> None:
     """A process killed while it saves over and over never leaves a broken profile."""

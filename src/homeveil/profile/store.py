@@ -437,8 +437,20 @@ def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
 
 
 def _rename_to_free_name(name: str, path: Path) -> None:
-    """Rename unless the target exists. The name is taken first: a check followed by a
-    rename could replace a file that came in between."""
+    """Rename unless the target exists. A check followed by a rename could replace a file that came
+    in between; and the name must never stand for less than all of the file."""
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        _rename_to_taken_name(name, path)
+    else:
+        os.unlink(name)
+
+
+def _rename_to_taken_name(name: str, path: Path) -> None:
+    """The same where files have one name only: the name is taken first, and empty for a moment."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         os.replace(name, path)
