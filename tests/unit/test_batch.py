@@ -294,6 +294,28 @@ def test_a_broken_state_file_is_refused(tmp_path: Path, damage: str) -> None:
         State(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "report = '[]'", "report = '{\"frames\": 1}'", "outcome = 'weird'", "attempts = 'many'",
+        "report = '{\"frames\": \"x\", \"veiled_share\": 0}'", "source = x'ff00ff'",
+        "report = '{\"frames\": 1, \"veiled_share\": 0, \"spans\": [1]}'",
+        "lease_until = 'late', owner = 'x'", "report = '{\"frames\": 1, \"veiled_share\": null}'",
+    ],
+)  # fmt: skip
+def test_a_row_that_no_run_wrote_is_refused(tmp_path: Path, change: str) -> None:
+    """Before any work, by the same words as other damage."""
+    one = job(tmp_path)
+    with State(tmp_path / "s") as state:
+        state.claim(one, None)
+        state.finish(one, "1 2", Basis(), Outcome(), 3)
+        summarize(state.rows())
+    with sqlite3.connect(tmp_path / "s") as base:
+        base.execute(f"UPDATE files SET {change}")
+    with pytest.raises(OutputError, match="move it away"):
+        State(tmp_path / "s")
+
+
 def test_what_is_out_of_date_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another source, policy, model, profile or a missing result: to do; else nothing is."""
     basis = Basis(policy="p", models="m", profile="f")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from homeveil.batch.jobs import Basis, Job, Outcome
 from homeveil.errors import OutputError
@@ -41,6 +41,10 @@ _FIELDS = (
     "target, source, stamp, content, policy, models, profile, outcome, reason, attempts,"
     " times_done, wall_seconds, bytes_in, bytes_out, peak_bytes, report, owner, lease_until"
 )
+_KINDS = (*[str] * 9, int, int, int | float, *[int] * 3, str, str | None, int | float)
+"""Of ``_FIELDS``. Anybody who may write to a folder of results can put other things there."""
+
+_OUTCOMES = frozenset({"new", "done", "failed", "poison"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +230,33 @@ def _row(told: tuple[Any, ...]) -> Row:
     told = tuple(
         one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else one for one in told
     )
+    if not all(map(isinstance, told, _KINDS)) or told[7] not in _OUTCOMES or "\0" in told[1]:
+        raise ValueError("a row that no run wrote")
     target, source, stamp, content, policy, models, profile, outcome, reason, *rest = told
     attempts, times_done, wall_seconds, bytes_in, bytes_out, peak, report, owner, lease = rest
     basis = Basis(content, policy, models, profile)
     return Row(
         target, source, stamp, basis, outcome, reason, attempts, times_done, wall_seconds,
-        bytes_in, bytes_out, peak, json.loads(report), owner, lease,
+        bytes_in, bytes_out, peak, _report(report), owner, lease,
     )  # fmt: skip
+
+
+def _report(text: str) -> dict[str, Any]:
+    """What is told of a file. Raises ValueError for what a summary cannot add up."""
+    report = json.loads(text)
+    try:
+        sound = report.get("sound") or {}
+        numbers = [report.get(key, 0) for key in ("frames", "seconds", "veiled_share")]
+        numbers += [sound.get(key, 0) for key in ("seconds", "cleared")]
+        numbers += sound.get("withheld", {}).values()
+        for span in report.get("spans", ()):
+            numbers += [span["end_seconds"], span["start_seconds"], len(span["reason"])]
+        known = not report or {"frames", "veiled_share"} <= report.keys()
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("a report that no run wrote") from error
+    if not known or not all(isinstance(number, int | float) for number in numbers):
+        raise ValueError("a report that no run wrote")
+    return cast(dict[str, Any], report)
 
 
 def _process() -> str:
@@ -259,6 +283,6 @@ def _started(process: int) -> str:
 def _alive(owner: str) -> bool:
     """Whether the run may still live; only of this machine can it be known that it does not."""
     words = owner.split(" ")
-    if len(words) != 4 or words[0] == "unknown" or words[0] != _machine():
+    if len(words) != 4 or words[0] == "unknown" or words[0] != _machine() or not words[1].isdigit():
         return True
     return _started(int(words[1])) == words[2]
