@@ -156,7 +156,7 @@ def clear_in_stretches(
 def _folder_beside(target: Path) -> Iterator[Path]:
     """An empty folder on the disk of ``target`` that this user alone can read; gone afterwards."""
     try:
-        name = tempfile.mkdtemp(prefix=f".{target.name[:200]}.", suffix=".parts", dir=target.parent)
+        name = tempfile.mkdtemp(prefix=".homeveil-", suffix=".parts", dir=target.parent)
     except OSError as error:
         raise OutputError(
             f"{target}: cannot be written ({error.strerror}); nothing was left there"

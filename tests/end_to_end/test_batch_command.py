@@ -155,6 +155,21 @@ def test_a_name_that_is_not_utf8_is_a_name(run: Run, recordings: Path, tmp_path:
     assert set(times_done(out / STATE).values()) == {0, 1}
 
 
+def test_names_may_be_as_long_as_names_can_be(
+    run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    """255 bytes, most of them of letters of three; a result whose name would be longer is told of
+    by that name."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    name, longer = f"{'会' * 83}-a.mp4", f"{'b' * 251}.wmv"
+    for one in (name, longer):
+        shutil.copy(recordings / "cut00.mp4", source / one)
+    result = run("batch", source, "--out", out, "--nobody", "--tries", 1)
+    assert files_in(out) == [name]
+    assert f"{out}/{longer}.mp4: cannot be written" in result.stderr
+
+
 def test_a_dry_run_changes_nothing(run: Run, tmp_path: Path) -> None:
     """No state is made; a file that was set aside stays so, whatever is asked."""
     source, out = tmp_path / "in", tmp_path / "out"

@@ -81,11 +81,6 @@ def check_secrets(url: str) -> None:
             )
 
 
-def name_of(url: str) -> str:
-    """The last part of ``url``."""
-    return url.rpartition("/")[2]
-
-
 def absolute(url: str) -> str:
     """``url``, or the absolute path that it means."""
     return url if is_remote(url) else str(local_path(url).absolute())

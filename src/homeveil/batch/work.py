@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from homeveil.batch import places
 from homeveil.batch.jobs import Job, Outcome
@@ -77,15 +77,19 @@ def _clear(job: Job) -> Outcome:
         if content == job.known_content:
             return Outcome(unchanged=True, content=content)
         profile = _profile(job, folder)
-        target = staged / places.name_of(job.target)
-        report = redact(
-            source,
-            target,
-            profile=profile,
-            policy=job.opened_policy(),
-            isolate=Isolate(job.isolate),
-            stretches=job.stretches,
-        )
+        # Its final name may be as long as names can be.
+        target = staged / f"result{PurePosixPath(job.target).suffix}"
+        try:
+            report = redact(
+                source,
+                target,
+                profile=profile,
+                policy=job.opened_policy(),
+                isolate=Isolate(job.isolate),
+                stretches=job.stretches,
+            )
+        except OutputError as error:
+            raise OutputError(str(error).replace(str(target), job.target)) from error
         if places.stamp(str(source)) != before:
             raise InputError(f"{job.source}: changed while it was read; try again when it is whole")
         sizes = source.stat().st_size, target.stat().st_size
