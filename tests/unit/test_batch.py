@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from homeveil.batch import places
 from homeveil.batch.cores import shares
 from homeveil.batch.jobs import Basis, Job, Outcome
 from homeveil.batch.places import check_url
@@ -65,6 +66,28 @@ def test_no_result_replaces_a_recording_whatever_its_folder_is_called(
     (tmp_path / "out" / "a.mp4").symlink_to("../in/a.mp4")
     with pytest.raises(UsageError, match="is an input itself"):
         jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("s3://bucket/in/a.mp4", "s3a://bucket/in"), ("sftp://host/in/a.mp4", "ssh://me@host:22/in"),
+        ("sftp://host/in/a.mp4", "sftp://Host/x/../in"), ("local://{}/in/a.mp4", "{}/in"),
+        ("{}/in/a.mp4", "local://{}/link"),
+    ],
+)  # fmt: skip
+def test_another_name_of_a_server_is_no_other_place(tmp_path: Path, one: str, other: str) -> None:
+    """Nothing is asked of the server for that."""
+    touch(tmp_path / "in" / "a.mp4")
+    (tmp_path / "link").symlink_to("in")
+    inside = places.resolved(other.format(tmp_path)) + "/"
+    assert places.resolved(one.format(tmp_path)) == inside + "a.mp4"
+
+
+def test_a_recording_is_not_replaced_by_way_of_fsspec(tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "a.mp4")
+    with pytest.raises(InputError, match="no recording"):
+        jobs_from([f"local://{tmp_path}/in"], defaults(tmp_path / "in"))
 
 
 def test_results_are_no_inputs_whatever_their_folder_is_called(tmp_path: Path) -> None:

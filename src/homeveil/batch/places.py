@@ -34,6 +34,8 @@ _WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
 
 _SSH = ("sftp", "ssh")
 _S3 = ("s3", "s3a")
+_ALIKE = (_SSH, _S3, ("gs", "gcs"), ("az", "abfs"))
+"""Names of one kind of place."""
 
 _REMOVE_SECONDS = 10.0
 _PART_BYTES = 5 << 20
@@ -87,13 +89,24 @@ def absolute(url: str) -> str:
 
 
 def resolved(url: str) -> str:
-    """The same for all names of one place of this machine, through links and ``..``; to compare."""
-    return url if is_remote(url) else os.path.realpath(local_path(url))
+    """The same for all names of one place, through links and ``..`` of this machine, and for all
+    that a kind of server is called by and whoever signs in there; to compare."""
+    if not is_remote(url):
+        return os.path.realpath(local_path(url))
+    scheme, _, rest = url.partition("://")
+    if scheme == "local":
+        return os.path.realpath(rest)
+    host, slash, path = rest.partition("/")
+    host = host.rpartition("@")[2].lower()
+    if scheme in _SSH:
+        host, path = host.removesuffix(":22"), os.path.normpath(path) if path else ""
+    alike = next((one for one in _ALIKE if scheme in one), (scheme,))
+    return f"{alike[0]}://{host}{slash}{path}"
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether both name one file of this machine."""
-    return not is_remote(one) and not is_remote(other) and resolved(one) == resolved(other)
+    """Whether both are names of one file."""
+    return resolved(one) == resolved(other)
 
 
 def joined(base: str, relative: str) -> str:
