@@ -71,8 +71,11 @@ def _clear(job: Job) -> Outcome:
     from homeveil.redaction import redact
 
     with scratch() as folder, _staging(job) as staged:
+        before = places.stamp(job.source)
         source = places.fetch(job.source, folder)
-        before = places.stamp(str(source))
+        if places.is_remote(job.source):
+            # Somebody may still be sending it there.
+            _check_same(job, before)
         content = places.sha256(source)
         if content == job.known_content:
             return Outcome(unchanged=True, content=content)
@@ -90,11 +93,16 @@ def _clear(job: Job) -> Outcome:
             )
         except OutputError as error:
             raise OutputError(str(error).replace(str(target), job.target)) from error
-        if places.stamp(str(source)) != before:
-            raise InputError(f"{job.source}: changed while it was read; try again when it is whole")
+        if not places.is_remote(job.source):
+            _check_same(job, before)
         sizes = source.stat().st_size, target.stat().st_size
         places.publish(target, job.target, job.staging)
     return Outcome(content=content, report=asdict(report), bytes_in=sizes[0], bytes_out=sizes[1])
+
+
+def _check_same(job: Job, before: str | None) -> None:
+    if places.stamp(job.source) != before:
+        raise InputError(f"{job.source}: changed while it was read; try again when it is whole")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,47 @@
+"""One file of an archive, in a worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import register_implementation
+
+from homeveil.batch.jobs import Job
+from homeveil.batch.work import clear
+from homeveil.policy import Policy
+
+
+class _StillSent(LocalFileSystem):
+    """A server to which somebody still sends the file that is fetched from it."""
+
+    protocol = "stillsent"
+
+    def get_file(self, rpath: str, lpath: str, *others: Any, **named: Any) -> None:
+        super().get_file(rpath, lpath, *others, **named)
+        with open(self._strip_protocol(rpath), "ab") as file:
+            file.write(b"more")
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(LocalFileSystem._strip_protocol(path.removeprefix("stillsent://")))
+
+
+@pytest.fixture
+def still_sent() -> None:
+    register_implementation("stillsent", _StillSent, clobber=True)
+
+
+@pytest.mark.usefixtures("still_sent")
+def test_a_recording_that_grows_while_it_is_fetched_is_not_done(tmp_path: Path) -> None:
+    """What was fetched is a piece of it: no result, and it is tried again."""
+    (tmp_path / "in.mp4").write_bytes(b"the beginning")
+    target = tmp_path / "out" / "in.mp4"
+    outcome = clear(
+        Job(f"stillsent://{tmp_path}/in.mp4", str(target), None, Policy().to_document())
+    )
+    assert "changed while it was read" in outcome.reason
+    assert outcome.blames_file
+    assert list(target.parent.iterdir()) == []
