@@ -45,3 +45,11 @@ def test_a_recording_that_grows_while_it_is_fetched_is_not_done(tmp_path: Path) 
     assert "changed while it was read" in outcome.reason
     assert outcome.blames_file
     assert list(target.parent.iterdir()) == []
+
+
+def test_a_bad_recording_is_told_of_by_its_own_name(tmp_path: Path) -> None:
+    """Not by that of the copy that was fetched."""
+    (tmp_path / "in.mp4").write_bytes(b"no recording")
+    url = f"local://{tmp_path}/in.mp4"
+    outcome = clear(Job(url, str(tmp_path / "out.mp4"), None, Policy().to_document()))
+    assert outcome.reason.startswith(f"{url}: not a media file")

@@ -91,8 +91,10 @@ def _clear(job: Job) -> Outcome:
                 isolate=Isolate(job.isolate),
                 stretches=job.stretches,
             )
-        except OutputError as error:
-            raise OutputError(str(error).replace(str(target), job.target)) from error
+        except HomeveilError as error:
+            # Told by the names that the caller knows, not by those of copies.
+            said = str(error).replace(str(target), job.target).replace(str(source), job.source)
+            raise type(error)(said) from error
         if not places.is_remote(job.source):
             _check_same(job, before)
         sizes = source.stat().st_size, target.stat().st_size
