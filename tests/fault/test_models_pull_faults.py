@@ -24,7 +24,7 @@ import pytest
 from homeveil.errors import ModelError
 from homeveil.models.carrier import read_members
 from homeveil.models.manifest import Bundled, Carrier, CarrierKind, Manifest, Member, Model
-from homeveil.models.pull import RECORD_NAME, PullProgress, Stage, pull_models
+from homeveil.models.pull import LOCK_NAME, RECORD_NAME, PullProgress, Stage, pull_models
 from homeveil.models.store import ModelStore, State
 
 WEIGHTS = bytes(range(256)) * 400
@@ -401,6 +401,16 @@ def test_a_pull_does_not_end_well_beside_a_broken_package(store: ModelStore) -> 
             call()
         assert "models pull" not in str(told.value)
     assert store.status()[0].state is State.READY
+
+
+def test_a_folder_that_cannot_be_written_will_do_if_all_is_there(store: ModelStore) -> None:
+    """One that another user keeps: not even the lock can be had. What is missing is an error."""
+    (store.directory / LOCK_NAME).mkdir(parents=True)
+    with pytest.raises(ModelError, match="cannot be stored"):
+        pull_models(store=store)
+    store.write(store.manifest.models[0], WEIGHTS)
+    (status,) = pull_models(store=store)
+    assert status.state is State.READY
 
 
 def test_leftovers_of_a_dead_pull_are_removed(store: ModelStore) -> None:

@@ -84,7 +84,9 @@ def pull_models(
             if missing:
                 _write_record(store)
     except OSError as error:
-        raise ModelError(f"{store.directory}: models cannot be stored ({error})") from error
+        # All may be there already, in a folder that another user keeps for everybody.
+        if any(store.state(model) is not State.READY for model in models):
+            raise ModelError(f"{store.directory}: models cannot be stored ({error})") from error
     report(PullProgress(Stage.DONE))
     entries = store.status()
     if purposes is None:
