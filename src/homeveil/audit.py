@@ -64,7 +64,8 @@ class Audit:
     """What an audit found. frames: looked at. agent_frames: with a face that is the agent's.
     frames_with_others: with at least one of ``others``. damaged_packets: could not be read, so
     what they held was not looked at; likewise the end of a file that is cut off. other_streams: of
-    pictures, covers too, beside the one that was looked at."""
+    pictures, covers too, beside the one that was looked at. hidden_frames: that the file holds, and
+    has players leave out (the edit list of mp4 and mov)."""
 
     frames: int
     seconds: float
@@ -76,11 +77,13 @@ class Audit:
     with_profile: bool
     detector_sha256: str
     other_streams: int = 0
+    hidden_frames: int = 0
 
     @property
     def whole(self) -> bool:
         """Whether all of the file could be looked at."""
-        return not (self.damaged_packets or self.truncated or self.other_streams)
+        unseen = self.damaged_packets or self.other_streams or self.hidden_frames
+        return not (unseen or self.truncated)
 
     def to_json(self, indent: int | None = 1) -> str:
         return json.dumps(asdict(self), indent=indent)
@@ -139,6 +142,7 @@ def audit(
         damaged, truncated = reader.damaged_packets, reader.truncated
     if not frames:
         raise InputError(f"{src}: no frame could be looked at; check that the file is whole")
+    held, other_streams = _held(Path(src))
     tracks += live
     others = sorted(_others(tracks), key=lambda other: (other.seconds, other.box))
     agent = {seen.seconds for track in tracks for seen in track if _is_agent(seen, track)}
@@ -152,15 +156,21 @@ def audit(
         truncated=truncated,
         with_profile=profile is not None,
         detector_sha256=model.sha256,
-        other_streams=_other_streams(Path(src)),
+        other_streams=other_streams,
+        hidden_frames=max(0, held - frames),
     )
 
 
-def _other_streams(path: Path) -> int:
+def _held(path: Path) -> tuple[int, int]:
+    """Frames of the stream that is looked at, as far as the index of an mp4 or mov says, and how
+    many other streams of pictures there are."""
     from homeveil.media import _av
+    from homeveil.media.reader import video_stream
 
     with _av.open_input(path) as container:
-        return len(container.streams.video) - 1
+        indexed = "mp4" in container.format.name.split(",")
+        frames = video_stream(container, path).frames if indexed else 0
+        return frames, len(container.streams.video) - 1
 
 
 def _identity(profile: Profile | None) -> FaceIdentity | None:

@@ -8,9 +8,11 @@ import json
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from boxes import needs_models
@@ -145,6 +147,23 @@ def test_a_second_stream_that_nobody_looked_at_is_not_clean(tmp_path: Path, suff
     run = audited(out)
     assert run.returncode == 2, run.stdout
     assert "1 further streams" in run.stdout
+
+
+@needs_detector
+def test_frames_that_players_leave_out_are_not_clean(tmp_path: Path) -> None:
+    """The first ten come before the film begins: mp4 keeps them and hides them. Status 2."""
+    path = tmp_path / "out.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"g": "5", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(20):
+            picture = av.VideoFrame.from_ndarray(np.full((360, 320), 90, np.uint8), "yuv420p")
+            picture.pts, picture.time_base = number - 10, Fraction(1, 10)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    run = audited(path)
+    assert run.returncode == 2, run.stdout
+    assert "10 hidden frames" in run.stdout
 
 
 def test_another_kind_of_file_is_no_detector(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def _summary(found: Audit) -> str:
     if not found.whole:
         parts.append(
             f"NOT ALL COULD BE READ ({found.damaged_packets} damaged packets, "
-            f"{found.other_streams} further streams of pictures)"
+            f"{found.other_streams} further streams of pictures, "
+            f"{found.hidden_frames} hidden frames)"
         )
     return ", ".join(parts)
