@@ -14,10 +14,13 @@ import pytest
 from clips import copy_with, cut, make, make_crowded, make_two_sizes, picture, veiled_frame
 from homeveil import _kernels
 from homeveil.errors import InputError
+from homeveil.frames import Timestamp
+from homeveil.media.picture import PictureReader
 from homeveil.media.reader import VideoReader
 from homeveil.media.turn import Turn
 from homeveil.media.writer import VideoWriter
 
+NOW = Timestamp.from_seconds(0)
 SIXTY = [number * 100 for number in range(60)]
 
 
@@ -199,6 +202,62 @@ def test_a_name_is_never_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         os.rename(make(tmp_path / "plain.mp4"), name)
         with VideoReader(name) as reader:
             assert len(list(reader)) == 10
+
+
+CHROMA = {
+    "yuv444p": (1, 1), "yuvj444p": (1, 1), "yuv440p": (1, 2), "yuv422p": (2, 1), "yuvj422p": (2, 1),
+    "yuv411p": (4, 1), "yuv410p": (4, 4), "yuyv422": (2, 1), "nv24": (1, 1), "gbrp": (1, 1),
+    "yuv420p": (2, 2),
+}  # fmt: skip
+"""Pixels to a sample of chroma, across and down."""
+
+
+def noise(pixel_format: str, size: tuple[int, int]) -> av.VideoFrame:
+    """A picture of noise, also in what lies beside and below it in memory."""
+    made, rng = av.VideoFrame(*size, pixel_format), np.random.default_rng(3)
+    for plane in made.planes:
+        np.frombuffer(plane, np.uint8)[:] = rng.integers(0, 256, plane.buffer_size, np.uint8)
+    return made
+
+
+@pytest.mark.parametrize("size", [(64, 48), (57, 49), (63, 47), (25, 31)])
+@pytest.mark.parametrize("pixel_format", CHROMA)
+def test_no_cell_is_tinted_with_what_the_next_hides(pixel_format: str, size) -> None:
+    """Whatever sampling of colours a file has: what changes in one cell changes no other."""
+    first, second = (noise(pixel_format, size) for _ in range(2))
+    across, down = CHROMA[pixel_format]
+    rng = np.random.default_rng(4)
+    for index, plane in enumerate(second.planes):
+        x, y = (across, down) if index and pixel_format != "gbrp" else (1, 1)
+        pairs = 2 if pixel_format == "yuyv422" or (index and pixel_format == "nv24") else 1
+        lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        cell = lines[8 // y : 16 // y, pairs * 16 // x : pairs * 24 // x]
+        cell[:] = rng.integers(0, 256, cell.shape, np.uint8)
+    one, two = (PictureReader().read(picture, NOW) for picture in (first, second))
+    for index, (a, b) in enumerate(zip(one.planes, two.planes, strict=True)):
+        side = 8 if index == 0 else 4
+        differs = a != b
+        assert differs[side : 2 * side, 2 * side : 3 * side].any()
+        differs[side : 2 * side, 2 * side : 3 * side] = False
+        assert not differs.any()
+
+
+@pytest.mark.parametrize("size", [(64, 48), (57, 49), (63, 47)])
+@pytest.mark.parametrize("pixel_format", CHROMA)
+def test_every_sample_of_chroma_is_made_of_the_picture(pixel_format: str, size) -> None:
+    """Of a picture of one colour all is that colour, to the last row and column of odd sides: none
+    is left over from what memory held before."""
+    rgb = np.zeros((size[1], size[0], 3), np.uint8)
+    rgb[:] = (200, 60, 30)
+    even = np.pad(rgb, ((0, size[1] % 2), (0, size[0] % 2), (0, 0)), "edge")
+    wide = av.VideoFrame.from_ndarray(even, format="rgb24").reformat(format=pixel_format)
+    picture = noise(pixel_format, size)
+    for to, plane in zip(picture.planes, wide.planes, strict=True):
+        lines, given = (np.frombuffer(p, np.uint8).reshape(-1, p.line_size) for p in (to, plane))
+        rows, columns = (min(a, b) for a, b in zip(lines.shape, given.shape, strict=True))
+        lines[:rows, :columns] = given[:rows, :columns]
+    for plane in PictureReader().read(picture, NOW).planes:
+        assert np.ptp(plane) <= 1
 
 
 @pytest.mark.parametrize("pixel_format", ["gray", "gray10le"])

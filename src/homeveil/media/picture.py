@@ -30,6 +30,11 @@ _NOT_YUV = (
 _LIMITED, _FULL = 1, 2
 _BT709, _BT601 = 1, 6
 _SWS_BT709, _SWS_BT601 = 1, 5
+_PLANAR = {
+    (4, 4): "yuv444p", (4, 2): "yuv440p", (2, 4): "yuv422p", (2, 2): "yuv420p",
+    (1, 4): "yuv411p", (1, 1): "yuv410p",
+}  # fmt: skip
+"""Plain planes of 8 bits, by how many samples of chroma lie on four pixels, across and down."""
 
 
 def turn_of(picture: _av.VideoFrame) -> Turn | None:
@@ -76,12 +81,13 @@ class PictureReader:
         turn = self._turn_of(picture)
         colour = colour_of(picture)
         pixel_format = _AS_THEY_ARE.get(picture.format.name)
-        if pixel_format is None:
-            picture, colour = self._convert(picture, colour)
-            pixel_format = PixelFormat.I420
         width, height = picture.width, picture.height
-        shapes = plane_shapes(pixel_format, width, height)
-        planes = tuple(_view(picture, i, *shape) for i, shape in enumerate(shapes))
+        if pixel_format is None:
+            planes, colour = self._convert(picture, colour)
+            pixel_format = PixelFormat.I420
+        else:
+            shapes = plane_shapes(pixel_format, width, height)
+            planes = tuple(_view(picture, i, *shape) for i, shape in enumerate(shapes))
         if turn:
             planes = tuple(
                 turn.plane(plane, 2 if pixel_format is PixelFormat.NV12 and i else 1)
@@ -100,8 +106,17 @@ class PictureReader:
             self.turn = self._without_matrix if own is None else own
         return self.turn
 
-    def _convert(self, picture: _av.VideoFrame, colour: Colour) -> tuple[_av.VideoFrame, Colour]:
-        """``picture`` as 8-bit 4:2:0, and the colour description that then holds."""
+    def _convert(
+        self, picture: _av.VideoFrame, colour: Colour
+    ) -> tuple[tuple[Plane, ...], Colour]:
+        """``picture`` as planes of 8-bit 4:2:0, and the colour description that then holds.
+
+        FFmpeg changes samples and their order, not how many samples of chroma there are: its
+        filters would tint cells with what their neighbours hide, and of odd sides it leaves out
+        the last row or column.
+        """
+        across, down = picture.format.chroma_width(4), picture.format.chroma_height(4)
+        planar = _PLANAR.get((across, down), "yuv444p")
         if picture.format.name.startswith(_NOT_YUV):
             large = picture.height >= 720
             colour = Colour(
@@ -109,17 +124,43 @@ class PictureReader:
             )
             converted = self._reformatter.reformat(
                 picture,
-                format="yuv420p",
+                format=planar,
                 dst_colorspace=_SWS_BT709 if large else _SWS_BT601,
                 src_color_range=_FULL,
                 dst_color_range=_LIMITED,
             )
-            return converted, colour
-        span = _FULL if colour.full_range else _LIMITED
-        converted = self._reformatter.reformat(
-            picture, format="yuv420p", src_color_range=span, dst_color_range=span
-        )
-        return converted, colour
+        else:
+            span = _FULL if colour.full_range else _LIMITED
+            converted = self._reformatter.reformat(
+                picture, format=planar, src_color_range=span, dst_color_range=span
+            )
+        width, height = converted.width, converted.height
+        columns, rows = converted.format.chroma_width(width), converted.format.chroma_height(height)
+        _, chroma, _ = plane_shapes(PixelFormat.I420, width, height)
+        luma = _view(converted, 0, height, width)
+        u, v = (_fitted(_view(converted, index, rows, columns), chroma) for index in (1, 2))
+        return (luma, u, v), colour
+
+
+def _fitted(plane: Plane, shape: tuple[int, int]) -> Plane:
+    """Chroma as 4:2:0 of ``shape``: means of the two or four samples that one takes the place
+    of, or copies of one that takes the place of several."""
+    for axis, size in enumerate(shape):
+        if plane.shape[axis] < size:
+            plane = plane.repeat(2, axis).take(range(size), axis)
+    if plane.shape == shape:
+        return plane
+    down, across = (1 + (have > want) for have, want in zip(plane.shape, shape, strict=True))
+    rows, columns = shape[0] * down, shape[1] * across
+    if plane.shape != (rows, columns):
+        missing = (0, rows - plane.shape[0]), (0, columns - plane.shape[1])
+        plane = np.pad(plane, missing, "edge")
+    total = np.full(shape, down * across // 2, np.uint16)
+    for y in range(down):
+        for x in range(across):
+            total += plane[y::down, x::across]
+    mean: Plane = (total >> (down + across - 2)).astype(np.uint8)
+    return mean
 
 
 def _view(picture: _av.VideoFrame, index: int, rows: int, columns: int) -> Plane:
