@@ -29,7 +29,7 @@ from homeveil.perceive.observation import (
     Observation,
     PeopleLook,
 )
-from homeveil.perceive.perceiver import is_fresh
+from homeveil.perceive.perceiver import compared
 from homeveil.profile.template import EMBEDDING_SIZE, FaceTemplate, Profile
 
 FAKE_MODEL_SHA256 = "0" * 64
@@ -69,9 +69,10 @@ class FakePerceiver:
         agent = Face(scene.agent, 0.95, WHOLE) if scene.agent is not None else None
         others = tuple(Face(box, 0.9, WHOLE) for box in scene.others)
         whole = CellWindow(0, 0, grid.rows, grid.cols)
-        identities = [_identity(face, 0.7) for face in others if is_fresh(face, request.known)]
-        if agent is not None and is_fresh(agent, request.known):
-            identities.append(_identity(agent, 0.2))
+        faces = (*((agent,) if agent is not None else ()), *others)
+        identities = [
+            _identity(face, 0.2 if face is agent else 0.7) for face in compared(faces, request)
+        ]
         return Observation(
             wide=PeopleLook(whole, WHOLE, near),
             close=(
@@ -82,7 +83,7 @@ class FakePerceiver:
             people=tuple(
                 PeopleLook(window, band, near[window.index]) for window, band in request.regions
             ),
-            faces=(*((agent,) if agent is not None else ()), *others),
+            faces=faces,
             identities=tuple(identities),
             checks=tuple(
                 PeopleLook(window, WHOLE, near[window.index]) for window in request.checks

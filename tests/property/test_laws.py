@@ -361,6 +361,35 @@ def test_read_ahead_nothing_is_shown_since_the_last_fair_comparison() -> None:
         assert shown(raws[n].planes[0], out[n].planes[0], *FACE) < 0.05, n
 
 
+class Aside(FakePerceiver):
+    """Sees all whose faces are larger than the agent's turned away."""
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = FakePerceiver.look(self, frame, grid, request)
+        turned = [
+            replace(one, yaw_degrees=60.0 if one.face.box.area > AGENT.area else 0.0)
+            for one in seen.identities
+        ]
+        return replace(seen, identities=tuple(turned))
+
+
+def test_larger_faces_do_not_put_off_the_agents_comparison() -> None:
+    """Three people nearer to the camera look away, so that no comparison settles who they are;
+    meanwhile another face takes the place of the agent's. It is withheld as soon as ever."""
+    near = tuple(Box(x, 10, x + 50, 60) for x in (5, 60, 260))
+
+    def scene(seconds):
+        agent = AGENT if seconds < 6.0 else None
+        others = near if seconds >= 4.0 else ()
+        return FakeScene(agent, others if agent else (*others, AGENT))
+
+    raws = frames(lambda n: seated(3), 90)
+    out = run(raws, scene, profile=fake_profile(), see=Aside)
+    assert shown(raws[59].planes[0], out[59].planes[0], *FACE) > 0.99
+    for n in range(64, 90):
+        assert shown(raws[n].planes[0], out[n].planes[0], *FACE) < 0.05, n
+
+
 def test_a_face_that_cannot_be_compared_is_not_the_agents_for_ever() -> None:
     """Turned away for longer than that is believed, the agent must prove itself anew."""
     tracks = track_with(0.2, 0.2, 0.2)

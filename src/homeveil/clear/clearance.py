@@ -239,10 +239,11 @@ class Clearance:
         checks = self._second.ask(credit // 2)
         self._plan.spend(len(checks))
         regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
-        close = self._close_window()
+        candidate, close = self.tracks.candidate(), self._close_window()
+        first = candidate.box if candidate is not None else None
         known, lips = self.tracks.settled(seconds), self._lips
         mouths = lips.ask(seconds, self.tracks, self._holds_still) if lips is not None else ()
-        return LookRequest(depth, regions, close, known, checks, mouths)
+        return LookRequest(depth, regions, close, known, checks, mouths, first)
 
     def _close_window(self) -> CellWindow | None:
         """Where a close look at the agent, or whoever may be, is made."""

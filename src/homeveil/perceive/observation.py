@@ -88,6 +88,7 @@ class LookRequest:
         that each belongs to.
     agent: window round the agent, for a close mask of the silhouette.
     known: faces that need not be compared with the profile again in this frame.
+    first: the face to be compared before all others, if it need be.
     checks: windows for second looks with the people mask alone.
     mouths: faces whose mouths are to be looked at.
     """
@@ -98,6 +99,7 @@ class LookRequest:
     known: tuple[Box, ...] = ()
     checks: tuple[CellWindow, ...] = ()
     mouths: tuple[Box, ...] = ()
+    first: Box | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

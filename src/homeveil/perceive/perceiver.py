@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from homeveil.errors import PerceptionError
@@ -28,7 +29,8 @@ SAME_FACE = 0.3
 """Overlap from which two boxes are one face."""
 
 MAX_COMPARED = 3
-"""Faces compared with the profile in one frame, the largest first."""
+"""Faces compared with the profile in one frame: the one that passes for the agent's, then the
+largest."""
 
 
 _NOWHERE = Box(0, 0, 0, 0)
@@ -97,7 +99,7 @@ class ModelPerceiver:
         for window, band in request.regions:
             found += self._faces.look(frame, grid.box(window), band, gain)
         faces = [self._faces.confirm(frame, face, gain) for face in self._faces.merged(found)]
-        identities = [self._identity.compare(frame, face) for face in _fresh(faces, request.known)]
+        identities = [self._identity.compare(frame, face) for face in compared(faces, request)]
         known = tuple(identity for identity in identities if identity is not None)
         mouths = self._mouths(frame, faces, request) if request.mouths else ()
         return tuple(faces), known, looked, mouths
@@ -122,14 +124,18 @@ class ModelPerceiver:
         self._identity.close()
 
 
-def is_fresh(face: Face, known: tuple[Box, ...]) -> bool:
-    """Whether ``face`` is none of those that need no comparison now."""
-    return all(face.box.overlap(box) < SAME_FACE for box in known)
+def compared(faces: Iterable[Face], request: LookRequest) -> list[Face]:
+    """Those of ``faces`` that are compared with the profile. Whoever passes for the agent comes
+    before all others: larger faces that no comparison ever settles must not put it off."""
 
+    def rank(face: Face) -> tuple[bool, float]:
+        first = request.first is not None and face.box.overlap(request.first) >= SAME_FACE
+        return not first, -face.box.area
 
-def _fresh(faces: list[Face], known: tuple[Box, ...]) -> list[Face]:
-    unknown = [face for face in faces if is_fresh(face, known)]
-    return sorted(unknown, key=lambda face: -face.box.area)[:MAX_COMPARED]
+    unknown = [
+        face for face in faces if all(face.box.overlap(box) < SAME_FACE for box in request.known)
+    ]
+    return sorted(unknown, key=rank)[:MAX_COMPARED]
 
 
 class WatchedPerceiver:
