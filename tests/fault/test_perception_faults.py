@@ -8,13 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from homeveil.errors import FrameError
+from boxes import needs_models
+from homeveil import frame_from_array
+from homeveil.errors import FrameError, PerceptionError
 from homeveil.fakes import FakePerceiver, FakeScene, fake_frames, fake_profile
 from homeveil.frames import PixelFormat, RawFrame
 from homeveil.grid import Box, Grid
-from homeveil.perceive.observation import LookRequest, Observation
+from homeveil.models import store
+from homeveil.perceive._graph import _File
+from homeveil.perceive.identity import FaceIdentity
+from homeveil.perceive.observation import Face, LookRequest, Observation
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
+from mouths import still
 from rooms import frames, shown, texture
 
 AGENT = Box(140, 60, 180, 100)
@@ -89,6 +95,27 @@ def test_a_failed_look_veils_the_frame_whole(kind: type[Failing]) -> None:
     assert shown(raws[first].planes[0], out[first].planes[0], 145, 65, 175, 95) < 0.03
     assert shown(raws[29].planes[0], out[29].planes[0], 145, 65, 175, 95) > 0.99
     assert [span.reason for span in tally.spans].count("fault") == 1
+
+
+def broken(model: bytes) -> bytes:
+    """A network whose largest weights are no numbers any more."""
+    file = _File(model)
+    weights = max((file.text(file.at(at), 0) for at in file.vector(file.root, 4)), key=len)
+    return model.replace(weights, b"\xff" * len(weights))
+
+
+@needs_models
+def test_a_face_mesh_that_breaks_is_a_fault() -> None:
+    """A face that cannot be compared for want of numbers is none that merely looks away."""
+    data = store.load(("face_landmarks", "face_embedding"), {}).data
+    raw = frame_from_array(still(), "rgb", seconds=0.0)
+    face = Face(Box(269, 90, 342, 164), 0.9, 0)
+    whole = FaceIdentity(data["face_landmarks"], data["face_embedding"], lambda embedding: 1.0)
+    assert whole.compare(raw, face) is not None
+    mesh = broken(data["face_landmarks"])
+    identity = FaceIdentity(mesh, data["face_embedding"], lambda embedding: 1.0)
+    with pytest.raises(PerceptionError, match="no number"):
+        identity.compare(raw, face)
 
 
 def test_a_look_that_hangs_is_a_fault() -> None:

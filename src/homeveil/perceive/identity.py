@@ -36,11 +36,12 @@ class FaceIdentity:
         self._distance = distance
 
     def compare(self, frame: RawFrame, face: Face) -> Identity | None:
-        """None when the face is too small or has no landmarks."""
+        """None when the face is too small or has no landmarks. Raises PerceptionError when the
+        network that gives them says what is no number."""
         if max(face.box.width, face.box.height) < MIN_FACE_PIXELS:
             return None
         picture = _picture_of(face.box)
-        points = self._points(frame, picture)
+        points = self._finite_points(frame, picture)
         if not _plausible(points, face.box, picture):
             return None
         rgb = _kernels.thumbnail(frame, picture, (_PICTURE_SIDE, _PICTURE_SIDE))
