@@ -250,9 +250,7 @@ def from_rgb(
     picture: NDArray[np.uint8], *, bgr: bool = False, full_range: bool = False
 ) -> tuple[Plane, Plane, Plane]:
     """I420 planes of an (height, width, 3) picture, BT.601."""
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-        raise FrameError(f"picture is {picture.shape} {picture.dtype}, expected (h, w, 3) uint8")
-    picture = np.ascontiguousarray(picture)
+    picture = _picture(picture)
     height, width = picture.shape[:2]
     shapes = plane_shapes(PixelFormat.I420, max(width, 1), max(height, 1))
     planes = tuple(np.empty(shape, np.uint8) for shape in shapes)
@@ -278,8 +276,10 @@ def warp(rgb: Rgb, affine: NDArray[np.float64], size: tuple[int, int]) -> Rgb:
 
     affine: (2, 3), output pixel to input pixel. size: (width, height).
     """
-    rgb = np.ascontiguousarray(rgb)
+    rgb = _picture(rgb)
     width, height = size
+    if width < 1 or height < 1:
+        raise FrameError(f"a picture of {width}x{height} cannot be made")
     out = np.empty((height, width, 3), np.uint8)
     matrix = np.ascontiguousarray(affine, dtype=np.float64)
     if matrix.shape != (2, 3):
@@ -334,6 +334,12 @@ def _change_out(stats: ChangeStats) -> Any:
     narrow = (ffi.from_buffer("int32_t[]", one) for one in arrays[:6])
     wide = (ffi.from_buffer("int64_t[]", one) for one in arrays[6:])
     return ffi.new("hv_change_out *", [*narrow, *wide])
+
+
+def _picture(rgb: Rgb) -> Rgb:
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise FrameError(f"picture is {rgb.shape} {rgb.dtype}, expected (h, w, 3) uint8")
+    return np.ascontiguousarray(rgb)
 
 
 def _output(out: Rgb | None, shape: tuple[int, int, int]) -> Rgb:

@@ -465,6 +465,14 @@ def test_wrong_arguments_are_refused() -> None:
         _kernels.change(raw, frame(1, 33, 32), 8)
     with pytest.raises(FrameError, match="mask"):
         _kernels.copy_cells(raw, raw, 8, mask[:3])
+    eye = np.eye(2, 3)
+    for shape in ((9, 9), (9, 9, 1), (9, 9, 4), (0, 9, 3)):
+        with pytest.raises(FrameError):
+            _kernels.warp(np.zeros(shape, np.uint8), eye, (8, 8))
+    with pytest.raises(FrameError, match="float32"):
+        _kernels.warp(np.zeros((9, 9, 3), np.float32), eye, (8, 8))
+    with pytest.raises(FrameError):
+        _kernels.warp(np.zeros((9, 9, 3), np.uint8), eye, (8, -8))
     for plane in raw.planes:
         plane.flags.writeable = False
     with pytest.raises(FrameError, match="read-only"):
