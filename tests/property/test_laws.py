@@ -98,6 +98,33 @@ def test_what_came_in_is_not_forgiven_for_holding_still() -> None:
         assert shown(raws[n].planes[0], out[n].planes[0], 202, 62, 262, 208) < 0.03, n
 
 
+def test_what_a_later_look_sees_is_withheld_while_frames_wait() -> None:
+    """Somebody is there from the start and no look sees them for two seconds; then one does: of
+    the frames that still wait none shows them any more."""
+    person, face = texture(3, 64, 150), Box(220, 66, 240, 86)
+    raws = frames(lambda n: with_patch(ROOM, person, 200, 60), 40)
+
+    def scene(seconds):
+        return FakeScene(others=(face,)) if seconds >= 2.0 else FakeScene()
+
+    live = run(raws, scene)
+    assert shown(raws[19].planes[0], live[19].planes[0], 224, 70, 236, 84) == 1.0
+    ahead = run(raws, scene, delay=1.5)
+    for n in range(8, 40):
+        assert shown(raws[n].planes[0], ahead[n].planes[0], 224, 70, 236, 84) < 0.05, n
+
+
+def test_a_cell_more_than_somebody_is_veiled() -> None:
+    """Also the cell beside what changed, in which hair or a shadow may be."""
+    person = texture(6, 64, 144)
+    raws = frames(lambda n: ROOM if n < 30 else with_patch(ROOM, person, 200, 64), 34)
+    out = run(raws, FakeScene())
+    for n in range(30, 34):
+        for beside in ((192, 64, 200, 208), (264, 64, 272, 208), (200, 56, 264, 64)):
+            assert shown(raws[n].planes[0], out[n].planes[0], *beside) < 0.05, n
+        assert shown(raws[n].planes[0], out[n].planes[0], 0, 0, 160, HEIGHT) == 1.0
+
+
 class Trace(FakePerceiver):
     """Sees a tenth of a person, and no face."""
 
@@ -227,6 +254,16 @@ def test_a_jump_ends_identity() -> None:
     assert track_with(0.2, 0.2, 0.2, boxes=[AGENT] * 3).agent is not None
     lost = track_with(0.2, 0.2, 0.2, 0.2, boxes=[AGENT, AGENT, AGENT, far])
     assert lost.agent is None
+
+
+def test_a_face_that_vanishes_as_another_appears_near_by_ends_identity() -> None:
+    """Too far off to be the same face moved, and near enough to have come in its place."""
+    tracks = track_with(0.2, 0.2, 0.2)
+    tracks.update((Face(AGENT.moved(50, 0), 0.95, 0),), (), 0.4)
+    assert tracks.agent is None
+    tracks = track_with(0.2, 0.2, 0.2)
+    tracks.update((Face(AGENT.moved(100, 0), 0.95, 0),), (), 0.4)
+    assert tracks.agent is not None
 
 
 def test_an_overlap_ends_identity() -> None:
@@ -521,6 +558,19 @@ def test_planes_do_not_depend_on_what_is_hidden(seed: int, style: Style, odd: bo
         assert (one == two).all()
 
 
+def test_what_was_never_cleared_tints_nothing() -> None:
+    """The look that a place without a plate has had is as hidden as what is there now."""
+    grid = Grid.over(64, 48)
+    rng = np.random.default_rng(8)
+    raw, mask = random_frame(rng, 64, 48), rng.random(grid.shape) < 0.7
+    plated = rng.random(grid.shape) < 0.5
+    first = rng.integers(0, 256, (*grid.shape, 3), dtype=np.uint8)
+    second = np.where(plated[..., None], first, 255 - first)
+    veil = Veil(grid, Policy(style=Style.VEIL))
+    one, two = (veil.paint(raw.copy(), mask, look, plated) for look in (first, second))
+    assert all((a == b).all() for a, b in zip(one.planes, two.planes, strict=True))
+
+
 def test_two_strangers_leave_the_same_bytes() -> None:
     """Through the whole engine: another stranger in the same place, the same output."""
     outputs, dark = [], ROOM // 2
@@ -549,6 +599,26 @@ def test_soft_shows_at_most_six_blocks_across() -> None:
     column = out.planes[0][4 * CELL : 28 * CELL, 160].astype(int)
     assert (np.diff(column) != 0).sum() < 6
     assert (np.diff(row) != 0).sum() < 9  # the wide side of a patch wider than a person
+
+
+def test_soft_blocks_are_held() -> None:
+    """What changes behind soft blocks shows twice a second, and neither does where it moves to."""
+    grid = Grid.over(WIDTH, HEIGHT)
+    mask = np.zeros(grid.shape, bool)
+    mask[4:28, 5:35] = True
+    wider = mask.copy()
+    wider[4:28, 35:37] = True
+    veil, planes = Veil(grid, Policy(style=Style.SOFT)), []
+    for number, seconds in enumerate((0.0, 0.2, 0.4, 0.6)):
+        raw = next(fake_frames(lambda n, number=number: texture(30 + number), 1))
+        raw = replace(raw, time=Timestamp.from_seconds(seconds))
+        cells = wider if number == 2 else mask
+        out = veil.paint(raw.copy(), cells, np.zeros((*grid.shape, 3), np.uint8), ~mask)
+        planes.append(out.planes[0][4 * CELL : 28 * CELL, 5 * CELL : 37 * CELL])
+    assert (planes[0][:, :-16] == planes[1][:, :-16]).all()
+    assert (planes[0][:, :-16] == planes[2][:, :-16]).all()
+    assert np.ptp(planes[2][:, -16:]) == 0
+    assert (planes[0][:, :-16] != planes[3][:, :-16]).any()
 
 
 # ------------------------------------------------------------------ 4. age only adds
