@@ -15,7 +15,14 @@ from homeveil.errors import FrameError
 from homeveil.fakes import FakePerceiver, FakeScene, body_of, fake_frames, fake_profile
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
 from homeveil.grid import Box, Grid
-from homeveil.perceive.observation import Depth, Face, Identity, LookRequest, Observation
+from homeveil.perceive.observation import (
+    Depth,
+    Face,
+    Identity,
+    LookRequest,
+    Observation,
+    PeopleLook,
+)
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
 from homeveil.report import Report
@@ -112,6 +119,30 @@ def test_what_a_later_look_sees_is_withheld_while_frames_wait() -> None:
     ahead = run(raws, scene, delay=1.5)
     for n in range(8, 40):
         assert shown(raws[n].planes[0], ahead[n].planes[0], 224, 70, 236, 84) < 0.05, n
+
+
+class OneScale(FakePerceiver):
+    """At one scale of five, and close up, something is faintly like a person."""
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = super().look(frame, grid, request)
+        faint = grid.cells_in(Box(200, 64, 264, 128)).astype(np.float32) * np.float32(0.3)
+
+        def of(look: PeopleLook) -> PeopleLook:
+            return replace(look, probability=faint[look.window.index])
+
+        people = tuple(of(look) if look.band == 2 else look for look in seen.people)
+        return replace(seen, people=people, checks=tuple(of(look) for look in seen.checks))
+
+
+def test_what_one_scale_sees_must_hold_still_for_longer() -> None:
+    """The rest of the room is shown before it."""
+    raws = frames(lambda n: ROOM, 40)
+    out = run(raws, FakeScene(), see=OneScale)
+    for n in range(8, 16):
+        assert shown(raws[n].planes[0], out[n].planes[0], 208, 72, 256, 120) < 0.05, n
+        assert shown(raws[n].planes[0], out[n].planes[0], 20, 20, 120, 220) == 1.0, n
+    assert shown(raws[39].planes[0], out[39].planes[0], 208, 72, 256, 120) == 1.0
 
 
 def test_a_cell_more_than_somebody_is_veiled() -> None:
