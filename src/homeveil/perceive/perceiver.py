@@ -128,9 +128,9 @@ def compared(faces: Iterable[Face], request: LookRequest) -> list[Face]:
     """Those of ``faces`` that are compared with the profile. Whoever passes for the agent comes
     before all others: larger faces that no comparison ever settles must not put it off."""
 
-    def rank(face: Face) -> tuple[bool, float]:
-        first = request.first is not None and face.box.overlap(request.first) >= SAME_FACE
-        return not first, -face.box.area
+    def rank(face: Face) -> tuple[float, float]:
+        near = face.box.overlap(request.first) if request.first is not None else 0.0
+        return -near, -face.box.area
 
     unknown = [
         face for face in faces if all(face.box.overlap(box) < SAME_FACE for box in request.known)
