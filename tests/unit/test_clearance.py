@@ -1,0 +1,70 @@
+"""The last steps of a decision: what is an edge, and of whom."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from homeveil.clear.clearance import Clearance, Decision, Reason
+from homeveil.fakes import fake_profile
+from homeveil.grid import BoolGrid, Grid
+from homeveil.policy import Policy
+
+GRID = Grid.over(320, 240)
+
+
+def columns(first: int, last: int) -> BoolGrid:
+    cells = np.zeros(GRID.shape, bool)
+    cells[:, first:last] = True
+    return cells
+
+
+def reasons_of(
+    *, agent: BoolGrid, others: BoolGrid, rimless: BoolGrid, grow: int = 1, seconds: float = 1.0
+) -> list[Reason]:
+    """Of each column, where nothing is scene and the agent is verified from 0 to 2 s."""
+    clearance = Clearance(GRID, fake_profile(), Policy(grow_cells=grow))
+    clearance._verified[1] = (0.0, 2.0)
+    none, run = np.zeros(GRID.shape, bool), np.zeros(GRID.shape, np.int32)
+    decision = Decision(
+        0, seconds, none, run - 1, run, agent, 1, others, rimless, unexplained=none, arrived=none
+    )
+    reasons = clearance.resolve(decision)
+    assert (reasons == reasons[0]).all()
+    return [Reason(value) for value in reasons[0]]
+
+
+@pytest.mark.parametrize("grow", [1, 3])
+def test_cells_of_the_agent_beside_somebody_are_veiled(grow: int) -> None:
+    """As many as the policy says, since an outline is never exact."""
+    found = reasons_of(
+        agent=columns(4, 20), others=columns(20, 26), rimless=columns(0, 0), grow=grow
+    )
+    assert set(found[4 : 20 - grow]) == {Reason.AGENT}
+    assert set(found[20 - grow : 20]) == {Reason.EDGE}
+    assert set(found[20:26]) == {Reason.PERSON}
+    assert set(found[26:]) == {Reason.UNCLEARED}
+
+
+def test_what_is_merely_nearer_to_somebody_has_no_edge() -> None:
+    found = reasons_of(agent=columns(4, 20), others=columns(20, 26), rimless=columns(20, 26))
+    assert set(found[4:20]) == {Reason.AGENT}
+    assert set(found[20:26]) == {Reason.PERSON}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2.1])
+def test_outside_the_time_of_proof_nobody_is_the_agent(seconds: float) -> None:
+    nobody = columns(0, 0)
+    found = reasons_of(agent=columns(4, 20), others=nobody, rimless=nobody, seconds=seconds)
+    assert set(found) == {Reason.UNCLEARED}
+
+
+def test_the_agents_rim_reaches_into_nobody() -> None:
+    """One cell more for hair and clothes, but none that somebody claims or is near."""
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    agent, nobody = columns(10, 20), columns(0, 0)
+    assert (clearance._with_edge(agent, nobody, nobody) == columns(9, 21)).all()
+    assert (clearance._with_edge(agent, nobody, columns(20, 24)) == columns(9, 20)).all()
+    assert (clearance._with_edge(agent, columns(21, 24), nobody) == columns(9, 20)).all()
+    assert (clearance._with_edge(agent, columns(22, 24), nobody) == columns(9, 20)).all()
+    assert (clearance._with_edge(agent, columns(23, 24), nobody) == columns(9, 21)).all()
