@@ -1,4 +1,4 @@
-"""The last steps of a decision: what is an edge, and of whom."""
+"""What begins a change, and the last steps of a decision: what is an edge, and of whom."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from homeveil.clear.clearance import Clearance, Decision, Reason
+from homeveil.clear.scene import Origin, Scene
 from homeveil.fakes import fake_profile
-from homeveil.grid import BoolGrid, Grid
+from homeveil.grid import BoolGrid, Box, Grid
 from homeveil.policy import Policy
+from rooms import frames, texture, with_patch
 
 GRID = Grid.over(320, 240)
 
@@ -32,6 +34,22 @@ def reasons_of(
     reasons = clearance.resolve(decision)
     assert (reasons == reasons[0]).all()
     return [Reason(value) for value in reasons[0]]
+
+
+def test_what_the_agent_uncovers_beside_somebody_came_in() -> None:
+    """Of what changes near the agent, the cells at and beside somebody else's are theirs."""
+    room, other = texture(1), texture(2)
+    first, second = frames(lambda n: with_patch(room, other[:80, :80], 80 * n - 80, 80), 2)
+    scene = Scene(GRID, 0.6)
+    changed = GRID.cells_in(Box(0, 80, 80, 160))
+    others = GRID.cells_in(Box(0, 80, 32, 160))
+    nobody = columns(0, 0)
+    scene.advance(first, 0.0, nobody, nobody)
+    assert (scene.advance(second, 0.1, columns(0, 40), others) == changed).all()
+    theirs = GRID.cells_in(Box(0, 80, 40, 160))
+    assert set(scene.origin[theirs]) == {Origin.ARRIVED}
+    assert set(scene.origin[changed & ~theirs]) == {Origin.UNCOVERED}
+    assert set(scene.origin[~changed]) == {Origin.STARTUP}
 
 
 @pytest.mark.parametrize("grow", [1, 3])
