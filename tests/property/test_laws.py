@@ -297,6 +297,19 @@ def test_a_face_that_vanishes_as_another_appears_near_by_ends_identity() -> None
     assert tracks.agent is not None
 
 
+def test_two_faces_that_pass_are_neither_of_them_the_agent() -> None:
+    """A print of the agent's face beside the agent, say: until one alone proves it again."""
+    tracks = track_with(0.2, 0.2, 0.2)
+    faces = Face(AGENT, 0.95, 0), Face(AGENT.moved(90, 0), 0.95, 0)
+    held = []
+    for n in range(4, 10):
+        seen = tuple(Identity(face, 0.2, 0.0, {}, np.zeros(128, np.float32)) for face in faces)
+        tracks.update(faces, seen, n * 0.1)
+        held.append(sum(track.is_agent for track in tracks.tracks))
+    assert held[:2] == [1, 0]
+    assert max(held) == 1
+
+
 def test_an_overlap_ends_identity() -> None:
     """Another face over the agent's ends the agent's identity at once."""
     tracks = track_with(0.2, 0.2, 0.2)
