@@ -148,18 +148,20 @@ def _fitted(plane: Plane, shape: tuple[int, int]) -> Plane:
     for axis, size in enumerate(shape):
         if plane.shape[axis] < size:
             plane = plane.repeat(2, axis).take(range(size), axis)
-    if plane.shape == shape:
-        return plane
-    down, across = (1 + (have > want) for have, want in zip(plane.shape, shape, strict=True))
-    rows, columns = shape[0] * down, shape[1] * across
-    if plane.shape != (rows, columns):
-        missing = (0, rows - plane.shape[0]), (0, columns - plane.shape[1])
-        plane = np.pad(plane, missing, "edge")
-    total = np.full(shape, down * across // 2, np.uint16)
-    for y in range(down):
-        for x in range(across):
-            total += plane[y::down, x::across]
-    mean: Plane = (total >> (down + across - 2)).astype(np.uint8)
+        elif plane.shape[axis] > size:
+            plane = _halved(plane, axis)
+    return plane
+
+
+def _halved(plane: Plane, axis: int) -> Plane:
+    """Means of pairs of rows (axis 0), rounded up, or of columns, rounded down; a last one without
+    another stays as it is."""
+    if plane.shape[axis] % 2:
+        plane = np.pad(plane, ((0, 1 - axis), (0, axis)), "edge")
+    one, other = (plane[n::2] if axis == 0 else plane[:, n::2] for n in (0, 1))
+    # In 8 bits: what both have, and half of what but one has.
+    half = (one ^ other) >> 1
+    mean: Plane = (one | other) - half if axis == 0 else (one & other) + half
     return mean
 
 
