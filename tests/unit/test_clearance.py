@@ -52,6 +52,20 @@ def test_what_the_agent_uncovers_beside_somebody_came_in() -> None:
     assert set(scene.origin[~changed]) == {Origin.STARTUP}
 
 
+def test_a_change_voids_second_looks_at_it() -> None:
+    """What they were to excuse is not there any more; looks elsewhere go on."""
+    room = texture(1)
+    first, second = frames(lambda n: with_patch(room, texture(2)[:32, :32], 80 * n - 32, 80), 2)
+    for place, is_void in ((Box(48, 80, 80, 112), True), (Box(160, 80, 192, 112), False)):
+        clearance = Clearance(GRID, None, Policy())
+        clearance.begin(first, 0.0)
+        cells = GRID.cells_in(place)
+        clearance._second.suspect(cells, ~columns(0, 0), 0.0)
+        assert clearance._second.ask(2)
+        clearance.begin(second, 0.1)
+        assert bool(clearance._second.ask(2)) is not is_void
+
+
 @pytest.mark.parametrize("grow", [1, 3])
 def test_cells_of_the_agent_beside_somebody_are_veiled(grow: int) -> None:
     """As many as the policy says, since an outline is never exact."""
