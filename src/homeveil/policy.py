@@ -152,8 +152,12 @@ class Policy:
         for item in dataclasses.fields(self):
             if item.metadata:
                 self._check_range(item.name, item.metadata, item.type)
-        if len(self.fill_colour) != 3 or not all(
-            isinstance(v, int) and 0 <= v <= 255 for v in self.fill_colour
+        self._check_kinds()
+        colour = self.fill_colour
+        if (
+            not isinstance(colour, (tuple, list))
+            or len(colour) != 3
+            or not all(isinstance(v, int) and 0 <= v <= 255 for v in colour)
         ):
             raise PolicyError(
                 f"policy: fill_colour is {self.fill_colour!r}; give three integers 0..255"
@@ -164,6 +168,22 @@ class Policy:
             raise PolicyError("policy: drop_distance must not be below accept_distance")
         object.__setattr__(self, "fill_colour", tuple(self.fill_colour))
         object.__setattr__(self, "models", MappingProxyType(dict(self.models)))
+
+    def _check_kinds(self) -> None:
+        """Text is no choice: what compares with members would take ``"withheld"`` for none."""
+        for name, kind in _CHOICES.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                members = ", ".join(str(member) for member in kind)
+                raise PolicyError(f"policy: {name} is {value!r}; give {members}")
+        if not isinstance(self.desk, DeskRules):
+            raise PolicyError(f"policy: desk is {type(self.desk).__name__}; give DeskRules")
+        files = self.models.values() if isinstance(self.models, Mapping) else (None,)
+        if not all(isinstance(file, ModelFile) for file in files):
+            raise PolicyError("policy: models must be a mapping of purposes to ModelFile")
+        for name in ("video_encoder", "encoder_preset"):
+            if not isinstance(getattr(self, name), str):
+                raise PolicyError(f"policy: {name} is {getattr(self, name)!r}; give text")
 
     def _check_range(self, name: str, metadata: Mapping[str, Any], kind: object) -> None:
         value = getattr(self, name)
@@ -223,9 +243,6 @@ class Policy:
             values["desk"] = DeskRules.from_document(values["desk"])
         if "models" in values:
             values["models"] = _model_files(values["models"], path)
-        for name in ("video_encoder", "encoder_preset"):
-            if not isinstance(values.get(name, ""), str):
-                raise PolicyError(f"{path}: {name} must be text")
         return cls(**values)
 
     def digest(self) -> str:

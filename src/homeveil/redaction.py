@@ -80,6 +80,8 @@ def redact(
         raise UsageError(
             f"profile is {type(profile).__name__}; give a Profile, a LockedProfile or None"
         )
+    if not isinstance(isolate, Isolate):
+        raise UsageError(f"isolate is {isolate!r}; give {', '.join(map(str, Isolate))}")
     if stretches < 1:
         raise UsageError(f"{stretches} stretches; give at least 1")
     order = Order(source, profile, policy, is_sound_file(target), sound_track)

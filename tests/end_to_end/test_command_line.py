@@ -20,7 +20,7 @@ import homeveil
 from clips import make
 from commands import PASSPHRASE, Run
 from homeveil import _kernels
-from homeveil.errors import OutputError
+from homeveil.errors import OutputError, UsageError
 from homeveil.fakes import ScriptedDesk
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
@@ -189,6 +189,14 @@ def test_the_library_keeps_files_apart_too(tmp_path: Path) -> None:
         pytest.raises(OutputError, match="events would be written over the output"),
     ):
         homeveil.redact(source, out, profile=None, events=events)
+
+
+def test_isolation_is_asked_for_by_its_own_word_alone(tmp_path: Path) -> None:
+    """Text would pass for "as far as the kernel can", whatever it says."""
+    source = make(tmp_path / "in.mp4")
+    with pytest.raises(UsageError, match="REQUIRE"):
+        homeveil.redact(source, tmp_path / "out.mp4", profile=None, isolate="require")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_wrong_passphrase_and_missing_profile(run: Run, profile: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,28 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
     path.write_text(text)
     with pytest.raises(PolicyError, match=named):
         Policy.from_toml(path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sound": "withheld"},
+        {"lips": "require"},
+        {"speech_key": "silero"},
+        {"style": "fill"},
+        {"muted": "comfort"},
+        {"lips": Sound.CALL},
+        {"desk": {}},
+        {"models": {"speaker": "m.onnx"}},
+        {"models": None},
+        {"fill_colour": None},
+        {"video_encoder": 3},
+    ],
+)
+def test_what_is_of_another_kind_is_refused(wrong: dict[str, Any]) -> None:
+    """Text for a member would not be taken for it: the lips, say, would not be required."""
+    with pytest.raises(PolicyError, match=next(iter(wrong))):
+        Policy(**wrong)
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
