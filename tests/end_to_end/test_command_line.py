@@ -335,6 +335,32 @@ def test_enrolling_from_two_people_is_refused(run: Run, tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("voice.wav", "is no profile"),
+        ("stills/00.jpg", "is no profile"),
+        ("pass", "is no profile"),
+        ("nodir/a.veil", "no directory nodir"),
+        ("stills", "not a regular file"),
+    ],
+)
+def test_enrolling_costs_no_other_file(run: Run, tmp_path: Path, name: str, told: str) -> None:
+    """``--overwrite`` replaces a profile and nothing else, whatever else has its name; it is told
+    before a passphrase is read."""
+    shutil.copy(EXAMPLES / "enroll_voice.wav", tmp_path / "voice.wav")
+    shutil.copytree(EXAMPLES / "enroll", tmp_path / "stills")
+    (tmp_path / "pass").write_text("correct horse")
+    (tmp_path / "pass").chmod(0o644)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    given = ("--images", "stills", "--voice", "voice.wav", "--passphrase-file", "pass")
+    result = run("enroll", name, *given, "--overwrite", cwd=tmp_path)
+    assert result.returncode == 5
+    assert result.stderr.startswith(f"homeveil: {name}: ")
+    assert told in result.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_enrolling_from_nobody_is_refused(run: Run, tmp_path: Path) -> None:
     """Pictures without a face make no profile."""
     folder = tmp_path / "pictures"

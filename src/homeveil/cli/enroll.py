@@ -80,11 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.update and not exists:
         raise ProfileError(f"{arguments.profile}: no such profile to update")
+    from homeveil.profile.store import check_place, load_profile, read_passphrase, save_profile
+
+    check_place(arguments.profile)
     frames = _frames(arguments) if faces else None
     for file in arguments.voice or ():
         _check_sound(file)
-    from homeveil.profile.store import load_profile, read_passphrase, save_profile
-
     passphrase = read_passphrase(file=arguments.passphrase_file, confirm=not arguments.update)
     old = load_profile(arguments.profile, passphrase) if arguments.update else None
     shown = _enroll_face(frames, policy, bool(arguments.images)) if frames is not None else old

@@ -95,6 +95,24 @@ def save_profile(
         raise ProfileError(f"{path}: profile cannot be written ({error.strerror})") from error
 
 
+def check_place(path: Path) -> None:
+    """Raise ProfileError where no profile can be saved, or something else would be lost for it."""
+    try:
+        if path.exists():
+            with open(path, "rb", opener=_open_regular) as file:
+                begin = file.read(len(_MAGIC))
+            if begin not in (_MAGIC, b""):
+                raise ProfileError(f"{path}: is no profile and is left alone; give another name")
+        if not path.parent.is_dir():
+            raise ProfileError(f"{path}: no directory {path.parent}; make it first")
+    except OSError as error:
+        raise ProfileError(
+            f"{path}: no profile can be there ({error.strerror}); give another name"
+        ) from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ProfileError(f"{path}: no permission to write into {path.parent}")
+
+
 def load_profile(path: str | Path, passphrase: str) -> Profile:
     """Open a profile.
 
