@@ -7,7 +7,7 @@ nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Self
 
@@ -28,10 +28,11 @@ MAX_CHANNELS = 32
 class _Audio:
     """A stretch of samples with a rate and the time of its first one.
 
-    samples: float32 (channels, n), full scale 1. rate: samples per second.
+    samples: float32 (channels, n), full scale 1. rate: samples per second. Printed or logged,
+    it shows no sample.
     """
 
-    samples: Samples
+    samples: Samples = field(repr=False)
     rate: int
     time: Timestamp
 
@@ -85,7 +86,7 @@ class VeiledAudio(_Audio):
     """
 
     open_share: float = 0.0
-    seal: _Seal | None = None
+    seal: _Seal | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _Audio.__post_init__(self)

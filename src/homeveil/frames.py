@@ -85,9 +85,10 @@ def plane_shapes(pixel_format: PixelFormat, width: int, height: int) -> tuple[tu
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Frame:
-    """Planes with a size and a time. Rows may be padded; columns are contiguous."""
+    """Planes with a size and a time. Rows may be padded; columns are contiguous. Printed or
+    logged, as by a debugger or with a traceback, it shows no pixel."""
 
-    planes: tuple[Plane, ...]
+    planes: tuple[Plane, ...] = field(repr=False)
     pixel_format: PixelFormat
     width: int
     height: int
@@ -130,6 +131,10 @@ class RawFrame(_Frame):
 class _Seal:
     """Held by the veil alone; a VeiledFrame cannot be made without it."""
 
+    def __reduce__(self) -> str:
+        # What was veiled in another process, or copied, is veiled here too.
+        return "_SEAL"
+
 
 _SEAL = _Seal()
 
@@ -143,9 +148,9 @@ class VeiledFrame(_Frame):
     failed.
     """
 
-    withheld: NDArray[np.bool_] = field(kw_only=True)
+    withheld: NDArray[np.bool_] = field(kw_only=True, repr=False)
     fault: bool = False
-    seal: _Seal | None = None
+    seal: _Seal | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _Frame.__post_init__(self)

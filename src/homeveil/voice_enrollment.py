@@ -88,10 +88,10 @@ class Recording:
     """
 
     label: str
-    samples: Array
-    embeddings: Array
-    heard: NDArray[np.bool_]
-    speech: NDArray[np.bool_]
+    samples: Array = field(repr=False)
+    embeddings: Array = field(repr=False)
+    heard: NDArray[np.bool_] = field(repr=False)
+    speech: NDArray[np.bool_] = field(repr=False)
     clipped_share: float
     signal_to_noise_db: float
 

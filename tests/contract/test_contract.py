@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import homeveil
 from homeveil import errors
 from homeveil.emit.files import FileSink
 from homeveil.errors import HomeveilError, UsageError
-from homeveil.fakes import fake_frames
+from homeveil.fakes import FakePerceiver, FakeScene, fake_frames, fake_profile
+from homeveil.profile.template import FaceTemplate
+from homeveil.profile.voice import VoiceTemplate
 from rooms import texture
 
 SOURCE = Path(homeveil.__file__).parent
@@ -88,6 +93,32 @@ def test_sinks_and_arrays_refuse_raw_frames(tmp_path: Path) -> None:
     with FileSink(tmp_path / "out.mp4") as sink, pytest.raises(UsageError, match="VeiledFrame"):
         sink.write(raw)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_raw_is_in_what_is_printed() -> None:
+    """A log line, a debugger or a traceback with variables shows the size of a frame, of sound
+    or of a template, and no number of it."""
+    luma = np.full((16, 16), 87, np.uint8)
+    raw = next(fake_frames(lambda n: luma, 1))
+    sound = homeveil.audio_from_array(np.full(480, 0.871, np.float32), 48_000, 0.0)
+    face = FaceTemplate(np.full((1, 128), 0.87, np.float32), 0.3, 5, "0" * 64)
+    own = np.full(3, 0.87, np.float32)
+    voice = VoiceTemplate(np.full((3, 256), 1 / 16, np.float32), own, 30.0, 1, "0" * 64)
+    profile = homeveil.Profile(face, {"jaw": 0.87}, {"jaw": 0.87}, voice=voice)
+    for one in (raw, sound, profile):
+        assert not re.search("87|0625|array", repr(one))
+    assert repr(raw).startswith("RawFrame(pixel_format=")
+    assert repr(sound).startswith("RawAudio(rate=48000")
+
+
+def test_what_is_veiled_stays_so_in_another_process() -> None:
+    """A frame that came through a pipe, or a deep copy, is as good as the veil's own."""
+    raw = next(fake_frames(lambda n: texture(1), 1))
+    with homeveil.Redactor(fake_profile(), perceiver=FakePerceiver(FakeScene())) as redactor:
+        (veiled,) = [*redactor.process(raw), *redactor.flush()]
+    for other in (pickle.loads(pickle.dumps(veiled)), copy.deepcopy(veiled)):
+        again = other.copy()
+        assert (homeveil.array_from_frame(again) == homeveil.array_from_frame(veiled)).all()
 
 
 @pytest.mark.once

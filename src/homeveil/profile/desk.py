@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class DeskTemplate:
     """
 
     polygon: tuple[tuple[float, float], ...]
-    clean: NDArray[np.uint8]
+    clean: NDArray[np.uint8] = field(repr=False)
 
     def __post_init__(self) -> None:
         polygon = tuple((float(x), float(y)) for x, y in self.polygon)

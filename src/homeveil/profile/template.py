@@ -39,7 +39,7 @@ class FaceTemplate:
     model_sha256: hash of the identity model; templates of another model mean nothing.
     """
 
-    templates: NDArray[np.float32]
+    templates: NDArray[np.float32] = field(repr=False)
     spread: float
     embeddings_used: int
     model_sha256: str
@@ -92,8 +92,8 @@ class Profile:
     """
 
     face: FaceTemplate | None
-    ratios: Mapping[str, float] = field(default_factory=dict)
-    ratio_spread: Mapping[str, float] = field(default_factory=dict)
+    ratios: Mapping[str, float] = field(default_factory=dict, repr=False)
+    ratio_spread: Mapping[str, float] = field(default_factory=dict, repr=False)
     created_utc: datetime.date = field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC).date()
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,8 @@ class SpeakerTemplate:
     model_sha256: hash of that model.
     """
 
-    template: NDArray[np.float32]
-    spread: NDArray[np.float32]
+    template: NDArray[np.float32] = field(repr=False)
+    spread: NDArray[np.float32] = field(repr=False)
     model_sha256: str
 
     def __post_init__(self) -> None:
@@ -67,8 +67,8 @@ class VoiceTemplate:
     speaker: the same voice by the policy's own speaker model, where there was one.
     """
 
-    template: NDArray[np.float32]
-    own: NDArray[np.float32]
+    template: NDArray[np.float32] = field(repr=False)
+    own: NDArray[np.float32] = field(repr=False)
     seconds: float
     recordings: int
     model_sha256: str
