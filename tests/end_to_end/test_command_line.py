@@ -383,3 +383,39 @@ def test_doctor_says_ready(run: Run) -> None:
     assert result.returncode == 0
     assert "kernels" in result.stdout
     assert "ready" in result.stdout
+
+
+def test_standard_output_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+    """A full disk, a reader that went away, a name in no encoding of it: told in one line at most,
+    with a status."""
+    words = [sys.executable, "-m", "homeveil.cli", "doctor"]
+    for buffered in ("", "1"):
+        environment = {**os.environ, "PYTHONUNBUFFERED": buffered}
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                words, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert done.stderr.startswith("homeveil: failed (")
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as gone:
+            done = subprocess.run(
+                words, env=environment, stdout=gone, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert (done.returncode, done.stderr) == (141, "")
+    (tmp_path / "\xe9.veil").write_bytes(b"HVPROF")
+    done = run(
+        "profile", "erase", "\xe9.veil", cwd=tmp_path, environment={"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stdout) == (0, "\\xe9.veil: erased\n")
+
+
+def test_closed_standard_streams_change_nothing(tmp_path: Path) -> None:
+    """Nothing of ours takes their numbers, where others would write into it."""
+    source, out = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    words = [sys.executable, "-m", "homeveil.cli", "redact", str(source), str(out), "--nobody"]
+    program = "import os, sys; [os.close(n) for n in range(3)]; os.execv(sys.argv[1], sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", program, *words], check=False)
+    assert done.returncode == 0
+    assert len(pictures(out)) == 10
