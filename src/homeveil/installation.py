@@ -9,12 +9,23 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from homeveil.errors import HomeveilError
+from homeveil.errors import HomeveilError, UsageError
+
+
+def home_folder(instead: str) -> Path:
+    """The user's own folder. ``instead``: the variable that makes it unnecessary.
+
+    Raises UsageError for an account without one, as in many a container.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as failure:
+        raise UsageError(f"this account has no home folder; set HOME or {instead}") from failure
 
 
 def state_folder() -> Path:
-    """The folder; it need not exist yet."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    """The folder; it need not exist yet. Raises UsageError."""
+    base = os.environ.get("XDG_STATE_HOME") or home_folder("XDG_STATE_HOME") / ".local" / "state"
     return Path(base) / "homeveil"
 
 

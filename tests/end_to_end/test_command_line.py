@@ -26,8 +26,18 @@ from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from homeveil.models.store import ModelStore
 
+NOBODY = ("unshare", "--user", "--map-user=54321")
+"""An account that the system knows nothing of; files are those of whoever runs the tests."""
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLIP = EXAMPLES / "demo.mp4"
+
+
+def can_be_nobody() -> bool:
+    """Whether this system has what NOBODY needs."""
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*NOBODY, "true"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="session")
@@ -419,3 +429,30 @@ def test_closed_standard_streams_change_nothing(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, *words], check=False)
     assert done.returncode == 0
     assert len(pictures(out)) == 10
+
+
+@pytest.mark.skipif(not can_be_nobody(), reason="no user namespaces here")
+def test_an_account_without_a_home(tmp_path: Path) -> None:
+    """As in a container: what needs a place is told so in one line, and redacting needs none but
+    that of the models."""
+    source, out = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    models = {"HOMEVEIL_MODELS": str(ModelStore().directory)}
+    words = [sys.executable, "-m", "homeveil.cli"]
+
+    def run(*more: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*NOBODY, *words, *map(str, more)], env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+
+    for command, instead in (
+        (("doctor",), "HOMEVEIL_MODELS"),
+        (("redact", source, out, "--nobody"), "HOMEVEIL_MODELS"),
+        (("ledger", "key"), "XDG_STATE_HOME"),
+    ):
+        done = run(*command)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert done.stderr.endswith(f"no home folder; set HOME or {instead}\n")
+    assert not out.exists()
+    done = run("redact", source, out, "--nobody", **models)
+    assert (done.returncode, len(pictures(out))) == (0, 10), done.stderr

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from homeveil.errors import OutputError
+from homeveil.errors import HomeveilError, OutputError
 from homeveil.installation import state_folder
 
 _MOST_REMEMBERED = 200
@@ -46,7 +46,7 @@ def remember_output(path: Path) -> None:
         file = _state_file()
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, json.dumps(outputs[:_MOST_REMEMBERED]))
-    except (OSError, OutputError):
+    except (OSError, HomeveilError):
         return
 
 

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from homeveil.errors import ModelError
+from homeveil.errors import ModelError, UsageError
+from homeveil.installation import home_folder
 from homeveil.models.manifest import Bundled, Manifest, Model, load_manifest
 from homeveil.policy import ModelFile
 
@@ -79,26 +80,27 @@ class ModelStatus:
 
 
 def cache_directory() -> Path:
-    """Where models live: ``HOMEVEIL_MODELS``, else the user's cache folder. ModelError where no
-    home folder is known that it would lie in."""
+    """Where models live: ``HOMEVEIL_MODELS``, else the user's cache folder. Raises UsageError."""
     chosen = os.environ.get("HOMEVEIL_MODELS")
+    if not chosen:
+        return _user_cache() / "homeveil" / "models"
     try:
-        return Path(chosen).expanduser() if chosen else _user_cache() / "homeveil" / "models"
+        return Path(chosen).expanduser()
     except RuntimeError as error:
-        raise ModelError(
-            f"no folder of models ({str(error).rstrip('.')}); set HOMEVEIL_MODELS to a full path"
+        raise UsageError(
+            f"HOMEVEIL_MODELS: there is no home folder for {chosen}; set it to a full path"
         ) from error
 
 
 def _user_cache() -> Path:
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA")
-        return Path(base) if base else Path.home() / "AppData" / "Local"
+        return Path(base) if base else home_folder("HOMEVEIL_MODELS") / "AppData" / "Local"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
+        return home_folder("HOMEVEIL_MODELS") / "Library" / "Caches"
     base = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG specification: a relative path is invalid and to be ignored.
-    return Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return Path(base) if os.path.isabs(base) else home_folder("HOMEVEIL_MODELS") / ".cache"
 
 
 @dataclass(frozen=True, slots=True)
