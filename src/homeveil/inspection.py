@@ -16,6 +16,7 @@ from homeveil import _kernels
 from homeveil.clear.clearance import Reason
 from homeveil.errors import OutputError
 from homeveil.frames import RawFrame
+from homeveil.media.staging import write_whole
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
 from homeveil.redactor import Redactor
@@ -106,9 +107,4 @@ def _write(sheet: Path, drawn: list[NDArray[np.uint8]]) -> None:
     good, png = cv2.imencode(".png", np.vstack([legend, *rows])[..., ::-1])
     if not good:
         raise OutputError(f"{sheet}: the sheet cannot be encoded")
-    try:
-        sheet.write_bytes(png.tobytes())
-    except OSError as error:
-        raise OutputError(
-            f"{sheet}: cannot be written ({error.strerror}); choose another place"
-        ) from error
+    write_whole(sheet, png.tobytes())

@@ -309,6 +309,26 @@ def test_a_full_disk_leaves_nothing(run: Run, profile: Path, tmp_path: Path) -> 
     assert list(target.iterdir()) == []
 
 
+def test_a_full_disk_costs_no_sheet_or_report(run: Run, tmp_path: Path) -> None:
+    """What stood under the name of a sheet of raw pictures, or of a report, is whole still."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000))
+
+    source, sheet = make(tmp_path / "in.mp4"), tmp_path / "sheet.png"
+    sheet.write_bytes(b"before")
+    result = run("inspect", source, sheet, "--nobody", preexec_fn=limit)
+    assert result.returncode == 3, result.stderr
+    assert "cannot be written" in result.stderr
+    assert sheet.read_bytes() == b"before"
+    report = tmp_path / ("r" * 250)
+    out = tmp_path / "out.mp4"
+    result = run("redact", source, out, "--nobody", "--report", report)
+    assert result.returncode == 0, result.stderr
+    assert sorted(tmp_path.iterdir()) == sorted([source, sheet, out, report])
+
+
 def test_a_killed_run_leaves_nothing_under_the_final_name(profile: Path, tmp_path: Path) -> None:
     """SIGKILL in mid-run: no file under the final name, and what is left holds no raw frame
     (only veiled ones ever reach the encoder)."""

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-from homeveil.errors import HomeveilError, OutputError
+from homeveil.errors import HomeveilError
 from homeveil.installation import state_folder
 
 _MOST_REMEMBERED = 200
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file whole: beside its name first, then renamed."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, "utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); choose another place"
-        ) from error
+    """Write a small file, whole or not at all. Raises OutputError."""
+    from homeveil.media.staging import write_whole
+
+    write_whole(path, text.encode())
 
 
 def stamp_of(path: Path) -> tuple[int, ...] | None:

@@ -67,6 +67,20 @@ class StagedFile:
             self._handle = -1
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file; what stood there stays until it is whole. Raises OutputError."""
+    staged = StagedFile(path)
+    try:
+        staged.working_path.write_bytes(data)
+    except OSError as error:
+        staged.discard()
+        raise OutputError(_cannot_write(path, error)) from error
+    except BaseException:
+        staged.discard()
+        raise
+    staged.publish()
+
+
 def check_target(path: Path, source: Path | None = None) -> None:
     """Raise OutputError if ``path`` cannot become a file, or is ``source`` itself."""
     try:
