@@ -345,6 +345,20 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(profile: Path, tmp_pat
     assert not out.exists()
 
 
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_run_leaves_nothing(by: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, a shutdown or a closed terminal in mid-run: no file, no matter of what name."""
+    words = [sys.executable, "-m", "homeveil.cli", "redact", CLIP, tmp_path / "out.mp4", "--nobody"]
+    process = subprocess.Popen([str(word) for word in words], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(tmp_path.glob(".out.mp4.*.part")):
+        time.sleep(0.05)
+    process.send_signal(by)
+    _, told = process.communicate()
+    assert process.returncode == 130, told
+    assert told.endswith("homeveil: stopped; nothing unfinished was left behind\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_cut_off_file_is_redacted_up_to_the_cut(run: Run, tmp_path: Path) -> None:
     """A file cut in the middle gives the frames up to the cut, redacted, or a clear refusal."""
     source = tmp_path / "cut.mkv"

@@ -95,16 +95,20 @@ def add_stretches(parser: argparse.ArgumentParser, text: str, *, auto: bool = Fa
 
 @contextlib.contextmanager
 def stopped_by_terminate() -> Iterator[None]:
-    """Turns SIGTERM into what Ctrl-C does: what was begun is ended, and nothing of it stays."""
+    """Turns SIGTERM, and the end of the terminal, into what Ctrl-C does: what was begun is ended,
+    and nothing of it stays. What is ignored, as under nohup, stays so."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    signals = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
+    heard = [one for one in signals if one and signal.getsignal(one) is not signal.SIG_IGN]
+    before = [(one, signal.signal(one, stop)) for one in heard]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before:
+            signal.signal(one, handler)
 
 
 def add_profile(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
