@@ -104,11 +104,10 @@ def audio_from_array(
     array: (n,) or (channels, n); float32 with full scale 1, or int16. seconds: time of the
     first sample; each block starts where the one before ended.
     """
-    if not np.isfinite(seconds):
-        raise FrameError(f"seconds is {seconds}; give a finite time")
+    time = Timestamp.from_seconds(seconds)
     samples = np.atleast_2d(np.array(array, dtype=np.float32))
     if array.dtype == np.int16:
         samples /= 32768
     elif array.dtype != np.float32:
         raise FrameError(f"samples hold {array.dtype}, expected float32 or int16")
-    return RawAudio(samples, rate, Timestamp.from_seconds(seconds))
+    return RawAudio(samples, rate, time)

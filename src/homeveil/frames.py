@@ -22,6 +22,9 @@ Plane = NDArray[np.uint8]
 
 MAX_SIDE = 16384
 
+_MOST_SECONDS = 2.0**40
+"""Of any clock; what is further away comes of a fault."""
+
 
 class PixelFormat(enum.Enum):
     """Memory layout of 8-bit YUV 4:2:0.
@@ -71,7 +74,9 @@ class Timestamp:
 
     @classmethod
     def from_seconds(cls, seconds: float) -> Timestamp:
-        """Nearest tick of the 90 kHz clock (ISO/IEC 13818-1)."""
+        """Nearest tick of the 90 kHz clock (ISO/IEC 13818-1). Raises FrameError."""
+        if not isinstance(seconds, (int, float, np.number)) or not abs(seconds) < _MOST_SECONDS:
+            raise FrameError(f"seconds is {seconds!r}; give a finite time")
         return cls(round(seconds * 90_000), Fraction(1, 90_000))
 
 

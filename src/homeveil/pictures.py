@@ -21,8 +21,6 @@ def frame_from_array(array: NDArray[np.uint8], layout: Layout, seconds: float) -
     width) as OpenCV and GStreamer lay them out, even sides only. uint8.
     seconds: presentation time, increasing from frame to frame.
     """
-    if not np.isfinite(seconds):
-        raise FrameError(f"seconds is {seconds}; give a finite time")
     time = Timestamp.from_seconds(seconds)
     if layout in ("rgb", "bgr"):
         planes = _kernels.from_rgb(np.asarray(array), bgr=layout == "bgr")

@@ -14,6 +14,7 @@ still counts. Every failure inside turns into a frame that is veiled whole.
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -27,7 +28,7 @@ from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.grid import Grid
 from homeveil.perceive.perceiver import Perceiver, WatchedPerceiver
 from homeveil.policy import Policy
-from homeveil.profile.template import Profile
+from homeveil.profile.template import Profile, require_open
 from homeveil.report import Tally
 from homeveil.scoped import Scoped
 from homeveil.veil.painter import Veil
@@ -72,7 +73,7 @@ class Redactor(Scoped):
         lips: LipsKey | None = None,
     ) -> None:
         self.policy = policy or Policy()
-        self.profile = profile
+        self.profile = require_open(profile)
         if perceiver is None:
             from homeveil.perceive.loading import load_perceiver
 
@@ -126,6 +127,8 @@ class Redactor(Scoped):
         if not isinstance(frame, RawFrame):
             raise FrameError(f"process() takes a RawFrame, not {type(frame).__name__}")
         seconds, last = frame.time.seconds, self._last_seconds
+        if not math.isfinite(seconds):
+            raise FrameError(f"frame at {seconds} s; give a finite time")
         if last is not None and seconds <= last:
             raise FrameError(
                 f"frame at {seconds:.3f} s does not come after {last:.3f} s"

@@ -37,7 +37,7 @@ from homeveil.perceive.hearing import (
     load_voice_models,
 )
 from homeveil.policy import DELAY_SECONDS, Lips, Policy, Sound
-from homeveil.profile.template import Profile
+from homeveil.profile.template import Profile, require_open
 from homeveil.profile.voice import VoiceTemplate
 from homeveil.report import SoundTally
 from homeveil.scoped import Scoped
@@ -87,7 +87,8 @@ class VoiceGate(Scoped):
         tally: Callable[[str], SoundTally] = SoundTally,
     ) -> None:
         self.policy = policy or Policy()
-        voice = profile.voice if profile is not None else None
+        whom = require_open(profile)
+        voice = whom.voice if whom is not None else None
         self.models: VoiceModels | None = None
         self._listen: Callable[[int], Hears] | None = None
         self._keys: KeyRule | None = None

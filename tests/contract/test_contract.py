@@ -8,7 +8,9 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +111,31 @@ def test_nothing_raw_is_in_what_is_printed() -> None:
         assert not re.search("87|0625|array", repr(one))
     assert repr(raw).startswith("RawFrame(pixel_format=")
     assert repr(sound).startswith("RawAudio(rate=48000")
+
+
+@pytest.mark.parametrize("seconds", [None, "1", float("nan"), float("inf"), 1e305, 1e300])
+def test_a_time_that_is_none_is_refused(seconds: Any) -> None:
+    """As decoders give for pictures without one; a frame made by hand is refused too."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(homeveil.FrameError, match="finite time"):
+        homeveil.frame_from_array(picture, "bgr", seconds)
+    with pytest.raises(homeveil.FrameError, match="finite time"):
+        homeveil.audio_from_array(np.zeros(4, np.float32), 48_000, seconds)
+    raw = homeveil.frame_from_array(picture, "bgr", 0.0)
+    never = replace(raw, time=homeveil.Timestamp(float("nan"), raw.time.time_base))  # type: ignore[arg-type]
+    with homeveil.Redactor(fake_profile(), perceiver=FakePerceiver(FakeScene())) as redactor:
+        with pytest.raises(homeveil.FrameError, match="finite time"):
+            list(redactor.process(never))
+        assert len([*redactor.process(raw), *redactor.flush()]) == 1
+
+
+@pytest.mark.parametrize("profile", ["agent.veil", homeveil.LockedProfile(Path("agent.veil"), "x")])
+def test_a_profile_that_is_not_open_is_refused(profile: Any) -> None:
+    """By both doors, which hold raw content here."""
+    with pytest.raises(UsageError, match="load_profile"):
+        homeveil.Redactor(profile, perceiver=FakePerceiver(FakeScene()))
+    with pytest.raises(UsageError, match="load_profile"):
+        homeveil.VoiceGate(profile)
 
 
 def test_what_is_veiled_stays_so_in_another_process() -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from homeveil.errors import ProfileError
+from homeveil.errors import ProfileError, UsageError
 from homeveil.profile._checks import check_hash
 from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.voice import VoiceTemplate
@@ -133,6 +133,15 @@ class Profile:
                 f"uses {sha256.lower()[:12]}: their distances cannot be compared; enroll again, "
                 "or give the policy the model the profile was made with"
             )
+
+
+def require_open(profile: Profile | None) -> Profile | None:
+    """``profile``; UsageError for a name, or one still locked."""
+    if profile is not None and not isinstance(profile, Profile):
+        raise UsageError(
+            f"profile is {type(profile).__name__}; give what homeveil.load_profile gives, or None"
+        )
+    return profile
 
 
 def _measures(values: Mapping[str, float]) -> Mapping[str, float]:
