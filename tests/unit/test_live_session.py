@@ -3,6 +3,8 @@ way."""
 
 from __future__ import annotations
 
+import os
+import resource
 import threading
 import time
 from dataclasses import replace
@@ -14,6 +16,7 @@ import pytest
 
 from clips import veiled_frame
 from homeveil.clearing import Form
+from homeveil.errors import HomeveilError
 from homeveil.frames import Timestamp, VeiledFrame
 from homeveil.live.board import Board, Cause, State
 from homeveil.live.session import Session
@@ -173,3 +176,22 @@ def test_news_of_a_take_that_is_over_is_not_heard() -> None:
     threading.Timer(0.4, made.stop).start()
     made.run()
     assert all(out.fault for out in memory.frames)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+def test_a_take_that_fails_at_once_is_heard_of() -> None:
+    """Without a descriptor to be had, before its thread has given way to the session's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for _ in range(20):
+        made = Session(shot(Path("none.mp4")), [Memory()], Board())
+        given_up = threading.Timer(10, made.stop)
+        given_up.start()
+        taken = {int(name) for name in os.listdir("/proc/self/fd")}
+        free = next(number for number in range(hard) if number not in taken)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            with pytest.raises((OSError, HomeveilError)):
+                made.run()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            given_up.cancel()

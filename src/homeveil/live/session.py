@@ -148,6 +148,7 @@ class Session(Scoped):
             if now >= self._retry_at:
                 self._last_news = now
                 self._take = Take(self.shot, self._tell)
+                self._take.start()
             return
         patience = self._patience
         silent = now - self._last_news

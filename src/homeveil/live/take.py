@@ -65,8 +65,8 @@ News = Began | Veiled | Late | Ended
 
 
 class Take:
-    """Runs at once. tell: called from the take's thread with the take and each piece of news;
-    the last is always Ended. Frames and sound told are in memory of their own."""
+    """Runs once it is started. tell: called from the take's thread with the take and each piece
+    of news; the last is always Ended. Frames and sound told are in memory of their own."""
 
     def __init__(self, shot: Shot, tell: Callable[[Take, News], None]) -> None:
         self._shot, self._tell = shot, tell
@@ -76,6 +76,9 @@ class Take:
         self._clearing: Clearing | None = None
         self._began = False
         self._thread = threading.Thread(target=self._run, name="take", daemon=True)
+
+    def start(self) -> None:
+        """Begin, once whoever is told knows this take: it may end at once."""
         self._thread.start()
 
     @property
@@ -100,7 +103,8 @@ class Take:
 
     def join(self, timeout: float) -> None:
         """Wait for the thread's end."""
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         error: Exception | None = None
