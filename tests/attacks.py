@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import encodings.idna  # noqa: F401 - later nothing can be imported
+import fcntl
 import mmap
 import os
 import signal
@@ -34,7 +35,7 @@ WENT_THROUGH = "attack went through"
 
 libc = ctypes.CDLL(None, use_errno=True)
 _PARENT = os.getppid()
-_MQ_OPEN, _PRLIMIT, _TIOCSTI = 240, 302, 0x5412
+_MQ_OPEN, _PRLIMIT, _IOPRIO_SET, _TIOCSTI, _SET_SIGNAL = 240, 302, 251, 0x5412, 10
 _GET_DUMPABLE = 3
 
 
@@ -280,6 +281,28 @@ def change_limits(target: str) -> None:
 
 def set_priority(target: str) -> None:
     _c(libc.setpriority(0, _PARENT, 19))
+
+
+def signal_by_descriptor(target: str) -> None:
+    """Have the kernel signal the other process when a pipe is read or written."""
+    fcntl.fcntl(_outgoing[0], fcntl.F_SETOWN, _PARENT)
+
+
+def signal_of_choice(target: str) -> None:
+    fcntl.fcntl(_outgoing[0], _SET_SIGNAL, signal.SIGUSR1)
+
+
+def choose_processor(target: str) -> None:
+    """Of the other process."""
+    os.sched_setaffinity(_PARENT, os.sched_getaffinity(_PARENT))
+
+
+def choose_scheduler(target: str) -> None:
+    os.sched_setscheduler(_PARENT, os.SCHED_OTHER, os.sched_param(0))
+
+
+def choose_disk_priority(target: str) -> None:
+    _c(libc.syscall(_IOPRIO_SET, 1, _PARENT, 0))
 
 
 def type_into_terminal(target: str) -> None:

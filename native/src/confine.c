@@ -258,10 +258,18 @@ static void head(program *p) {
 #endif
 }
 
+/* Nor, before that, where or how soon another process runs; afterwards they are on no list. */
+static const uint32_t OTHERS_TURNS[] = {
+    SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr,
+    SYS_ioprio_set, SYS_move_pages, SYS_migrate_pages,
+};
+
 /* What was given up stays given up; and everybody may read the name of a process. */
 static const uint32_t GIVEN_UP[] = {PR_SET_DUMPABLE, PR_SET_PTRACER, PR_SET_PDEATHSIG, PR_SET_NAME};
 /* What types into a terminal. */
 static const uint32_t TYPING[] = {0x5412 /* TIOCSTI */, 0x541C /* TIOCLINUX */};
+/* What has the kernel send signals to another process; Landlock keeps them in from 6.12 on only. */
+static const uint32_t SIGNALS[] = {8 /* F_SETOWN */, 10 /* F_SETSIG */, 15 /* F_SETOWN_EX */};
 
 static void build_first(program *p) {
     const uint32_t own[] = {(uint32_t)getpid()}, this_process[] = {0};
@@ -269,10 +277,13 @@ static void build_first(program *p) {
     for (size_t i = 0; i < sizeof NEVER / sizeof *NEVER; i++) always(p, NEVER[i], REFUSE);
     for (size_t i = 0; i < sizeof ABOUT_FILES / sizeof *ABOUT_FILES; i++)
         always(p, ABOUT_FILES[i], REFUSE);
+    for (size_t i = 0; i < sizeof OTHERS_TURNS / sizeof *OTHERS_TURNS; i++)
+        always(p, OTHERS_TURNS[i], REFUSE);
     by_value(p, SYS_tgkill, 0, own, 1, REFUSE);
     by_value(p, SYS_prlimit64, 0, this_process, 1, REFUSE);
     but_value(p, SYS_prctl, 0, GIVEN_UP, 4);
     but_value(p, SYS_ioctl, 1, TYPING, 2);
+    but_value(p, SYS_fcntl, 1, SIGNALS, 3);
     by_bits(p, SYS_clone, 0, CLONE_THREAD, ALLOW, REFUSE);
     always(p, SYS_clone3, ABSENT); /* its flags cannot be seen: the C library then uses clone */
     put(p, RETURN, ALLOW, 0, 0);

@@ -28,7 +28,8 @@ pytestmark = needs_box
 
 UNRECORDED = {
     "read_file", "list_folder", "more_memory", "read_parent_memory", "name_itself",
-    "change_limits", "type_into_terminal",
+    "change_limits", "type_into_terminal", "signal_by_descriptor", "signal_of_choice",
+    "choose_processor", "choose_scheduler", "choose_disk_priority",
 }  # fmt: skip
 """Refused, or failing by themselves, without a record: nothing could leave by them."""
 
@@ -41,7 +42,8 @@ OTHERS = {
     "fork", "ptrace_parent", "process_vm", "kill_parent", "parent_memory", "read_parent_memory",
     "memory_file", "named_memory", "system_v_memory", "message_queue", "posix_queue", "io_uring",
     "be_dumped", "be_dumpable", "outlive_parent", "name_itself", "thread_kill_parent",
-    "change_limits", "set_priority", "type_into_terminal",
+    "change_limits", "set_priority", "type_into_terminal", "signal_by_descriptor",
+    "signal_of_choice", "choose_processor", "choose_scheduler", "choose_disk_priority",
 }  # fmt: skip
 ABOUT_FILES = {
     "set_attribute", "set_attribute_of_link", "remove_attribute", "change_mode", "change_owner",
