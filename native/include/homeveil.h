@@ -193,8 +193,8 @@ int hv_landlock_abi(void);
 int hv_seccomp_ready(void);
 
 /* For a process that holds a camera: it dies with `parent`, leaves no core, gains no rights,
- * writes no file but devices and runs no program; the network stays. Gives what the next one
- * gives. */
+ * writes no file but devices of picture and sound and runs no program; the network stays. Gives
+ * what the next one gives. */
 int hv_confine_capture(int32_t parent);
 
 /* First step, in a process with one thread: it dies with `parent`, leaves no core, gains no

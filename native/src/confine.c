@@ -1,7 +1,7 @@
 /* Locks a process that holds raw pixels and sound: Landlock, seccomp and process limits.
  *
- * hv_confine_capture is for the process that holds the camera: it may use devices and the
- * network, but writes no file and runs no program.
+ * hv_confine_capture is for the process that holds the camera: it may use cameras, what makes
+ * sound and the network, but writes no file and runs no program.
  *
  * For what clears, two steps. hv_confine_begin runs first in the process, before there is a second thread:
  * from then on it can read files, but write, make, remove and run none, has no network and
@@ -17,6 +17,7 @@
 #include "homeveil.h"
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -31,6 +32,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -68,8 +70,34 @@ int hv_seccomp_ready(void) {
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
+/* Majors of the kernel's list of devices (Documentation/admin-guide/devices.txt). */
+enum { OSS_MAJOR = 14, V4L_MAJOR = 81, ALSA_MAJOR = 116 };
+
+/* Of ``/dev`` the cameras and what makes sound, and no more: memory that others share and the
+ * terminals of others lie there too. */
+static int allow_devices(int rules, uint64_t allowed) {
+    DIR *all = opendir("/dev");
+    if (!all) return 0;
+    int failed = 0;
+    for (struct dirent *one; !failed && (one = readdir(all));) {
+        struct stat is;
+        int handle = openat(dirfd(all), one->d_name, O_PATH | O_CLOEXEC);
+        if (handle < 0) continue;
+        int known = fstat(handle, &is) == 0;
+        int kind = known && S_ISCHR(is.st_mode) ? (int)major(is.st_rdev) : 0;
+        int sounds = known && S_ISDIR(is.st_mode) && strcmp(one->d_name, "snd") == 0;
+        if (sounds || kind == V4L_MAJOR || kind == ALSA_MAJOR || kind == OSS_MAJOR) {
+            path_attr device = {allowed, handle};
+            if (syscall(LL_ADD, rules, LL_PATH_BENEATH, &device, 0u)) failed = -errno;
+        }
+        close(handle);
+    }
+    closedir(all);
+    return failed;
+}
+
 /* Reading stays allowed, also of what is installed in places not known here; of writing
- * only the null device. A process that captures may use devices and the network too. */
+ * only the null device. A process that captures may use its devices and the network too. */
 static int landlock(int abi, int captures) {
     ruleset_attr attr = {LL_FIRST_RIGHTS & ~(uint32_t)(LL_READ_FILE | LL_READ_DIR), 0, 0};
     if (abi >= 2) attr.fs |= LL_REFER;
@@ -80,11 +108,10 @@ static int landlock(int abi, int captures) {
     size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
     int rules = (int)syscall(LL_CREATE, &attr, size, 0u);
     if (rules < 0) return -errno;
-    path_attr null = {LL_WRITE_FILE, open(captures ? "/dev" : "/dev/null", O_PATH | O_CLOEXEC)};
-    if (captures) null.allowed |= attr.fs & LL_IOCTL_DEV;
-    int failed = 0;
+    path_attr null = {LL_WRITE_FILE, open("/dev/null", O_PATH | O_CLOEXEC)};
+    int failed = captures ? allow_devices(rules, LL_WRITE_FILE | (attr.fs & LL_IOCTL_DEV)) : 0;
     if (null.parent >= 0) {
-        if (syscall(LL_ADD, rules, LL_PATH_BENEATH, &null, 0u)) failed = -errno;
+        if (!failed && syscall(LL_ADD, rules, LL_PATH_BENEATH, &null, 0u)) failed = -errno;
         close(null.parent);
     }
     if (!failed && syscall(LL_RESTRICT, rules, 0u)) failed = -errno;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,8 @@ attempt("rename", lambda: os.rename(folder + "/there", folder + "/else"))
 attempt("folder", lambda: os.mkdir(folder + "/folder"))
 attempt("exec", lambda: subprocess.run(["/bin/true"], check=True))
 attempt("shared memory", lambda: open("/dev/shm/homeveil-new", "w").close())
+attempt("shared memory of others", lambda: os.open(sys.argv[3], os.O_WRONLY))
+attempt("terminal of others", lambda: os.open(sys.argv[4], os.O_WRONLY | os.O_NOCTTY))
 attempt("read", lambda: open(folder + "/there").close())
 attempt("device", lambda: open("/dev/null", "w").close())
 attempt("network", lambda: socket.create_connection(("127.0.0.1", int(sys.argv[2]))).close())
@@ -52,10 +56,18 @@ print(json.dumps(done))
 
 @needs_landlock
 def test_it_writes_no_file_and_runs_no_program(tmp_path: Path) -> None:
-    """Devices and the network stay: that is what it is for."""
+    """Devices and the network stay: that is what it is for. Not all of /dev is a device."""
     (tmp_path / "there").write_text("x")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        words = [sys.executable, "-c", _TRIES, str(tmp_path), str(server.getsockname()[1])]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        tempfile.NamedTemporaryFile(dir="/dev/shm") as memory,
+        contextlib.ExitStack() as stack,
+    ):
+        ends = os.openpty()
+        for end in ends:
+            stack.callback(os.close, end)
+        words = [sys.executable, "-c", _TRIES, str(tmp_path), str(server.getsockname()[1]),
+                 memory.name, os.ttyname(ends[1])]  # fmt: skip
         done = subprocess.run(words, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     allowed = {name for name, worked in told.items() if worked}
