@@ -205,6 +205,23 @@ def test_a_cover_is_not_the_picture(tmp_path: Path) -> None:
         capture(read_source(str(alone), realtime=True), FeedWriter(os.open(os.devnull, os.O_RDWR)))
 
 
+def test_sound_that_is_announced_and_never_comes_is_left_out(tmp_path: Path) -> None:
+    """As a camera does whose microphone is switched off: in the tables there is sound, and no
+    packet of it."""
+    clip = make(tmp_path / "a.ts", times=[0, 20], options={"bf": "0"}, sound=True)
+    data = clip.read_bytes()
+    packets = [data[at : at + 188] for at in range(0, len(data), 188)]
+    silent = [packet for packet in packets if (packet[1] & 0x1F) << 8 | packet[2] != 0x101]
+    assert 0 < len(silent) < len(packets)
+    clip.write_bytes(b"".join(silent))
+    with av.open(str(clip)) as container:
+        assert len(container.streams.audio) == 1
+    feed, frames = captured(clip)
+    assert feed.sound is None
+    assert len(frames) == 2
+
+
+
 # ------------------------------------------------------------------ clocks
 @given(st.lists(st.floats(0, 0.4), min_size=2, max_size=60), st.floats(-1e5, 1e5))
 def test_delays_on_the_way_do_not_move_the_clock_forward(waits: list[float], start: float) -> None:
