@@ -75,6 +75,23 @@ def test_a_frame_on_its_way_out_while_the_camera_is_covered_is_a_card() -> None:
     assert board.status.cause is Cause.PAUSED
 
 
+@pytest.mark.parametrize(("delay", "rate"), [(8.0, Fraction(10)), (0.0, Fraction(1, 4))])
+def test_a_take_whose_pictures_wait_or_are_rare_is_not_given_up(
+    delay: float, rate: Fraction
+) -> None:
+    """Nothing comes for as long as the first one waits, or as two are apart."""
+    made, _, _ = begun()
+    form = Form(64, 48, rate, None, None, None, None)
+    made._hear_of(Began(form, "off", {}, delay))
+    made._take = held = Held()  # type: ignore[assignment]
+    made._last_news = time.monotonic() - 8.0
+    made._keep_going()
+    assert not held.stopped
+    made._last_news = time.monotonic() - 60.0
+    made._keep_going()
+    assert held.stopped
+
+
 class Held:
     """Stands for a take that holds a camera."""
 

@@ -41,8 +41,8 @@ _LEAST_STEP = 0.001
 class Patience:
     """In seconds. card: when cards begin, beyond two frames, after nothing came. late: when a
     frame is too old to be shown, beyond its delay. give_up: when a take from which nothing comes
-    is ended. start: when one that does not begin is. retry: first and longest wait before the
-    next take."""
+    is ended, beyond its delay and two frames. start: when one that does not begin is. retry: first
+    and longest wait before the next take."""
 
     card: float = 0.1
     late: float = 1.0
@@ -152,7 +152,11 @@ class Session(Scoped):
             return
         patience = self._patience
         silent = now - self._last_news
-        if silent > (patience.give_up if self._began is not None else patience.start):
+        most = patience.start
+        if self._began is not None:
+            # The first picture of all waits as long as any, and a camera may be slow by nature.
+            most = patience.give_up + self._delay + 2 / self._rate
+        if silent > most:
             self._explain(f"nothing came for {silent:.0f} s; starting anew")
             self._drop_take(Cause.FAULT)
             self._schedule()
