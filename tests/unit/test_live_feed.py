@@ -222,6 +222,40 @@ def test_sound_that_is_announced_and_never_comes_is_left_out(tmp_path: Path) -> 
 
 
 
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_one_wrong_time_is_not_believed(tmp_path: Path, kind: str) -> None:
+    """A packet that claims to be shown or heard an hour later than those round it."""
+    clip = make(tmp_path / "a.mkv", options={"bf": "0"}, sound=True)
+    moved = 0
+    with av.open(str(clip)) as given, av.open(str(tmp_path / "b.ts"), "w") as made:
+        streams = {
+            one.index: made.add_stream_from_template(one, opaque=True) for one in given.streams
+        }
+        for packet in given.demux():
+            if packet.dts is None or packet.pts is None or packet.time_base is None:
+                continue
+            if packet.stream.type == kind and moved == 0 and packet.pts * packet.time_base > 0.4:
+                moved = round(3600 / packet.time_base)
+                packet.pts += moved
+            packet.stream = streams[packet.stream.index]
+            made.mux(packet)
+    assert moved
+    reading, writing = os.pipe()
+    source = read_source(str(tmp_path / "b.ts"), realtime=True)
+    sender = threading.Thread(target=capture, args=(source, FeedWriter(writing)))
+    sender.start()
+    now = time.monotonic()
+    packets = list(FeedReader(reading))
+    sender.join()
+    os.close(reading)
+    os.close(writing)
+    assert len(packets) > 12
+    assert {packet.kind for packet in packets} == {Kind.PICTURE, Kind.SOUND}
+    assert sum(packet.kind is Kind.PICTURE for packet in packets) == 10
+    assert all(abs(packet.pts / 10**6 - now) < 60 for packet in packets)
+
+
+
 # ------------------------------------------------------------------ clocks
 @given(st.lists(st.floats(0, 0.4), min_size=2, max_size=60), st.floats(-1e5, 1e5))
 def test_delays_on_the_way_do_not_move_the_clock_forward(waits: list[float], start: float) -> None:

@@ -34,15 +34,17 @@ TICK = Fraction(1, 1_000_000)
 FALLBACK_RATE = 15.0
 FALLBACK_SIZE = (1280, 720)
 _MOST_NEWS = 64
+_MOST_AHEAD_SECONDS = 10.0
+"""That sound may be ahead of the machine's clock, as in files it is ahead of its picture."""
 _LEAST_STEP = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """In seconds. card: when cards begin, beyond two frames, after nothing came. late: when a
-    frame is too old to be shown, beyond its delay. give_up: when a take from which nothing comes
-    is ended, beyond its delay and two frames. start: when one that does not begin is. retry: first
-    and longest wait before the next take."""
+    frame is too old to be shown, beyond its delay, or too far ahead of its time. give_up: when a
+    take from which no picture comes is ended, beyond its delay and two frames. start: when one that
+    does not begin is. retry: first and longest wait before the next take."""
 
     card: float = 0.1
     late: float = 1.0
@@ -198,7 +200,8 @@ class Session(Scoped):
         if isinstance(news, Ended):
             self._end_take(news)
             return
-        if not isinstance(news, VeiledAudio):
+        if isinstance(news, Began | VeiledFrame):
+            # Sound alone, or that pictures were given up, is no sign that any will come.
             self._last_news = time.monotonic()
         if isinstance(news, Began):
             self._begin(news)
@@ -259,7 +262,8 @@ class Session(Scoped):
         at = frame.time.seconds - self._origin
         if self._covered:
             return
-        if latency > self._delay + self._patience.late:
+        if not -self._patience.late <= latency <= self._delay + self._patience.late:
+            # One of a time that is yet to come would take all later ones' times with it.
             self.board.count_late(1)
             return
         # Cards may have left with later times.
@@ -322,6 +326,8 @@ class Session(Scoped):
         if self._carded or self._covered or self._sound is None:
             return
         at = sound.time.seconds - self._origin
+        if sound.time.seconds > time.monotonic() + _MOST_AHEAD_SECONDS:
+            return
         self._heard_to = max(self._heard_to, at + sound.seconds)
         self._emit_sound(replace(sound, time=Timestamp.from_seconds(at)))
 

@@ -26,6 +26,9 @@ _LEAK = 100e-6
 """Seconds that the offset between clocks may grow a second: no crystal is worse."""
 
 _JUMP_SECONDS = 1.0
+_APART_SECONDS = 10.0
+"""A time that is so far from the picture's clock is a mistake of the source."""
+
 _STREAM_SECONDS = 5.0
 """A stream that gives nothing for so long is lost."""
 
@@ -191,6 +194,7 @@ def _packets(
     """Packets on the machine's clock, from the first key frame on."""
     begun = False
     offset = None
+    last = 0.0
     for packet in container.demux([stream for stream in (picture, sound) if stream is not None]):
         # The first ones of some files are without a decoding time.
         decoded = packet.dts if packet.dts is not None else packet.pts
@@ -203,8 +207,12 @@ def _packets(
         base = float(packet.time_base)
         dts = decoded * base
         if is_picture or offset is None:
-            offset = clock.map(dts, time.monotonic())
-        pts = dts if packet.pts is None else packet.pts * base
+            offset, last = clock.map(dts, time.monotonic()), dts
+        pts = dts if packet.pts is None else float(packet.pts * base)
+        if not is_picture and max(abs(pts - last), abs(dts - last)) > _APART_SECONDS:
+            continue
+        if abs(pts - dts) > _APART_SECONDS:
+            pts = dts
         yield FeedPacket(
             Kind.PICTURE if is_picture else Kind.SOUND,
             bytes(packet),
