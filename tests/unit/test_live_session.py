@@ -44,6 +44,11 @@ def frame(ago: float) -> VeiledFrame:
     return replace(veiled_frame(0, Fraction(1, 1000)), time=at)
 
 
+def heard(memory: Memory) -> bool:
+    """Whether anything but silence left."""
+    return any(sound.samples.any() for sound in memory.sounds)
+
+
 def test_a_frame_that_comes_in_time_leaves() -> None:
     made, memory, board = begun()
     made._hear_of(frame(0.03))
@@ -68,7 +73,7 @@ def test_what_claims_a_time_yet_to_come_does_not_leave() -> None:
     assert board.counts().late_frames == 1
     later = Timestamp(round((time.monotonic() + 3600) / US), US)
     made._hear_of(seal(np.full((1, 160), 0.5, np.float32), 16_000, later, 1.0))
-    assert memory.sounds == []
+    assert not heard(memory)
     made._hear_of(frame(0.0))
     assert [out.seconds < 20 for out in memory.frames] == [True, True]
 
@@ -156,7 +161,7 @@ def test_what_comes_before_that_card_does_not_leave() -> None:
     now = Timestamp(round(time.monotonic() / US), US)
     made._hear_of(seal(np.full((1, 160), 0.5, np.float32), 16_000, now, 1.0))
     assert len(memory.frames) == 1
-    assert memory.sounds == []
+    assert not heard(memory)
     made._emit(frame(0.0), 11.0, None, 0.03)
     assert memory.frames[-1].fault
 
@@ -206,6 +211,23 @@ def test_no_sound_leaves_while_cards_do() -> None:
     board.pause(True)
     sound()
     assert all(not heard.samples.any() for heard in memory.sounds[before:])
+
+
+def test_silence_takes_the_place_of_sound_that_stays_away() -> None:
+    """A microphone that was unplugged, say: an encoder that waits for its sound would have to make
+    up for all of it at once when it is back."""
+    made, memory, _ = begun()
+    made._origin -= 7200
+    for ago in (0.9, 0.5, 0.1):
+        made._hear_of(frame(ago))
+    assert not heard(memory)
+    last = memory.sounds[-1]
+    shown = memory.frames[-1].seconds
+    assert shown - 4 < last.time.seconds + last.seconds <= shown
+    before = len(memory.sounds)
+    now = Timestamp(round((time.monotonic() - 0.1) / US), US)
+    made._hear_of(seal(np.full((1, 1600), 0.5, np.float32), 16_000, now, 1.0))
+    assert memory.sounds[before].samples.any(), "what comes again is heard"
 
 
 def test_news_of_a_take_that_is_over_is_not_heard() -> None:

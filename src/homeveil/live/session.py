@@ -36,6 +36,10 @@ FALLBACK_SIZE = (1280, 720)
 _MOST_NEWS = 64
 _MOST_AHEAD_SECONDS = 10.0
 """That sound may be ahead of the machine's clock, as in files it is ahead of its picture."""
+
+_MOST_BEHIND_SECONDS = 3.0
+"""Of sound behind its picture. Then silence takes its place: outputs that wait for it would have
+to make up for all of it at once."""
 _LEAST_STEP = 0.001
 
 
@@ -276,6 +280,7 @@ class Session(Scoped):
         self._carded, self._shown = False, True
         self._retry = self._patience.retry[0]
         self._emit(frame, at, cause, latency)
+        self._silence_to(at - _MOST_BEHIND_SECONDS)
 
     def _emit(
         self, frame: VeiledFrame, at: float, cause: Cause | None, latency: float | None
@@ -328,7 +333,9 @@ class Session(Scoped):
         at = sound.time.seconds - self._origin
         if sound.time.seconds > time.monotonic() + _MOST_AHEAD_SECONDS:
             return
-        self._heard_to = max(self._heard_to, at + sound.seconds)
+        if at + sound.seconds <= self._heard_to:
+            return
+        self._heard_to = at + sound.seconds
         self._emit_sound(replace(sound, time=Timestamp.from_seconds(at)))
 
     def _silence_to(self, at: float) -> None:
