@@ -119,6 +119,69 @@ def test_sigusr1_covers_and_uncovers(room: Path, tmp_path: Path) -> None:
     assert turns == [True, False, True, False]
 
 
+_SHELL = """
+import fcntl, os, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+made = subprocess.Popen(sys.argv[2:], preexec_fn=os.setpgrp if sys.argv[1] == "behind" else None)
+print(made.pid, flush=True)
+made.wait()
+"""
+
+
+@contextlib.contextmanager
+def at_a_terminal(where: str, state: Path, *words: object) -> Iterator[tuple[int, int]]:
+    """The command in the foreground ("before") or the background ("behind") of a terminal: its
+    process and the other end of the terminal."""
+    ends = os.openpty()
+    shell = subprocess.Popen(
+        [sys.executable, "-c", _SHELL, where, sys.executable, "-m", "homeveil.cli", "camera",
+         *map(str, words)],
+        env={**os.environ, "XDG_STATE_HOME": str(state), "PYTHONIOENCODING": "utf-8"},
+        stdin=ends[1],
+        stdout=subprocess.PIPE,
+        stderr=ends[1],
+        start_new_session=True,
+    )  # fmt: skip
+    assert shell.stdout is not None
+    process = int(shell.stdout.readline())
+    try:
+        yield process, ends[0]
+    finally:
+        for one in (process, shell.pid):
+            os.kill(one, signal.SIGKILL)
+        shell.communicate()
+        for end in ends:
+            os.close(end)
+
+
+def test_it_goes_on_in_the_background(room: Path, tmp_path: Path) -> None:
+    """It waits for keys that it cannot be given there, and is not stopped for it."""
+    out = tmp_path / "out"
+    out.mkdir()
+    words = (room, "--realtime", "--nobody", "--record", out)
+    with at_a_terminal("behind", tmp_path, *words) as (process, _):
+        stat = Path(f"/proc/{process}/stat")
+        stopped = False
+        while not stopped and not any(file.stat().st_size > 4000 for file in out.iterdir()):
+            time.sleep(0.05)
+            stopped = stat.read_text("ascii").rpartition(")")[2].split()[0] == "T"
+        assert not stopped
+
+
+def test_what_is_no_text_leaves_the_key_as_it_is(room: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    words = (room, "--realtime", "--nobody", "--record", out)
+    with at_a_terminal("before", tmp_path, *words) as (_, terminal):
+        said = b""
+        while b"the camera is open" not in said:
+            said += os.read(terminal, 4096)
+        os.write(terminal, b"\xe9\np\n")
+        while b"camera covered" not in said and b"Traceback" not in said:
+            said += os.read(terminal, 4096)
+    assert b"Traceback" not in said
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

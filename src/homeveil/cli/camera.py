@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -282,9 +283,12 @@ def _signals(session: Session, board: Board) -> Iterator[None]:
         # Not here: the handler may have interrupted one that holds the lock.
         threading.Thread(target=lambda: board.pause(not board.paused), daemon=True).start()
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    handlers: dict[signal.Signals, Any] = {signal.SIGINT: stop, signal.SIGTERM: stop}
     if hasattr(signal, "SIGUSR1"):
         handlers[signal.SIGUSR1] = switch
+    if hasattr(signal, "SIGTTIN"):
+        # Else keys would stop all of it, with the camera held, while it is in the background.
+        handlers |= {signal.SIGTTIN: signal.SIG_IGN, signal.SIGTTOU: signal.SIG_IGN}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     if sys.stdin is not None and sys.stdin.isatty():
         threading.Thread(target=_keys, args=(session, board), daemon=True).start()
@@ -296,11 +300,21 @@ def _signals(session: Session, board: Board) -> Iterator[None]:
 
 
 def _keys(session: Session, board: Board) -> None:
-    for line in sys.stdin:
-        if line.strip().lower() == "p":
+    while True:
+        try:
+            # Bytes: what is no text must not end it.
+            line = sys.stdin.buffer.readline()
+        except OSError:
+            # In the background nothing can be read; it may come to the front again.
+            time.sleep(1.0)
+            continue
+        if not line:
+            return
+        key = line.strip().lower()
+        if key == b"p":
             board.pause(not board.paused)
             print("camera covered" if board.paused else "camera uncovered", file=sys.stderr)
-        elif line.strip().lower() == "q":
+        elif key == b"q":
             session.stop()
 
 
