@@ -19,7 +19,7 @@ import clips
 import homeveil
 from commands import PASSPHRASE, Run
 from faults import found
-from homeveil.frames import PixelFormat, RawFrame, Timestamp
+from homeveil.frames import Colour, PixelFormat, RawFrame, Timestamp
 from homeveil.gstreamer import plugin_folder
 from homeveil.gstreamer.pictures import NANOSECOND
 from homeveil.media.reader import VideoReader
@@ -183,6 +183,26 @@ def test_a_file_leaves_as_redact_writes_it(
     with VideoReader(written) as reader:
         want = list(unpadded(reader))
     assert same(unpadded(frames(out.read_bytes(), SIZE, I420)), want) == FRAMES
+
+
+def test_pictures_are_looked_at_in_their_own_colours(tmp_path: Path) -> None:
+    """As most cameras give them, from black at 0 to white at 255: what is taken for less range
+    drowns in the dark, and nobody is found there."""
+    source, out = tmp_path / "raw", tmp_path / "out"
+    with VideoReader(CLIP) as reader:
+        source.write_bytes(b"".join(unpadded(itertools.islice(reader, 24))))
+    result = launch(
+        f"filesrc location={source} ! rawvideoparse format=i420 width={SIZE[0]} height={SIZE[1]} "
+        "framerate=10/1 colorimetry=1:3:5:1 "
+        f"! homeveil nobody=true style=fill ! filesink location={out}"
+    )
+    assert result.returncode == 0, result.stderr
+    plain = list(frames(source.read_bytes(), SIZE, I420))
+    policy = Policy(style=Style.FILL)
+    full = [replace(frame, colour=Colour(1, 1, 1, full_range=True)) for frame in plain]
+    want = list(redacted(full, None, 0.0, policy))
+    assert want != list(redacted(plain, None, 0.0, policy)), "the range makes no difference here"
+    assert same(unpadded(frames(out.read_bytes(), SIZE, I420)), want) == 24
 
 
 @pytest.mark.parametrize("pixel_format", [I420, NV12])

@@ -10,6 +10,7 @@ from homeveil.gstreamer._gi import Gst, GstVideo
 from homeveil.gstreamer.element import PROPERTIES, Property, VeilingElement, changeable, pads
 
 if TYPE_CHECKING:
+    from homeveil.frames import Colour
     from homeveil.gstreamer.pictures import Layout, PictureForm, PictureOut
     from homeveil.gstreamer.settings import Settings
 
@@ -24,6 +25,9 @@ _FIELDS = int(
     | GstVideo.VideoBufferFlags.ONEFIELD
 )
 """Flags of a buffer that say how its rows are to be shown; no others pass."""
+
+_FULL_RANGE = 1
+"""Of GstVideoColorRange: luma of 0..255. Its name begins with a digit."""
 
 _USUAL_FRAME = Gst.SECOND // 30
 MOST_DELAY_MS = 10_000
@@ -76,7 +80,9 @@ class PictureStream:
         self._format = info.finfo.format
         planes = info.finfo.n_planes
         layout = Layout(tuple(info.offset[:planes]), tuple(info.stride[:planes]), info.size)
-        self._form = PictureForm(formats[self._format], info.width, info.height, layout)
+        self._form = PictureForm(
+            formats[self._format], info.width, info.height, layout, _colour_of(info.colorimetry)
+        )
         told = info.fps_n > 0 and info.fps_d > 0
         self._frame = max(1, Gst.SECOND * info.fps_d // info.fps_n) if told else _USUAL_FRAME
         self._flow.begin(self._form)
@@ -122,6 +128,17 @@ class PictureStream:
             )
         planes = meta.n_planes
         return Layout(tuple(meta.offset[:planes]), tuple(meta.stride[:planes]), form.layout.size)
+
+
+def _colour_of(told: GstVideo.VideoColorimetry) -> Colour:
+    from homeveil.frames import Colour
+
+    return Colour(
+        GstVideo.video_color_matrix_to_iso(told.matrix),
+        GstVideo.video_color_primaries_to_iso(told.primaries),
+        GstVideo.video_transfer_function_to_iso(told.transfer),
+        int(told.range) == _FULL_RANGE,
+    )
 
 
 def _buffers(pictures: Iterable[PictureOut]) -> Iterator[Gst.Buffer]:

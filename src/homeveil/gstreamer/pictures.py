@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 
 from homeveil.errors import FrameError
-from homeveil.frames import PixelFormat, Plane, RawFrame, Timestamp, VeiledFrame, plane_shapes
+from homeveil.frames import (
+    Colour,
+    PixelFormat,
+    Plane,
+    RawFrame,
+    Timestamp,
+    VeiledFrame,
+    plane_shapes,
+)
 from homeveil.redactor import Redactor
 
 NANOSECOND = Fraction(1, 10**9)
@@ -32,12 +40,14 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class PictureForm:
-    """What pictures come in. layout: that of buffers which do not bring their own."""
+    """What pictures come in. layout: that of buffers which do not bring their own. colour: how
+    their samples are meant, by which the models are shown them."""
 
     pixel_format: PixelFormat
     width: int
     height: int
     layout: Layout
+    colour: Colour = field(default_factory=Colour)
 
     def planes(self, data: memoryview | bytes | bytearray, layout: Layout) -> tuple[Plane, ...]:
         """Views of the planes in ``data``. Raises FrameError when they do not lie within it."""
@@ -108,7 +118,7 @@ class PictureFlow:
             raise FrameError("a buffer came before its format")
         planes = form.planes(data, layout)
         at = Timestamp(time, NANOSECOND)
-        raw = RawFrame(planes, form.pixel_format, form.width, form.height, at)
+        raw = RawFrame(planes, form.pixel_format, form.width, form.height, at, form.colour)
         self._waiting.append((time, label))
         yield from self._pack(self._redactor.process(raw))
 
