@@ -187,6 +187,28 @@ def test_what_a_crash_left_gets_its_name(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["homeveil-20260101-000000.ts"]
 
 
+def test_what_another_recorder_writes_is_left_to_it(tmp_path: Path) -> None:
+    """Two cameras may record into one folder: neither takes or deletes what the other is at."""
+    one, other = Broadcast(), Broadcast()
+    first = Recorder(one, tmp_path)
+    first.begin(64, 48, 10, None)
+    until(lambda: first._reader is not None)
+    one.put(Chunk(b"a" * 188, True, 0.0))
+    until(lambda: first.status().bytes == 188)
+    second = Recorder(other, tmp_path, keep_bytes=1)
+    second.begin(64, 48, 10, None)
+    until(lambda: second._reader is not None)
+    other.put(Chunk(b"b" * 188, True, 0.0))
+    until(lambda: second.status().bytes == 188)
+    other.end()
+    second.close()
+    one.put(Chunk(b"c" * 188, False, 1.0))
+    one.end()
+    first.close()
+    kept = sorted(path.read_bytes() for path in tmp_path.iterdir())
+    assert kept == [b"a" * 188 + b"c" * 188, b"b" * 188]
+
+
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="make it first"):
         Recorder(Broadcast(), tmp_path / "none")

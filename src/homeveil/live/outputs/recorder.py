@@ -3,10 +3,12 @@ when there is too much."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from homeveil.errors import OutputError, UsageError
 from homeveil.live.outputs.broadcast import Broadcast, Subscription
@@ -22,8 +24,9 @@ class Recorder(Carrier):
     more; None keeps all. now: seconds since 1970, for names.
 
     A file that is being written has a name that begins with a dot. After a crash it is whole up
-    to its last packet, and gets its name when the next recorder of that folder begins.
-    Raises OutputError when ``folder`` cannot be written to, UsageError for less than nothing.
+    to its last packet, and gets its name when the next recorder of that folder begins; what
+    another recorder is writing is left to it. Raises OutputError when ``folder`` cannot be written
+    to, UsageError for less than nothing.
     """
 
     def __init__(
@@ -44,7 +47,9 @@ class Recorder(Carrier):
             raise OutputError(f"{folder}: no such folder; make it first")
         try:
             for part in folder.glob(f".homeveil-*{SUFFIX}{_PART}"):
-                self._publish(part)
+                with open(part, "rb") as file:
+                    if _hold(file):
+                        self._publish(part)
         except OSError as error:
             raise OutputError(
                 f"{folder}: recordings cannot be written there ({error.strerror}); check its rights"
@@ -57,6 +62,7 @@ class Recorder(Carrier):
             began = chunk.seconds
             try:
                 with open(part, "xb") as file:
+                    _hold(file)
                     while chunk is not None:
                         file.write(chunk.data)
                         file.flush()
@@ -101,3 +107,15 @@ class Recorder(Carrier):
                 return
             total -= file.stat().st_size
             file.unlink(missing_ok=True)
+
+
+def _hold(file: IO[bytes]) -> bool:
+    """Mark ``file`` as being written, for as long as it is open; False if somebody else did."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # There are folders of other machines that know no marks.
+        return True
+    return True
