@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -96,7 +97,30 @@ def test_today_is_kept_over_restarts_and_ends_at_midnight(tmp_path: Path) -> Non
     assert again.sent().bytes == 0
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"day": 1}', "\x00"])
+def test_what_two_sessions_send_adds_up(tmp_path: Path) -> None:
+    """Two cameras of one user: neither forgets what the other wrote down."""
+    path = tmp_path / "sent.json"
+    one, other = Today(path), Today(path)
+    for today, seconds in ((one, 100), (other, 50), (one, 1)):
+        today.add(seconds, 10 * seconds)
+        today.save()
+    assert (one.sent().seconds, one.sent().bytes) == (151, 1510)
+    again = Today(path).sent()
+    assert (again.seconds, again.bytes) == (151, 1510)
+
+
+_NOW = time.strftime("%Y-%m-%d")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "{}", '{"day": 1}', "\x00",
+        f'{{"day": "{_NOW}", "seconds": NaN, "bytes": 1}}',
+        f'{{"day": "{_NOW}", "seconds": 1, "bytes": Infinity}}',
+        f'{{"day": "{_NOW}", "seconds": -1, "bytes": 1}}',
+    ],
+)  # fmt: skip
 def test_a_broken_file_is_begun_anew(tmp_path: Path, content: str) -> None:
     path = tmp_path / "sent.json"
     path.write_text(content)

@@ -1,9 +1,12 @@
-"""What was sent today, in seconds and bytes: kept in one small file over restarts."""
+"""What was sent today, in seconds and bytes: kept in one small file over restarts, to which all
+sessions of a user add."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -29,7 +32,8 @@ class Today:
     def __init__(self, path: Path | None, now: Callable[[], float] = time.time) -> None:
         self._path, self._now = path, now
         self._lock = threading.Lock()
-        self._sent = self._read() or Sent(self._day())
+        self._kept = self._read() or Sent(self._day())
+        self._more = Sent(self._kept.day)
 
     @classmethod
     def of_installation(cls) -> Today:
@@ -39,32 +43,43 @@ class Today:
     def add(self, seconds: float, octets: int) -> None:
         """So much more was sent."""
         with self._lock:
-            sent = self._current()
-            self._sent = Sent(sent.day, sent.seconds + seconds, sent.bytes + octets)
+            self._more = _sum(self._today(self._more), seconds, octets)
 
     def sent(self) -> Sent:
         """Of today."""
         with self._lock:
-            self._sent = self._current()
-            return self._sent
+            more = self._today(self._more)
+            return _sum(self._today(self._kept), more.seconds, more.bytes)
 
     def save(self) -> None:
-        """Write it down; a file that cannot be written is done without."""
-        sent = self.sent()
-        if self._path is None:
+        """Add it to what is written down; a file that cannot be written, or is being written by
+        another session, is done without until the next time."""
+        path = self._path
+        if path is None:
             return
-        part = self._path.with_suffix(".part")
+        with self._lock, contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path.with_suffix(".lock"), "w") as mark:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                more = self._today(self._more)
+                kept = self._today(self._read() or self._kept)
+                self._write(path, _sum(kept, more.seconds, more.bytes))
+
+    def _write(self, path: Path, sent: Sent) -> None:
+        part = path.with_suffix(".part")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(asdict(sent)) + "\n", "utf-8")
-            part.replace(self._path)
+            part.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink()
+            return
+        self._kept, self._more = sent, Sent(sent.day)
 
-    def _current(self) -> Sent:
+    def _today(self, sent: Sent) -> Sent:
+        """``sent``, or nothing if that was on another day."""
         day = self._day()
-        return self._sent if self._sent.day == day else Sent(day)
+        return sent if sent.day == day else Sent(day)
 
     def _day(self) -> str:
         return time.strftime("%Y-%m-%d", time.localtime(self._now()))
@@ -74,6 +89,11 @@ class Today:
             return None
         try:
             told = json.loads(self._path.read_text("utf-8"))
-            return Sent(str(told["day"]), float(told["seconds"]), int(told["bytes"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            sent = Sent(str(told["day"]), float(told["seconds"]), int(told["bytes"]))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
+        return sent if math.isfinite(sent.seconds) and min(sent.seconds, sent.bytes) >= 0 else None
+
+
+def _sum(sent: Sent, seconds: float, octets: int) -> Sent:
+    return Sent(sent.day, sent.seconds + seconds, sent.bytes + octets)
