@@ -352,6 +352,28 @@ def forge(hexes: str) -> None:
     inside._Inside._send_picture = send  # type: ignore[method-assign]
 
 
+def forge_sound(hexes: str) -> None:
+    """Have the isolated process send these bytes in the place of its first sound."""
+
+    def send(self: inside._Inside, *_: object) -> None:
+        os.write(self._outgoing, bytes.fromhex(hexes).ljust(messages.SIZE, b"\0"))
+        threading.Event().wait()
+
+    inside._Inside._send_sound = send  # type: ignore[method-assign]
+
+
+def spoil_sound(value: str) -> None:
+    """Have it send samples that are no numbers, where an encoder would end."""
+    honest = inside._Inside.tell
+
+    def tell(self: inside._Inside, message: messages.Message) -> None:
+        if isinstance(message, messages.Sound):
+            self._slots.samples(message.slot, message.channels, message.count)[0, 0] = float(value)
+        honest(self, message)
+
+    inside._Inside.tell = tell  # type: ignore[method-assign]
+
+
 def tear() -> None:
     """Have the isolated process end in the middle of a message."""
 

@@ -20,7 +20,7 @@ from clips import make
 from homeveil._kernels import Verdict
 from homeveil.errors import IsolationError
 from homeveil.isolation import Isolate
-from homeveil.isolation.messages import Judged, Locked, encode
+from homeveil.isolation.messages import Judged, Locked, Sound, encode
 from homeveil.policy import Policy, Style
 from homeveil.redaction import redact
 
@@ -52,6 +52,8 @@ ABOUT_FILES = {
 DYING = {"core_dump"}
 ABSTRACT = f"homeveil-test-{os.getpid()}"
 """Abstract names are those of the whole machine."""
+
+NINE_CHANNELS = encode(Sound(0, 9, 16_000, 8, 0, 1, 16_000, 0)).hex()
 
 RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES)
 
@@ -279,6 +281,26 @@ def test_lips_have_no_word_where_the_policy_gives_them_none(
     """A verdict that cannot have been made under the policy is refused."""
     clip = make(tmp_path_factory.mktemp("clip") / "in.mp4", sound=True)
     sabotage(monkeypatch, f"attacks.forge({encode(Judged.of(Verdict.LIPS, 0.0, 0.1)).hex()!r})")
+    assert "the isolated process sent" in attacked(clip, tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"attacks.forge_sound({NINE_CHANNELS!r})",
+        "attacks.spoil_sound('nan')",
+        "attacks.spoil_sound('inf')",
+    ],
+)
+def test_sound_that_is_none_ends_the_run(
+    statement: str,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of more channels than are ever read, or with samples that are no numbers."""
+    clip = make(tmp_path_factory.mktemp("clip") / "in.mp4", sound=True)
+    sabotage(monkeypatch, statement)
     assert "the isolated process sent" in attacked(clip, tmp_path / "out.mp4")
 
 

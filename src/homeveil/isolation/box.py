@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from homeveil import _confine
 from homeveil._kernels import Verdict
 from homeveil.audio import VeiledAudio
@@ -263,7 +265,10 @@ class Box(Clearing):
         size = 4 * message.channels * message.count
         if self._slots is None or self.form.sound is None or size > SOUND_SLOT_BYTES:
             raise self._out_of_turn()
-        samples = self._slots.samples(message.slot, message.channels, message.count)
+        # Copied, so that what is looked at is what leaves.
+        samples = self._slots.samples(message.slot, message.channels, message.count).copy()
+        if not np.isfinite(samples).all():
+            raise self._out_of_turn()
         share = message.opened / message.count
         return VeiledAudio(samples, message.rate, _time(message), share, _SEAL)
 

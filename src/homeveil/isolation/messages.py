@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from homeveil import errors
 from homeveil._kernels import Verdict
-from homeveil.audio import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
+from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ
 from homeveil.errors import HomeveilError, IsolationError
 from homeveil.frames import MAX_SIDE, PixelFormat
 from homeveil.models.purposes import KEY_PURPOSES, PICTURE_PURPOSES, VOICE_PURPOSES
@@ -32,6 +32,8 @@ ALL_PURPOSES = (*PICTURE_PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES)
 """Models that a message can name, by bit."""
 
 TEXT_BYTES = 480
+MOST_CHANNELS = 8
+"""Of sound; what has more was mixed down when it was read."""
 
 _FORMATS = tuple(PixelFormat)
 _VERDICTS = tuple(Verdict)
@@ -88,7 +90,7 @@ class Opened:
         _need(self.frames < 2**40 and 0 <= self.seconds <= _MOST_SECONDS)
         if self.sound_rate or self.sound_channels:
             _need(MIN_RATE_HZ <= self.sound_rate <= MAX_RATE_HZ)
-            _need(1 <= self.sound_channels <= MAX_CHANNELS)
+            _need(1 <= self.sound_channels <= MOST_CHANNELS)
         else:
             _need(self.width > 0)
         _need(self.voice in (0, 1) and self.stretches >= 1)
@@ -163,7 +165,7 @@ class Sound:
     opened: int
 
     def check(self) -> None:
-        _need(self.slot < SOUND_SLOTS and 1 <= self.channels <= MAX_CHANNELS)
+        _need(self.slot < SOUND_SLOTS and 1 <= self.channels <= MOST_CHANNELS)
         _need(MIN_RATE_HZ <= self.rate <= MAX_RATE_HZ)
         _need(1 <= self.count <= 2**24 and self.opened <= self.count)
         _check_time(self.pts, self.base_num, self.base_den)
