@@ -20,7 +20,7 @@ from homeveil.errors import HomeveilError
 from homeveil.frames import Timestamp, VeiledFrame
 from homeveil.live.board import Board, Cause, State
 from homeveil.live.session import Session
-from homeveil.live.take import Began, Late
+from homeveil.live.take import Began
 from homeveil.media.sound_track import SoundFormat
 from homeveil.veil.muting import seal
 from live import Memory, shot
@@ -76,17 +76,6 @@ def test_what_claims_a_time_yet_to_come_does_not_leave() -> None:
     assert not heard(memory)
     made._hear_of(frame(0.0))
     assert [out.seconds < 20 for out in memory.frames] == [True, True]
-
-
-def test_sound_alone_is_no_sign_of_life() -> None:
-    """Nor that pictures were given up: a take that gives none is ended."""
-    made, _, _ = begun()
-    made._hear_of(frame(0.0))
-    before = made._last_news
-    now = Timestamp(round(time.monotonic() / US), US)
-    made._hear_of(seal(np.full((1, 160), 0.5, np.float32), 16_000, now, 1.0))
-    made._hear_of(Late(7))
-    assert made._last_news == before
 
 
 def test_a_frame_that_comes_while_covered_does_not() -> None:

@@ -47,7 +47,7 @@ _LEAST_STEP = 0.001
 class Patience:
     """In seconds. card: when cards begin, beyond two frames, after nothing came. late: when a
     frame is too old to be shown, beyond its delay, or too far ahead of its time. give_up: when a
-    take from which no picture comes is ended, beyond its delay and two frames. start: when one that
+    take from which nothing comes is ended, beyond its delay and two frames. start: when one that
     does not begin is. retry: first and longest wait before the next take."""
 
     card: float = 0.1
@@ -204,8 +204,7 @@ class Session(Scoped):
         if isinstance(news, Ended):
             self._end_take(news)
             return
-        if isinstance(news, Began | VeiledFrame):
-            # Sound alone, or that pictures were given up, is no sign that any will come.
+        if not isinstance(news, VeiledAudio):
             self._last_news = time.monotonic()
         if isinstance(news, Began):
             self._begin(news)
