@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from clips import copy_with, make, make_sound_only, with_cover
 from homeveil.errors import InputError, UsageError
-from homeveil.frames import RawFrame
+from homeveil.frames import Colour, RawFrame
 from homeveil.media.capture import MachineClock, Pace, capture, read_order, write_order
 from homeveil.media.feed import (
     _HEAD,
@@ -67,9 +67,15 @@ packets = st.builds(
 turns = st.builds(Turn, st.booleans(), st.booleans(), st.booleans())
 
 
-@given(st.lists(packets, max_size=5), st.booleans(), turns)
-def test_what_is_sent_arrives(sent: list[FeedPacket], sound: bool, turn: Turn) -> None:
-    form = replace(FORM, turn=turn)
+points = st.integers(1, 22)
+colours = st.builds(Colour, points, points, points, full_range=st.booleans())
+
+
+@given(st.lists(packets, max_size=5), st.booleans(), turns, colours)
+def test_what_is_sent_arrives(
+    sent: list[FeedPacket], sound: bool, turn: Turn, colour: Colour
+) -> None:
+    form = replace(FORM, turn=turn, colour=colour)
 
     def write(feed: FeedWriter) -> None:
         feed.forms(form, SOUND if sound else None)
@@ -160,6 +166,7 @@ def check_as_read(path: Path) -> None:
     with VideoReader(path) as reader:
         read = list(reader)
         assert (feed.picture.width, feed.picture.height) == (reader.width, reader.height)
+        assert feed.picture.colour == read[0].colour, "what leaves first is described by it"
     assert len(live) == len(read) == 2
     for ours, theirs in zip(live, read, strict=True):
         assert (ours.width, ours.height) == (theirs.width, theirs.height)

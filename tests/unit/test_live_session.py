@@ -17,7 +17,7 @@ import pytest
 from clips import veiled_frame
 from homeveil.clearing import Form
 from homeveil.errors import HomeveilError
-from homeveil.frames import Timestamp, VeiledFrame
+from homeveil.frames import Colour, Timestamp, VeiledFrame
 from homeveil.live.board import Board, Cause, State
 from homeveil.live.session import Session
 from homeveil.live.take import Began
@@ -176,6 +176,20 @@ def test_times_go_on_after_cards() -> None:
     times = [out.seconds for out in memory.frames]
     assert [out.fault for out in memory.frames] == [True, False, False]
     assert times == sorted(set(times))
+
+
+def test_cards_are_described_as_the_pictures_are() -> None:
+    """An encoder believes the first picture that it gets, and that is a card."""
+    memory, board = Memory(), Board()
+    made = Session(shot(Path("none.mp4")), [memory], board)
+    full = Colour(1, 1, 1, full_range=True)
+    made._hear_of(Began(Form(64, 48, Fraction(10), None, None, None, None, 1, full), "off", {}, 0))
+    made._last_out = 0.0
+    made._show_card_if_due()
+    shown = board.picture()
+    assert shown is not None
+    assert shown.fault
+    assert shown.colour == full
 
 
 def test_no_sound_leaves_while_cards_do() -> None:

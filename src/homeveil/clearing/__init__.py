@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeveil.audio import VeiledAudio
-from homeveil.frames import VeiledFrame
+from homeveil.frames import Colour, VeiledFrame
 from homeveil.policy import DELAY_SECONDS, Policy, Sound
 from homeveil.profile.store import LockedProfile
 from homeveil.profile.template import Profile
@@ -64,7 +64,7 @@ class Order:
 class Form:
     """What will come, known before the first frame. width, height: 0 without a picture.
     seconds_expected and frames_expected are what the file claims. sound: None without.
-    stretches: into how many the file is cut."""
+    stretches: into how many the file is cut. colour: of a camera's pictures, as far as it says."""
 
     width: int
     height: int
@@ -74,6 +74,7 @@ class Form:
     seconds_expected: float | None
     sound: SoundFormat | None
     stretches: int = 1
+    colour: Colour = field(default_factory=Colour)
 
 
 class Clearing(Scoped):

@@ -64,6 +64,7 @@ class LiveClearing(FileClearing):
             None,
             None,
             self._sound.form if self._sound is not None else None,
+            colour=self._feed.picture.colour,
         )
         self._last: float | None = None
         self._left = False

@@ -246,16 +246,13 @@ class Box(Clearing):
         if time.seconds <= self._newest:
             raise self._out_of_turn()
         self._newest = time.seconds
-        colour = Colour(
-            message.matrix, message.primaries, message.transfer, bool(message.full_range)
-        )
         return VeiledFrame(
             self._slots.planes(message.slot, message.layout, width, height),
             message.layout,
             width,
             height,
             time,
-            colour,
+            _colour(message),
             withheld=withheld,
             fault=bool(message.fault),
             seal=_SEAL,
@@ -364,7 +361,12 @@ def _form(opened: messages.Opened) -> Form:
         opened.seconds or None,
         sound,
         opened.stretches,
+        _colour(opened),
     )
+
+
+def _colour(message: messages.Opened | messages.Picture) -> Colour:
+    return Colour(message.matrix, message.primaries, message.transfer, bool(message.full_range))
 
 
 def _time(message: messages.Picture | messages.Sound) -> Timestamp:

@@ -207,6 +207,10 @@ def _opened(clearing: FileClearing) -> messages.Opened:
         purposes=sum(1 << ALL_PURPOSES.index(purpose) for purpose in clearing.models),
         voice=int(profile is not None and profile.voice is not None),
         stretches=form.stretches,
+        matrix=form.colour.matrix,
+        primaries=form.colour.primaries,
+        transfer=form.colour.transfer,
+        full_range=int(form.colour.full_range),
     )
 
 

@@ -66,7 +66,7 @@ class Opened:
     what is unknown. purposes: bits of the models in use. voice: a voice is enrolled."""
 
     KIND: ClassVar[int] = 1
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IIIIIIQdIBHBH")
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IIIIIIQdIBHBHBBBB")
 
     width: int
     height: int
@@ -81,8 +81,13 @@ class Opened:
     purposes: int
     voice: int
     stretches: int = 1
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    full_range: int = 0
 
     def check(self) -> None:
+        _check_colour(self.matrix, self.primaries, self.transfer, self.full_range)
         _need((self.width == 0) == (self.height == 0))
         _need(max(self.width, self.height) <= MAX_SIDE)
         for num, den in ((self.rate_num, self.rate_den), (self.aspect_num, self.aspect_den)):
@@ -137,9 +142,9 @@ class Picture:
     def check(self) -> None:
         _need(self.undisputed in (0, 1))
         _need(self.slot < PICTURE_SLOTS and self.pixel_format < len(_FORMATS))
-        _need(self.fault in (0, 1) and self.full_range in (0, 1))
+        _need(self.fault in (0, 1))
         _need(1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE)
-        _need(max(self.matrix, self.primaries, self.transfer) <= 32)
+        _check_colour(self.matrix, self.primaries, self.transfer, self.full_range)
         _check_time(self.pts, self.base_num, self.base_den)
 
     @property
@@ -310,6 +315,10 @@ def ratio(value: Fraction | None) -> tuple[int, int]:
 def fraction(num: int, den: int) -> Fraction | None:
     """The inverse of :func:`ratio`."""
     return Fraction(num, den) if den else None
+
+
+def _check_colour(matrix: int, primaries: int, transfer: int, full_range: int) -> None:
+    _need(max(matrix, primaries, transfer) <= 32 and full_range in (0, 1))
 
 
 def _check_time(pts: int, num: int, den: int) -> None:

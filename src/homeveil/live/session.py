@@ -19,7 +19,7 @@ from fractions import Fraction
 from homeveil.audio import VeiledAudio
 from homeveil.emit.files import fitted
 from homeveil.errors import HomeveilError, InputError
-from homeveil.frames import Timestamp, VeiledFrame
+from homeveil.frames import Colour, Timestamp, VeiledFrame
 from homeveil.live.board import Board, Cause
 from homeveil.live.output import LiveOutput
 from homeveil.live.take import Began, Ended, Late, News, Shot, Take
@@ -74,6 +74,7 @@ class Session(Scoped):
         self._outputs = list(outputs)
         self._patience = patience
         self._size = size
+        self._colour: Colour | None = None
         self._inbox: queue.Queue[tuple[Take | None, News | None]] = queue.Queue(_MOST_NEWS)
         self._stopping = False
         self._take: Take | None = None
@@ -225,6 +226,7 @@ class Session(Scoped):
         if form.frame_rate is not None:
             self._rate = float(form.frame_rate)
         self._size = self._size or (form.width, form.height)
+        self._colour = self._colour or form.colour
         self._begin_outputs(form.sound)
         self.board.explain("")
 
@@ -291,7 +293,7 @@ class Session(Scoped):
         frame = replace(fitted(frame, *self._size), time=time_out)
         if self._covered:
             # The switch may have been flipped meanwhile.
-            frame = card(*self._size, time_out, self.shot.policy)
+            frame = card(*self._size, time_out, self.shot.policy, self._colour)
             cause, latency = Cause.PAUSED, None
         for output in self._outputs:
             output.take(frame)
@@ -321,7 +323,8 @@ class Session(Scoped):
         now = time.monotonic()
         self._carded = True
         at = max(now - self._origin - self._delay, self._last_time + _LEAST_STEP)
-        frame = card(*self._size, Timestamp(round(at / TICK), TICK), self.shot.policy)
+        time_out = Timestamp(round(at / TICK), TICK)
+        frame = card(*self._size, time_out, self.shot.policy, self._colour)
         self._emit(frame, at, cause, None)
         self._silence_to(at)
 

@@ -159,7 +159,7 @@ def _is_known(sound: Any) -> bool:
 
 
 def _picture_form(stream: Any, name: str) -> PictureForm:
-    from homeveil.media.picture import turn_of_stream
+    from homeveil.media.picture import colour_of_stream, turn_of_stream
 
     context = stream.codec_context
     if not context.width or not context.height:
@@ -173,6 +173,7 @@ def _picture_form(stream: Any, name: str) -> PictureForm:
         context.pix_fmt or "",
         bytes(context.extradata or b""),
         turn,
+        colour_of_stream(context),
     )
 
 

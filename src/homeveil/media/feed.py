@@ -13,21 +13,23 @@ import select
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from homeveil.errors import InputError
-from homeveil.frames import MAX_SIDE
+from homeveil.frames import MAX_SIDE, Colour
 from homeveil.media.turn import UPRIGHT, Turn
 
 CLOCK = Fraction(1, 1_000_000)
 """Times in a feed are microseconds of CLOCK_MONOTONIC, which all processes share."""
 
 _HEAD = struct.Struct("<BBHIqq")
-_PICTURE = struct.Struct("<IIIIB24s24sH")
+_PICTURE = struct.Struct("<IIIIB24s24sHBBBB")
 _SOUND = struct.Struct("<II24sH")
 _MOST_BYTES = MAX_SIDE * MAX_SIDE * 4
 _MOST_EXTRA = 2**15
+MOST_COLOUR = 32
+"""No code point of a colour is higher."""
 _PIPE_BYTES = 2**20
 _TURNS = tuple(Turn(bool(n & 1), bool(n & 2), bool(n & 4)) for n in range(8))
 """By the number that stands for each in a feed."""
@@ -50,7 +52,8 @@ class Kind(enum.IntEnum):
 @dataclass(frozen=True, slots=True)
 class PictureForm:
     """width, height: upright. codec and pixel_format are FFmpeg's names; extra: the codec's own
-    header. turn: how decoded pictures become upright."""
+    header. turn: how decoded pictures become upright. colour: as far as it is known before the
+    first of them is decoded."""
 
     width: int
     height: int
@@ -59,6 +62,7 @@ class PictureForm:
     pixel_format: str
     extra: bytes = b""
     turn: Turn = UPRIGHT
+    colour: Colour = field(default_factory=Colour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class FeedWriter:
     def forms(self, picture: PictureForm, sound: EncodedSoundForm | None) -> None:
         """Tell what will come, once, first."""
         rate = picture.frame_rate or Fraction(0)
-        rate = rate.limit_denominator(1_000_000)
+        rate, told = rate.limit_denominator(1_000_000), picture.colour
         head = _PICTURE.pack(
             picture.width,
             picture.height,
@@ -104,6 +108,8 @@ class FeedWriter:
             picture.codec.encode(),
             picture.pixel_format.encode(),
             len(picture.extra),
+            *(_point(one) for one in (told.matrix, told.primaries, told.transfer)),
+            told.full_range,
         )
         self._send(Kind.PICTURE_FORM, head + picture.extra)
         if sound is not None:
@@ -191,15 +197,16 @@ class FeedReader:
 
 
 def _picture_form(data: bytes) -> PictureForm:
-    width, height, num, den, turn, codec, pixel_format, extra = _PICTURE.unpack_from(data)
+    width, height, num, den, turn, codec, pixel_format, extra, *colour = _PICTURE.unpack_from(data)
     rate = Fraction(num, den)
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and rate <= 1000):
         raise ValueError
-    if turn >= len(_TURNS):
+    if turn >= len(_TURNS) or max(colour[:3]) > MOST_COLOUR or colour[3] > 1:
         raise ValueError
     rest = _extra(data[_PICTURE.size :], extra)
     names = _name(codec), _name(pixel_format)
-    return PictureForm(width, height, rate or None, *names, rest, _TURNS[turn])
+    told = Colour(*colour[:3], full_range=bool(colour[3]))
+    return PictureForm(width, height, rate or None, *names, rest, _TURNS[turn], told)
 
 
 def _sound_form(data: bytes) -> EncodedSoundForm:
@@ -207,6 +214,11 @@ def _sound_form(data: bytes) -> EncodedSoundForm:
     if not (1 <= channels <= 64 and 1 <= rate <= 10**6):
         raise ValueError
     return EncodedSoundForm(rate, channels, _name(codec), _extra(data[_SOUND.size :], extra))
+
+
+def _point(code: int) -> int:
+    """A code point that the other side takes; what it does not know is unspecified."""
+    return code if 0 <= code <= MOST_COLOUR else 2
 
 
 def _extra(data: bytes, size: int) -> bytes:

@@ -59,6 +59,19 @@ def colour_of(picture: _av.VideoFrame) -> Colour:
     )
 
 
+def colour_of_stream(context: Any) -> Colour:
+    """What a stream's pictures will be in, as far as that is known before one is decoded."""
+    layout = context.pix_fmt or ""
+    if layout.startswith(_NOT_YUV):
+        return Colour()
+    return Colour(
+        matrix=int(context.colorspace),
+        primaries=int(context.color_primaries),
+        transfer=int(context.color_trc),
+        full_range=int(context.color_range) == _FULL or layout.startswith("yuvj"),
+    )
+
+
 class PictureReader:
     """Turns decoded pictures into planes; keeps the converter between pictures.
 

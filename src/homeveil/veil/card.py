@@ -6,14 +6,17 @@ from __future__ import annotations
 import numpy as np
 
 from homeveil.audio import VeiledAudio
-from homeveil.frames import _SEAL, PixelFormat, Timestamp, VeiledFrame, plane_shapes
+from homeveil.frames import _SEAL, Colour, PixelFormat, Timestamp, VeiledFrame, plane_shapes
 from homeveil.grid import Grid
 from homeveil.policy import Policy, Style
 from homeveil.veil.painter import NEUTRAL, yuv
 
 
-def card(width: int, height: int, time: Timestamp, policy: Policy) -> VeiledFrame:
-    """A picture in the colour of places that were never cleared, withheld whole for a fault."""
+def card(
+    width: int, height: int, time: Timestamp, policy: Policy, described: Colour | None = None
+) -> VeiledFrame:
+    """A picture in the colour of places that were never cleared, withheld whole for a fault.
+    described: as the pictures round it are; encoders believe the first one."""
     colour = yuv(policy.fill_colour) if policy.style is Style.FILL else NEUTRAL
     shapes = plane_shapes(PixelFormat.I420, width, height)
     planes = tuple(
@@ -26,6 +29,7 @@ def card(width: int, height: int, time: Timestamp, policy: Policy) -> VeiledFram
         width,
         height,
         time,
+        described or Colour(),
         withheld=np.ones(grid.shape, bool),
         fault=True,
         seal=_SEAL,
