@@ -205,7 +205,7 @@ def _picture_form(data: bytes) -> PictureForm:
         raise ValueError
     rest = _extra(data[_PICTURE.size :], extra)
     names = _name(codec), _name(pixel_format)
-    told = Colour(*colour[:3], full_range=bool(colour[3]))
+    told = Colour(colour[0], colour[1], colour[2], full_range=bool(colour[3]))
     return PictureForm(width, height, rate or None, *names, rest, _TURNS[turn], told)
 
 
