@@ -297,6 +297,20 @@ def test_a_face_that_vanishes_as_another_appears_near_by_ends_identity() -> None
     assert tracks.agent is not None
 
 
+def test_an_outline_carries_identity_for_a_moment_only() -> None:
+    """The agent's face is not found any more, as when they look down: their body is shown for two
+    seconds, and then no more."""
+    raws = frames(lambda n: seated(3), 75)
+    out = run(
+        raws, lambda seconds: FakeScene(agent=AGENT) if seconds < 3 else Faceless(agent=AGENT),
+        profile=fake_profile(), see=Unfaced,
+    )  # fmt: skip
+    body = (120, 130, 200, 230)
+    assert shown(raws[45].planes[0], out[45].planes[0], *body) > 0.95
+    for n in range(52, 75):
+        assert shown(raws[n].planes[0], out[n].planes[0], *body) < 0.05, n
+
+
 def test_two_faces_that_pass_are_neither_of_them_the_agent() -> None:
     """A print of the agent's face beside the agent, say: until one alone proves it again."""
     tracks = track_with(0.2, 0.2, 0.2)
@@ -316,6 +330,18 @@ def test_an_overlap_ends_identity() -> None:
     other = Face(AGENT.moved(18, 4), 0.9, 0)
     tracks.update((Face(AGENT, 0.95, 0), other), (), 0.4)
     assert tracks.agent is None
+
+
+class Faceless(FakeScene):
+    """Of whom masks alone see something."""
+
+
+class Unfaced(FakePerceiver):
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = super().look(frame, grid, request)
+        scene = self.scene(frame.time.seconds) if callable(self.scene) else self.scene
+        faceless = isinstance(scene, Faceless)
+        return replace(seen, faces=(), identities=()) if faceless else seen
 
 
 class Doubtful(FakePerceiver):
@@ -440,6 +466,29 @@ def test_read_ahead_nothing_is_shown_since_the_last_fair_comparison() -> None:
     assert shown(raws[35].planes[0], out[35].planes[0], *FACE) > 0.99
     for n in range(40, 80):
         assert shown(raws[n].planes[0], out[n].planes[0], *FACE) < 0.05, n
+
+
+class Alike(Unfaced):
+    """Takes everybody for somebody much like the agent, but not enough."""
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = super().look(frame, grid, request)
+        near = tuple(replace(one, distance=0.47) for one in seen.identities)
+        return replace(seen, identities=near)
+
+
+@pytest.mark.parametrize("delay", [0.0, 2.0])
+def test_who_is_like_the_agent_does_not_become_the_room(delay: float) -> None:
+    """They sit still from the start, and are never verified; then they look down, so that no face
+    is found any more. Masks see them still, and nothing of them is shown, before or after."""
+    raws = frames(lambda n: seated(3), 75)
+
+    def scene(seconds):
+        return (FakeScene if seconds < 3 else Faceless)(others=(AGENT,))
+
+    out = run(raws, scene, profile=fake_profile(), see=Alike, delay=delay)
+    for n in range(75):
+        assert shown(raws[n].planes[0], out[n].planes[0], *SEAT) < 0.05, n
 
 
 class Aside(FakePerceiver):

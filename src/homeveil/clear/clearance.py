@@ -168,6 +168,7 @@ class Clearance:
         another room or light is an error; without it everything is looked at anew there.
         """
         self._settle_seconds = settle_seconds
+        self._forget_outline()
         self.tracks.forget()
         self.scene.skip(same_room=same_room)
         self._know_nobody()
@@ -289,7 +290,10 @@ class Clearance:
         # something that came in; what changes beside somebody outside it is.
         self._outsiders = (things & ~body) | (claimed & body)
         self._take_in_faces(observation, candidate)
-        self.scene.observe(observation, _kernels.grow(body, 2), self._moving())
+        if not body.any():
+            self._forget_outline()
+        # What is looked at in the outline says nothing of who is there without it.
+        self.scene.observe(observation, _kernels.grow(body, 2), self._moving() | body)
         self._look_again(observation, seconds, body)
         self.scene.settle(frame, seconds, agent, others, self._empty(probability, body))
         agent = self._with_edge(agent, others, claimed | self._sudden(seconds))
@@ -454,6 +458,12 @@ class Clearance:
                 continue
             if self._holds_still(face.box):
                 self.scene.evidence.add_face(face)
+
+    def _forget_outline(self) -> None:
+        """There is no outline any more: looks at and round it, which did not count against who was
+        in it, do not count for an empty room either."""
+        if self._outline.any():
+            self.scene.evidence.forget(_kernels.grow(self._outline, 2) & ~self.scene.on_plate)
 
     def _look_again(self, observation: Observation, seconds: float, body: BoolGrid) -> None:
         """Second looks at what held still since the start and only a mask took for somebody."""
