@@ -220,6 +220,16 @@ def test_wrong_passphrase_and_missing_profile(run: Run, profile: Path, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("size", ["\xb2x\xb2", "9" * 5000 + "x2", "16 x 16", "-16x16", "x"])
+def test_a_size_that_is_none_is_refused(run: Run, tmp_path: Path, size: str) -> None:
+    """In one line, also where it is made of what some take for digits."""
+    config = tmp_path / "camera.toml"
+    config.write_text(f'camera = "0"\nnobody = true\nhttp = true\nsize = "{size}"\n', "utf-8")
+    result = run("config", "check", config)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert "--size is" in result.stderr
+
+
 LONG = "x" * 300
 
 

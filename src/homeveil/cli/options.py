@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -158,10 +159,10 @@ def size_from(text: str | None) -> tuple[int, int] | None:
         return None
     from homeveil.errors import UsageError
 
-    width, cross, height = text.partition("x")
-    if not (cross and width.isdigit() and height.isdigit()):
+    sides = re.fullmatch("([0-9]{1,5})x([0-9]{1,5})", text)
+    if sides is None:
         raise UsageError(f"--size is {text!r}; give one such as 1280x720")
-    size = int(width), int(height)
+    size = int(sides[1]), int(sides[2])
     if not all(16 <= side <= 16384 and side % 2 == 0 for side in size):
         raise UsageError(f"--size is {text}; give even sides from 16 to 16384")
     return size
