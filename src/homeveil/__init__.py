@@ -19,6 +19,8 @@ and the same for sound:
     with homeveil.VoiceGate(profile) as gate:
         for veiled in gate.process(homeveil.audio_from_array(samples, rate, seconds)):
             play(veiled.samples)
+        for veiled in gate.flush():
+            play(veiled.samples)
 
 Events say what lies on the desk, without a picture:
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,8 +12,10 @@ import time
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
+from clips import make
 from commands import PASSPHRASE, Run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -77,6 +81,30 @@ def test_asyncio_stream(agent: Path) -> None:
     assert got.startswith(b"HTTP/1.1 200 OK")
     assert got.count(b"Content-Type: image/jpeg") > 5
     assert got.count(b"\xff\xd8\xff") > 5
+
+
+def test_the_readmes_program(
+    agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands there, with a camera and a microphone of arrays; nothing is lost on the way."""
+    readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
+    (program,) = re.findall("```python\n(.*?)```", readme, re.DOTALL)
+    make(tmp_path / "in.mp4", sound=True)
+    shutil.copy(agent, tmp_path / "agent.veil")
+    monkeypatch.chdir(tmp_path)
+    shown: list[np.ndarray] = []
+    played: list[np.ndarray] = []
+    names = {
+        "passphrase": PASSPHRASE["HOMEVEIL_PASSPHRASE"],
+        "camera": [np.zeros((48, 64, 3), np.uint8)] * 5,
+        "microphone": [np.zeros(960, np.float32)] * 100,
+        "show": shown.append,
+        "play": played.append,
+    }
+    exec(program, names)
+    assert names["report"].frames == 10  # type: ignore[attr-defined]
+    assert [picture.shape for picture in shown] == [(48, 64, 3)] * 5
+    assert sum(samples.shape[1] for samples in played) == 96_000
 
 
 def _first_bytes(port: int, count: int) -> bytes:
