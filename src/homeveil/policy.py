@@ -89,6 +89,10 @@ class ModelFile:
     path: Path
     sha256: str
 
+    def __post_init__(self) -> None:
+        # Text is taken for a path everywhere else, too.
+        object.__setattr__(self, "path", Path(self.path))
+
 
 def _range(low: float, high: float) -> Mapping[str, Any]:
     return MappingProxyType({"low": low, "high": high})

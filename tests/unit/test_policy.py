@@ -101,6 +101,14 @@ def test_what_is_of_another_kind_is_refused(wrong: dict[str, Any]) -> None:
         Policy(**wrong)
 
 
+def test_the_path_of_a_model_may_be_text(tmp_path: Path) -> None:
+    """As that of a profile, an input or an output may."""
+    file = ModelFile("m.onnx", "ab")  # type: ignore[arg-type]
+    assert file == ModelFile(Path("m.onnx"), "ab")
+    document = Policy(models={"speaker": file}).to_document()
+    assert Path(document["models"]["speaker"]["path"]).is_absolute()
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """A policy that cannot be read is never replaced by the default."""
     with pytest.raises(PolicyError, match=r"none\.toml"):
