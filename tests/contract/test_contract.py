@@ -122,7 +122,8 @@ def test_a_time_that_is_none_is_refused(seconds: Any) -> None:
     with pytest.raises(homeveil.FrameError, match="finite time"):
         homeveil.audio_from_array(np.zeros(4, np.float32), 48_000, seconds)
     raw = homeveil.frame_from_array(picture, "bgr", 0.0)
-    never = replace(raw, time=homeveil.Timestamp(float("nan"), raw.time.time_base))  # type: ignore[arg-type]
+    nan: Any = float("nan")
+    never = replace(raw, time=homeveil.Timestamp(nan, raw.time.time_base))
     with homeveil.Redactor(fake_profile(), perceiver=FakePerceiver(FakeScene())) as redactor:
         with pytest.raises(homeveil.FrameError, match="finite time"):
             list(redactor.process(never))
