@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from clips import veiled_frame
 from homeveil.errors import OutputError, UsageError
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
+from homeveil.live.outputs import push
 from homeveil.live.outputs.broadcast import MOST_WAITING_BYTES, Broadcast, Chunk
 from homeveil.live.outputs.push import Push
 from homeveil.live.outputs.recorder import Recorder
@@ -261,6 +263,42 @@ def test_an_rtsp_server_gets_picture_and_sound() -> None:
         push.close()
         server.kill()
         server.wait()
+
+
+def test_a_server_that_takes_nothing_is_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It holds the connection and reads nothing of it."""
+    monkeypatch.setattr(push, "STALL_SECONDS", 2.0)
+    transport = Transport(Policy(video_quality=5))
+    noise = np.random.default_rng(1)
+    stop = threading.Event()
+
+    def film() -> None:
+        for number in range(10**6):
+            if stop.wait(0.05):
+                return
+            frame = veiled_frame(number * 100, MS, size=(320, 180))
+            planes = tuple(noise.integers(0, 255, p.shape, np.uint8) for p in frame.planes)
+            transport.take(replace(frame, planes=planes))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sender = Push(transport.broadcast, f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        transport.begin(320, 180, 10, None)
+        sender.begin(320, 180, 10, None)
+        camera = threading.Thread(target=film)
+        camera.start()
+        try:
+            first, _ = server.accept()
+            until(lambda: "takes nothing" in sender.status().trouble, 120)
+            second, _ = server.accept()
+            first.close()
+            second.close()
+        finally:
+            stop.set()
+            camera.join()
+            sender.close()
+            transport.close()
 
 
 def test_an_address_nobody_can_send_to_is_refused() -> None:

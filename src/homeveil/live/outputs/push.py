@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import time
 from contextlib import suppress
 from typing import IO
 from urllib.parse import urlsplit
@@ -23,6 +24,10 @@ _FORMATS = {
     "tcp": "mpegts",
     "srt": "mpegts",
 }
+
+
+STALL_SECONDS = 15.0
+"""A server that takes nothing for so long, though there is something for it, is lost."""
 
 
 class Push(Carrier):
@@ -50,6 +55,8 @@ class Push(Carrier):
         said: dict[str, str] = {}
         listener = threading.Thread(target=self._listen, args=(process.stdout, said), daemon=True)
         listener.start()
+        watcher = threading.Thread(target=self._watch, args=(process, reader, said), daemon=True)
+        watcher.start()
         try:
             if process.stdin is None:
                 return
@@ -66,6 +73,7 @@ class Push(Carrier):
             process.kill()
             process.wait()
             listener.join(1.0)
+            watcher.join(1.0)
         if not self._stopping.is_set() and process.returncode:
             raise OutputError(said.get("error", "the process that sends was lost"))
 
@@ -78,6 +86,20 @@ class Push(Carrier):
                 before = told["bytes"]
             if "error" in told:
                 said["error"] = told["error"]
+
+    def _watch(
+        self, process: subprocess.Popen[bytes], reader: Subscription, said: dict[str, str]
+    ) -> None:
+        """End ``process`` once it is stuck: nobody else would, for a connection may last."""
+        carried, since = self._bytes, time.monotonic()
+        while process.poll() is None and not self._stopping.wait(0.2):
+            now = time.monotonic()
+            if self._bytes != carried or not reader.waiting:
+                carried, since = self._bytes, now
+            elif now - since > STALL_SECONDS:
+                said["error"] = "the server takes nothing any more"
+                process.kill()
+                return
 
     def close(self) -> None:
         self._stopping.set()
