@@ -107,4 +107,4 @@ def _write(sheet: Path, drawn: list[NDArray[np.uint8]]) -> None:
     good, png = cv2.imencode(".png", np.vstack([legend, *rows])[..., ::-1])
     if not good:
         raise OutputError(f"{sheet}: the sheet cannot be encoded")
-    write_whole(sheet, png.tobytes())
+    write_whole(sheet, png.tobytes(), private=True)

@@ -23,7 +23,13 @@ from numpy.typing import NDArray
 
 from homeveil.clear.clearance import Clearance, Decision, withheld
 from homeveil.clear.lips import LipsKey
-from homeveil.errors import FrameError, HomeveilError, PerceptionError, StretchError
+from homeveil.errors import (
+    FrameError,
+    HomeveilError,
+    PerceptionError,
+    StretchError,
+    UsageError,
+)
 from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.grid import Grid
 from homeveil.perceive.perceiver import Perceiver, WatchedPerceiver
@@ -74,12 +80,15 @@ class Redactor(Scoped):
     ) -> None:
         self.policy = policy or Policy()
         self.profile = require_open(profile)
+        delay = self.policy.lookahead_seconds if delay_seconds is None else delay_seconds
+        if not 0 <= delay < math.inf:
+            raise UsageError(f"delay_seconds is {delay!r}; give seconds, 0 or more")
         if perceiver is None:
             from homeveil.perceive.loading import load_perceiver
 
             perceiver = load_perceiver(profile, self.policy)
         self._perceiver = WatchedPerceiver(perceiver, self.policy.look_timeout_seconds)
-        self._delay = self.policy.lookahead_seconds if delay_seconds is None else delay_seconds
+        self._delay = delay
         self.watch = watch
         self.lips = lips
         self.tally = Tally()

@@ -130,6 +130,14 @@ def test_a_time_that_is_none_is_refused(seconds: Any) -> None:
         assert len([*redactor.process(raw), *redactor.flush()]) == 1
 
 
+@pytest.mark.parametrize("delay", [float("nan"), float("inf"), -1.0])
+def test_a_delay_that_is_none_is_refused(delay: float) -> None:
+    """Frames would wait for ever, or leave before they are looked at."""
+    looks = FakePerceiver(FakeScene())
+    with pytest.raises(homeveil.UsageError, match="delay_seconds"):
+        homeveil.Redactor(fake_profile(), perceiver=looks, delay_seconds=delay)
+
+
 @pytest.mark.parametrize("profile", ["agent.veil", homeveil.LockedProfile(Path("agent.veil"), "x")])
 def test_a_profile_that_is_not_open_is_refused(profile: Any) -> None:
     """By both doors, which hold raw content here."""

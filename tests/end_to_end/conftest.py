@@ -31,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         return subprocess.run(
             [sys.executable, "-m", "homeveil.cli", *map(str, words)],
             env=full,
-            stdin=subprocess.DEVNULL,
+            stdin=options.pop("stdin", subprocess.DEVNULL),
             capture_output=True,
             text=True,
             check=False,

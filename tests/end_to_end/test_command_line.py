@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -321,6 +322,17 @@ def test_a_full_disk_leaves_nothing(run: Run, profile: Path, tmp_path: Path) -> 
     assert list(target.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs names of descriptors")
+def test_standard_input_is_no_recording(run: Run, tmp_path: Path) -> None:
+    """It is another one in the isolated process, which would say that nothing can be read."""
+    source = make(tmp_path / "in.mp4")
+    with open(source, "rb") as recording:
+        result = run("redact", "/dev/stdin", tmp_path / "o.mp4", "--nobody", stdin=recording)
+    assert result.returncode == 3, result.stderr
+    assert "give a file or a named pipe" in result.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["in.mp4"]
+
+
 def test_a_full_disk_costs_no_sheet_or_report(run: Run, tmp_path: Path) -> None:
     """What stood under the name of a sheet of raw pictures, or of a report, is whole still."""
 
@@ -334,6 +346,8 @@ def test_a_full_disk_costs_no_sheet_or_report(run: Run, tmp_path: Path) -> None:
     assert result.returncode == 3, result.stderr
     assert "cannot be written" in result.stderr
     assert sheet.read_bytes() == b"before"
+    assert run("inspect", source, sheet, "--nobody").returncode == 0
+    assert stat.S_IMODE(sheet.stat().st_mode) == 0o600
     report = tmp_path / ("r" * 250)
     out = tmp_path / "out.mp4"
     result = run("redact", source, out, "--nobody", "--report", report)

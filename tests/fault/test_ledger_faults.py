@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import pytest
 
 from boxes import needs_box, sabotage
 from clips import make
-from homeveil.errors import IsolationError
+from homeveil.errors import IsolationError, LedgerError
 from homeveil.ledger.verify import verify
+from homeveil.ledger.writer import Ledger
 from homeveil.policy import Policy, Style
 from homeveil.redaction import redact
+from ledgers import HEAD, KEY, veiled
 
 WRITE = (
     "import sys; from pathlib import Path; sys.path[:0] = sys.argv[2].split(':');"
@@ -45,6 +48,21 @@ def test_kill_9_leaves_whole_entries(tmp_path: Path, after: int) -> None:
     assert result.outcome == "open-ended"
     assert [line for line in result.findings if "no closing entry" not in line] == []
     assert result.entries >= after
+
+
+def test_a_ledger_that_cannot_begin_is_not_there(tmp_path: Path) -> None:
+    """A full disk, and then room again: an empty file would be in the way of the next try."""
+    path = tmp_path / "l.jsonl"
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        with pytest.raises(LedgerError, match="cannot be written"):
+            Ledger(path, HEAD, key=KEY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert list(tmp_path.iterdir()) == []
+    with Ledger(path, HEAD, key=KEY) as ledger:
+        ledger.frame(veiled(0.0))
 
 
 @needs_box

@@ -24,7 +24,7 @@ from homeveil._kernels import Verdict
 from homeveil.audio import VeiledAudio
 from homeveil.clearing import Clearing, Form, Order, Veiled
 from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
-from homeveil.errors import IsolationError
+from homeveil.errors import InputError, IsolationError
 from homeveil.frames import _SEAL, Colour, Timestamp, VeiledFrame
 from homeveil.isolation import Isolate, messages
 from homeveil.isolation.messages import ALL_PURPOSES, GO, SOUND_BIT, Message
@@ -78,6 +78,7 @@ def open_clearing(order: Order, isolate: Isolate) -> Clearing:
     """
     if isolate is Isolate.OFF:
         return _open_here(order)
+    _check_name(order.source)
     lacks = missing_support()
     if lacks and isolate is Isolate.REQUIRE:
         raise IsolationError(f"isolation needs {' and '.join(lacks)}, which this system lacks")
@@ -87,6 +88,14 @@ def open_clearing(order: Order, isolate: Isolate) -> Clearing:
     if lacks:
         _log.warning("isolation is incomplete: this system lacks %s", " and ".join(lacks))
     return Box(order)
+
+
+def _check_name(source: Path) -> None:
+    """Raise InputError for what is this process's alone: the isolated one has other descriptors."""
+    if source.absolute().as_posix().startswith(("/dev/fd/", "/dev/std", "/proc/self/fd/")):
+        raise InputError(
+            f"{source}: cannot be handed on to the isolated process; give a file or a named pipe"
+        )
 
 
 def _open_here(order: Order) -> Clearing:

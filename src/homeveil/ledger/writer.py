@@ -87,6 +87,14 @@ class Ledger(Scoped):
             self._handle = os.open(path, flags, 0o644)
         except OSError as error:
             raise LedgerError(f"{path}: cannot be written ({error.strerror})") from error
+        try:
+            self._begin(head)
+        except LedgerError:
+            # An empty one would be in the way of the next try.
+            path.unlink(missing_ok=True)
+            raise
+
+    def _begin(self, head: Head) -> None:
         self._append(
             "start",
             format=FORMAT,

@@ -10,6 +10,8 @@ from pathlib import Path
 from homeveil.errors import OutputError
 
 _ATTEMPTS = 16
+_MOST_NAME = 200
+"""Bytes of a name that go into that of the working file: names end at 255."""
 
 
 class StagedFile:
@@ -17,24 +19,27 @@ class StagedFile:
 
     ``working_path`` is ``.NAME.XXXXXXXX.part`` in the same directory, made exclusively
     and readable by its owner alone; the mode that the umask asks for comes with the
-    final name. A killed process leaves at most the ``.part`` file. ``source`` is the
-    file being read: writing onto it is refused.
+    final name, or, ``private``, stays as it is. A killed process leaves at most the ``.part``
+    file. ``source`` is the file being read: writing onto it is refused.
 
     Raises OutputError, with nothing left behind.
     """
 
-    def __init__(self, path: Path, source: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, source: Path | None = None, *, private: bool = False
+    ) -> None:
         self.path = path
         check_target(path, source)
         self._handle, self.working_path = self._create()
-        self._mode = os.fstat(self._handle).st_mode & 0o777
+        self._mode = 0o600 if private else os.fstat(self._handle).st_mode & 0o777
         with contextlib.suppress(OSError):
             os.chmod(self.working_path, 0o600)
 
     def _create(self) -> tuple[int, Path]:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
+        name = os.fsencode(self.path.name)[:_MOST_NAME].decode("utf-8", "ignore")
         for _ in range(_ATTEMPTS):
-            part = self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}.part")
+            part = self.path.with_name(f".{name}.{secrets.token_hex(4)}.part")
             try:
                 return os.open(part, flags, 0o666), part
             except FileExistsError:
@@ -67,9 +72,9 @@ class StagedFile:
             self._handle = -1
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a small file; what stood there stays until it is whole. Raises OutputError."""
-    staged = StagedFile(path)
+    staged = StagedFile(path, private=private)
     try:
         staged.working_path.write_bytes(data)
     except OSError as error:

@@ -1,0 +1,24 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from homeveil.media.staging import StagedFile, write_whole
+
+
+@pytest.mark.parametrize("name", ["日" * 83, "a" * 255, "é" * 127 + "x"])
+def test_names_may_be_as_long_as_names_can_be(tmp_path: Path, name: str) -> None:
+    write_whole(tmp_path / name, b"whole")
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def test_what_is_private_stays_so(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    staged = StagedFile(path, private=True)
+    assert stat.S_IMODE(staged.working_path.stat().st_mode) == 0o600
+    staged.publish()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
