@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from clips import make, make_sound_only, veiled_frame
+from clips import make, make_sound_only, take_sound_out, veiled_frame
 from homeveil.audio import RawAudio, VeiledAudio
 from homeveil.errors import InputError, OutputError
 from homeveil.frames import Timestamp
@@ -305,3 +305,16 @@ def test_a_cut_file_gives_what_it_holds(tmp_path: Path) -> None:
     assert sum(block.seconds for block in blocks) > 0.5
     with SoundReader(whole) as reader:
         assert all(isinstance(block, RawAudio) for block in reader)
+
+
+def test_sound_that_is_announced_and_never_comes_is_none(tmp_path: Path) -> None:
+    """The picture is read without it."""
+    clip = make(tmp_path / "a.ts", times=[0, 20], options={"bf": "0"}, sound=True)
+    with VideoReader(clip) as reader:
+        assert reader.has_audio
+    take_sound_out(clip)
+    with VideoReader(clip) as reader:
+        assert not reader.has_audio
+        assert len(list(reader)) == 2
+    with pytest.raises(InputError, match="no sound in it"):
+        SoundReader(clip)

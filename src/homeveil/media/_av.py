@@ -224,6 +224,12 @@ def claimed_seconds(
     return None
 
 
+def never_comes(sound: AudioStream) -> bool:
+    """Whether a stream of sound was announced and nothing of it found, not even its rate."""
+    context = sound.codec_context
+    return context is not None and not (context.sample_rate and context.channels)
+
+
 def display_matrix(stream: VideoStream) -> bytes | None:
     """The matrix by which the container wants the pictures of ``stream`` shown, as a picture's
     side data has it; None for a codec that movies cannot hold.

@@ -143,19 +143,19 @@ def _feed_container(source: LiveSource, feed: FeedWriter) -> None:
 
 
 def _streams(container: Any, name: str) -> tuple[Any, Any]:
+    from homeveil.media import _av
     from homeveil.media.reader import moving_pictures
 
     picture = moving_pictures(container)
     if picture is None or picture.codec_context is None:
         raise InputError(f"{name}: has no picture that can be decoded")
     # Of one that is announced and never comes nothing is known: the picture goes without it.
-    sounds = [stream for stream in container.streams.audio if _is_known(stream)]
+    sounds = [
+        stream
+        for stream in container.streams.audio
+        if stream.codec_context is not None and not _av.never_comes(stream)
+    ]
     return picture, sounds[0] if sounds else None
-
-
-def _is_known(sound: Any) -> bool:
-    context = sound.codec_context
-    return context is not None and bool(context.sample_rate and context.channels)
 
 
 def _picture_form(stream: Any, name: str) -> PictureForm:

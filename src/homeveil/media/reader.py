@@ -40,8 +40,9 @@ class VideoReader(Scoped):
 
     width, height: of the first frame, in pixels, after rotation. frame_rate: average,
     frames per second. duration_seconds, frame_count_hint: what the file claims, None if
-    it does not. has_audio: the file has a sound stream. time_base: seconds per tick.
-    sample_aspect_ratio: width to height of one upright pixel, None if square or unknown.
+    it does not. has_audio: the file has sound that is not only announced. time_base: seconds
+    per tick. sample_aspect_ratio: width to height of one upright pixel, None if square or
+    unknown.
     damaged_packets: packets skipped so far because they could not be read or decoded.
     concealed_frames: frames so far in which the decoder had to make up parts.
     repaired_times: times so far that did not increase or could not even be guessed.
@@ -72,7 +73,7 @@ class VideoReader(Scoped):
         self._stream = stream = video_stream(self._container, self.path)
         stream.thread_type = "AUTO"
         stream.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
-        self.has_audio = len(self._container.streams.audio) > 0
+        self.has_audio = not all(map(_av.never_comes, self._container.streams.audio))
         self.time_base = stream.time_base or Fraction(1, 90_000)
         self.frame_rate = _sane_rate(stream.average_rate) or _sane_rate(stream.guessed_rate)
         self.duration_seconds = _av.claimed_seconds(self._container, stream, self.time_base)

@@ -54,11 +54,12 @@ class SoundReader(Scoped):
     def _open(self, track: int | None) -> None:
         streams = self._container.streams.audio
         self.tracks = len(streams)
-        if not streams:
+        heard = [stream for stream in streams if not _av.never_comes(stream)]
+        if not heard:
             raise InputError(f"{self.path}: no sound in it; give a recording with sound")
         if track is None:
             best = self._container.streams.best("audio")
-            track = list(streams).index(best) if best in streams else 0
+            track = list(streams).index(best if best in heard else heard[0])
         if not 0 <= track < len(streams):
             raise InputError(
                 f"{self.path}: no sound track {track}; it has {len(streams)}, counted from 0"
