@@ -375,7 +375,13 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(profile: Path, tmp_pat
 def test_a_stopped_run_leaves_nothing(by: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C, a shutdown or a closed terminal in mid-run: no file, no matter of what name."""
     words = [sys.executable, "-m", "homeveil.cli", "redact", CLIP, tmp_path / "out.mp4", "--nobody"]
-    process = subprocess.Popen([str(word) for word in words], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [str(word) for word in words],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A run in the background may have been told to ignore it.
+        preexec_fn=lambda: signal.signal(by, signal.SIG_DFL),
+    )
     while process.poll() is None and not list(tmp_path.glob(".out.mp4.*.part")):
         time.sleep(0.05)
     process.send_signal(by)
