@@ -374,14 +374,14 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(profile: Path, tmp_pat
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_leaves_nothing(by: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C, a shutdown or a closed terminal in mid-run: no file, no matter of what name."""
-    words = [sys.executable, "-m", "homeveil.cli", "redact", CLIP, tmp_path / "out.mp4", "--nobody"]
-    process = subprocess.Popen(
-        [str(word) for word in words],
-        stderr=subprocess.PIPE,
-        text=True,
-        # A run in the background may have been told to ignore it.
-        preexec_fn=lambda: signal.signal(by, signal.SIG_DFL),
+    # A run in the background may have been told to ignore them.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+        " from homeveil.cli import main; sys.exit(main(sys.argv[1:]))"
     )
+    words = [sys.executable, "-c", code, "redact", CLIP, tmp_path / "out.mp4", "--nobody"]
+    process = subprocess.Popen([str(word) for word in words], stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not list(tmp_path.glob(".out.mp4.*.part")):
         time.sleep(0.05)
     process.send_signal(by)
