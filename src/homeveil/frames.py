@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from numbers import Real
 from typing import Self
 
 import numpy as np
@@ -75,7 +76,7 @@ class Timestamp:
     @classmethod
     def from_seconds(cls, seconds: float) -> Timestamp:
         """Nearest tick of the 90 kHz clock (ISO/IEC 13818-1). Raises FrameError."""
-        if not isinstance(seconds, (int, float, np.number)) or not abs(seconds) < _MOST_SECONDS:
+        if not isinstance(seconds, (Real, np.number)) or not abs(seconds) < _MOST_SECONDS:
             raise FrameError(f"seconds is {seconds!r}; give a finite time")
         return cls(round(seconds * 90_000), Fraction(1, 90_000))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -277,7 +278,7 @@ def test_live_a_fault_mutes_sound_that_leaves_before_the_picture(
     monkeypatch: pytest.MonkeyPatch, sound: Sound, delay: float
 ) -> None:
     """A failed picture is known to have failed when it comes, not when it leaves."""
-    fail_between(monkeypatch, 1002.95, 1003.05)
+    fail_between(monkeypatch, 3.95, 4.05)
     reading, writing = os.pipe()
 
     def send() -> None:
@@ -292,7 +293,7 @@ def test_live_a_fault_mutes_sound_that_leaves_before_the_picture(
         # A block of sound is there when its last sample is.
         blocks = [(n / 50 + 0.02, Kind.SOUND, n / 50) for n in range(250)]
         for _, kind, at in sorted(pictures + blocks, key=lambda one: one[0]):
-            tick = round((1000 + at) * 1e6)
+            tick = round((1 + at) * 1e6)  # long ago
             data = noise if kind is Kind.PICTURE else samples
             feed.packet(FeedPacket(kind, data, tick, tick, True))
         feed.end()
@@ -307,11 +308,37 @@ def test_live_a_fault_mutes_sound_that_leaves_before_the_picture(
         for veiled in clearing:
             if isinstance(veiled, VeiledAudio):
                 where = np.flatnonzero(veiled.samples[0] == 0)
-                silent += (veiled.time.seconds - 1000 + where / veiled.rate).tolist()
+                silent += (veiled.time.seconds - 1 + where / veiled.rate).tolist()
     sender.join()
     os.close(reading)
     beside = [at for at in silent if 1.0 < at < 4.5]
     assert (min(beside), max(beside)) == pytest.approx((2.9, 3.1), abs=0.02)
+
+
+@needs_models
+def test_live_one_picture_of_a_time_to_come_costs_no_other() -> None:
+    """The tenth claims to be nine seconds later than it is."""
+    reading, writing = os.pipe()
+    begin = time.monotonic() - 4
+
+    def send() -> None:
+        feed = FeedWriter(writing)
+        feed.forms(PictureForm(64, 48, Fraction(10), "rawvideo", "yuv420p"), None)
+        noise = np.random.default_rng(0).integers(0, 255, 64 * 48 * 3 // 2, np.uint8).tobytes()
+        for n in range(30):
+            tick = round((begin + n / 10 + (9 if n == 10 else 0)) * 1e6)
+            feed.packet(FeedPacket(Kind.PICTURE, noise, tick, tick, True))
+        feed.end()
+        os.close(writing)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    order = Order(Path("cam"), None, Policy(style=Style.FILL), live=LiveInput(reading, 0.0, 1e9))
+    with open_here(order) as clearing:
+        times = [round((one.time.seconds - begin) * 10) for one in clearing]
+    sender.join()
+    os.close(reading)
+    assert times == [n for n in range(30) if n != 10]
 
 
 @needs_models

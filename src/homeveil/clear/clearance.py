@@ -463,7 +463,9 @@ class Clearance:
         """There is no outline any more: looks at and round it, which did not count against who was
         in it, do not count for an empty room either."""
         if self._outline.any():
-            self.scene.evidence.forget(_kernels.grow(self._outline, 2) & ~self.scene.on_plate)
+            cells = _kernels.grow(self._outline, 2) & ~self.scene.on_plate
+            self.scene.evidence.forget_looks(cells)
+            self._second.forget(cells)
 
     def _look_again(self, observation: Observation, seconds: float, body: BoolGrid) -> None:
         """Second looks at what held still since the start and only a mask took for somebody."""

@@ -62,6 +62,14 @@ class Evidence:
         self.excused &= ~cells
         self._means = None
 
+    def forget_looks(self, cells: BoolGrid) -> None:
+        """What people masks saw in ``cells``, which have not changed, is void; a face that was
+        found there stays one."""
+        self.votes[:, cells] = 0
+        self.looks[:, cells] = 0
+        self.excused &= ~cells
+        self._means = None
+
     def excuse(self, cells: BoolGrid) -> None:
         """What the mask saw in ``cells`` is nobody, until they change."""
         if cells.any():

@@ -22,6 +22,8 @@ from homeveil.policy import Sound
 from homeveil.redactor import Redactor
 from homeveil.voice_gate import VoiceGate
 
+_MOST_AHEAD_SECONDS = 1.0
+
 
 class LiveClearing(FileClearing):
     """Clears ``order.live``. Times are those of CLOCK_MONOTONIC."""
@@ -108,8 +110,11 @@ class LiveClearing(FileClearing):
                 yield self._leave(veiled)
 
     def _is_late(self, raw: RawFrame) -> bool:
-        """Whether to give ``raw`` up: it is not after the last one, or too late and not alone."""
+        """Whether to give ``raw`` up: it is not after the last one, too late and not alone, or of a
+        time yet to come, by which all the next ones would not be after it."""
         seconds = raw.time.seconds
+        if seconds - time.monotonic() > _MOST_AHEAD_SECONDS:
+            return True
         if self._last is not None and seconds <= self._last:
             return True
         return time.monotonic() - seconds > self._live.late_seconds and self._feed.more_waits

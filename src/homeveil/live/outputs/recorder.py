@@ -47,7 +47,8 @@ class Recorder(Carrier):
             raise OutputError(f"{folder}: no such folder; make it first")
         try:
             for part in folder.glob(f".homeveil-*{SUFFIX}{_PART}"):
-                with open(part, "rb") as file:
+                # On servers that know record locks alone, only who may write may hold it.
+                with open(part, "rb+") as file:
                     if _hold(file):
                         self._publish(part)
         except OSError as error:
