@@ -492,56 +492,61 @@ def test_who_is_like_the_agent_does_not_become_the_room(delay: float) -> None:
 
 
 class PhotoSeldom(FakePerceiver):
-    """Sees a small photograph beside the agent's head, which no mask takes for a person, in one of
-    nine looks at a window that holds it."""
+    """Sees a small photograph beside the agent's head in one of ``every`` looks at a window that
+    holds it; the mask takes what is depicted for a person as ``mask`` says. From 4 to 6.6 s no
+    face is found if the agent ``looks_down``."""
 
-    PHOTO = Box(184, 64, 194, 74)
-    came_near = 0
+    photo, every, mask, looks_down, came_near = Box(184, 64, 194, 74), 9, 0.6, False, 0
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
-        seen = super().look(frame, grid, request)
-        faces = list(seen.faces)
+        seen = FakePerceiver.look(self, frame, grid, request)
+        down = self.looks_down and 4.0 <= frame.time.seconds < 6.6
+        faces = [] if down else list(seen.faces)
         for window, band in request.regions:
-            if band >= 3 and grid.box(window).shared(self.PHOTO) == self.PHOTO.area:
+            if band >= 3 and grid.box(window).shared(self.photo) == self.photo.area:
                 self.came_near += 1
-                if self.came_near % 9 == 1:
-                    faces.append(Face(self.PHOTO, 0.8, band))
+                if self.came_near % self.every == 1:
+                    faces.append(Face(self.photo, 0.8, band))
                 break
         near = seen.wide.probability.copy()
-        near[grid.cells_in(Box(182, 62, 198, 82))] = 0.0
+        near[grid.cells_in(self.photo.grown(0.2, 0.2, 0.4, 0.8))] = self.mask
 
-        def without(look: PeopleLook) -> PeopleLook:
+        def masked(look: PeopleLook) -> PeopleLook:
             return replace(look, probability=near[look.window.index])
 
         return replace(
             seen,
-            wide=without(seen.wide),
-            close=without(seen.close) if seen.close is not None else None,
-            people=tuple(map(without, seen.people)),
-            checks=tuple(map(without, seen.checks)),
+            wide=masked(seen.wide),
+            close=masked(seen.close) if seen.close is not None else None,
+            people=tuple(map(masked, seen.people)),
+            checks=tuple(map(masked, seen.checks)),
             faces=tuple(faces),
+            identities=() if down else seen.identities,
         )
 
 
-@pytest.mark.parametrize("gap", [0.0, 3.0])
-def test_a_photograph_beside_the_agent_stays_one(gap: float) -> None:
-    """After missing frames, or while the agent's face is lost: the outline is forgotten, and the
-    face that was found in a still place beside it is not."""
-    raws = frames(lambda n: with_patch(seated(3), texture(9, 16, 20), 182, 62), 140)
+class PhotoAside(PhotoSeldom):
+    """Two cells away, where no mask sees it."""
+
+    photo, every, mask, looks_down = Box(186, 64, 196, 74), 30, 0.0, True
+
+
+@pytest.mark.parametrize(("see", "gap"), [(PhotoSeldom, 3.0), (PhotoAside, 0.0)])
+def test_a_photograph_beside_the_agent_stays_one(see: type[PhotoSeldom], gap: float) -> None:
+    """After missing frames, or when the agent looked down: the outline is forgotten, and the face
+    that was found in a still place beside it is not."""
+    at = see.photo
+    x, y = int(at.x0), int(at.y0)
+    raws = frames(lambda n: with_patch(seated(3), texture(9, 16, 20), x - 2, y - 2), 140)
     raws = [
         one if n < 40 else replace(one, time=Timestamp.from_seconds(n / 10 + gap))
         for n, one in enumerate(raws)
     ]
-
-    def scene(seconds):
-        lost = gap == 0.0 and 4.0 <= seconds < 6.6
-        return FakeScene(None if lost else AGENT)
-
     policy = Policy(style=Style.FILL)
-    out = run(raws, scene, profile=fake_profile(), policy=policy, see=PhotoSeldom)
+    out = run(raws, FakeScene(AGENT), profile=fake_profile(), policy=policy, see=see)
     assert shown(raws[39].planes[0], out[39].planes[0], *FACE) > 0.9
     for n in range(30, 140):
-        assert shown(raws[n].planes[0], out[n].planes[0], 184, 64, 194, 74) < 0.05, n
+        assert shown(raws[n].planes[0], out[n].planes[0], x, y, x + 10, y + 10) < 0.05, n
 
 
 class Aside(FakePerceiver):
