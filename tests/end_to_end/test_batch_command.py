@@ -227,6 +227,28 @@ def test_misuse_ends_with_status_2(run: Run, recordings: Path, tmp_path: Path) -
     assert not out.exists()
 
 
+def test_the_result_of_another_recording_stays(
+    run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    """Of two runs for one folder of results, the second fails; so it does while another one is
+    still at it, and that is no success, though there is a result of the name."""
+    words = ("--out", tmp_path / "out", "--nobody", "--json")
+    for name, cut in (("x", "cut00.mp4"), ("y", "cut01.mp4")):
+        (tmp_path / name).mkdir()
+        shutil.copy(recordings / cut, tmp_path / name / "a.mp4")
+    assert run("batch", tmp_path / "x", *words).returncode == 0
+    result = (tmp_path / "out" / "a.mp4").read_bytes()
+    refused = run("batch", tmp_path / "y", *words)
+    assert refused.returncode == 2
+    assert "is the result of" in refused.stderr
+    with sqlite3.connect(tmp_path / "out" / STATE) as base:
+        base.execute("UPDATE files SET source = 'sftp://localhost:1/a.mp4'")
+    unknown = run("batch", tmp_path / "y", *words)
+    assert unknown.returncode == 1
+    assert "cannot be asked for now" in unknown.stdout
+    assert (tmp_path / "out" / "a.mp4").read_bytes() == result
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

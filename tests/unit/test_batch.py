@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import http.server
 import json
 import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import register_implementation
 
 from homeveil.batch import places
 from homeveil.batch.cores import shares
+from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Basis, Job, Outcome
 from homeveil.batch.places import check_url
 from homeveil.batch.run import Run, Standing, Told
@@ -370,9 +376,9 @@ def test_what_is_out_of_date_is_done_again(tmp_path: Path, monkeypatch: pytest.M
         assert standing() is Standing.CHANGED
 
 
-def test_a_result_is_of_one_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one under the same name, in another folder, is never taken for done, though size and
-    time are the same, and does not replace it while both are there. Moved, it keeps its result."""
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Job, Job]:
+    """Two recordings of one size and time for one result, which is that of the first."""
     basis = Basis(policy="p", models="m", profile="f")
     monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: basis)
     (tmp_path / "b").mkdir()
@@ -386,13 +392,108 @@ def test_a_result_is_of_one_recording(tmp_path: Path, monkeypatch: pytest.Monkey
         stamp = Run([one], state).inputs[0].stamp
         content = dataclasses.replace(basis, content=hashlib.sha256(b"x").hexdigest())
         state.finish(one, stamp, content, Outcome(bytes_in=1, bytes_out=1), 3)
+    return one, two
+
+
+class Canned(Engine):
+    """Ends every job with one outcome."""
+
+    free = 1
+
+    def __init__(self, outcome: Outcome | None) -> None:
+        self.outcome, self.had = outcome, list[Job]()
+
+    def submit(self, job: Job) -> None:
+        if self.outcome is None:
+            raise KeyboardInterrupt
+        self.had.append(job)
+
+    def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        return [(self.had[-1], self.outcome or Outcome())]
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def test_a_result_is_of_one_recording(tmp_path: Path, pair: tuple[Job, Job]) -> None:
+    """Another one under the same name, in another folder, is never taken for done, though size and
+    time are the same, and does not replace it while both are there. Moved, it keeps its result."""
+    one, two = pair
+    with State(tmp_path / "s") as state:
         with pytest.raises(UsageError, match="is the result of"):
             Run([two], state)
-        Path(two.source).write_bytes(b"x")
-        assert Run([two], state).inputs[0].standing is Standing.CHANGED
-        Path(two.source).write_bytes(b"y")
         Path(one.source).unlink()
         assert Run([two], state).inputs[0].standing is Standing.CHANGED
+        # A run that is stopped after it took the lease.
+        with pytest.raises(KeyboardInterrupt):
+            Run([two], state).work(Canned(None))
+    with State(tmp_path / "s") as state:
+        assert Run([two], state).inputs[0].standing is Standing.CHANGED
+
+
+def test_a_recording_by_another_name_is_done(tmp_path: Path, pair: tuple[Job, Job]) -> None:
+    (tmp_path / "link").symlink_to("in")
+    linked = dataclasses.replace(pair[0], source=str(tmp_path / "link" / "a.mp4"))
+    with State(tmp_path / "s") as state:
+        assert Run([linked], state).inputs[0].standing is Standing.DONE
+
+
+def test_a_result_stands_when_to_renew_it_failed(tmp_path: Path, pair: tuple[Job, Job]) -> None:
+    one, two = pair
+    os.utime(one.source, (2, 2))
+    with State(tmp_path / "s") as state:
+        Run([one], state).work(Canned(Outcome("disk full", blames_file=False)))
+        assert state.get(one.target).outcome == "failed"
+        with pytest.raises(UsageError, match="is the result of"):
+            Run([two], state)
+
+
+def test_what_must_not_be_replaced_fails_alone(tmp_path: Path, pair: tuple[Job, Job]) -> None:
+    """Another run published it meanwhile; the rest of this one goes on."""
+    one, two = pair
+    third, told = job(tmp_path, "c.mp4"), list[Told]()
+    with State(tmp_path / "t") as state, State(tmp_path / "t") as other:
+        other.claim(one, None)
+        run = Run([two, third], state, tell=told.append)
+        other.finish(one, "1 1", Basis(content="c"), Outcome(bytes_in=1, bytes_out=1), 3)
+        run.work(Canned(Outcome(content="c", bytes_out=1)))
+        assert {each.job.source: each.kind for each in told} == {
+            two.source: "failed", third.source: "done",
+        }  # fmt: skip
+        (failed,) = (each for each in told if each.kind == "failed")
+        assert "is the result of" in failed.outcome.reason
+        assert state.get(one.target).source == one.source
+
+
+class _Silent(LocalFileSystem):
+    """A server that does not answer."""
+
+    protocol = "silent"
+    asked = 0
+
+    def info(self, path: str, **named: object) -> dict[str, object]:
+        type(self).asked += 1
+        raise TimeoutError
+
+
+def test_a_server_of_earlier_that_is_silent_is_asked_once(
+    tmp_path: Path, pair: tuple[Job, Job]
+) -> None:
+    """What cannot be told to be gone is not replaced, and stops nothing else."""
+    register_implementation("silent", _Silent, clobber=True)
+    old = [dataclasses.replace(job(tmp_path, f"{n}.mp4"), source=f"silent://h/{n}") for n in "def"]
+    new = [job(tmp_path, f"{name}.mp4") for name in "defg"]
+    told = list[Told]()
+    with State(tmp_path / "s") as state:
+        for each in old:
+            touch(Path(each.target))
+            state.claim(each, None)
+            state.finish(each, "1", Basis(content="c"), Outcome(bytes_in=1, bytes_out=1), 3)
+        Run(new, state, tell=told.append).work(Canned(Outcome(content="c", bytes_out=1)))
+        assert [each.kind for each in told] == ["failed", "failed", "failed", "done"]
+        assert "cannot be asked for now" in told[0].outcome.reason
+        assert state.get(old[0].target).outcome == "done"
+    assert _Silent.asked == 1
 
 
 def test_each_worker_has_its_share_of_cores() -> None:
@@ -443,3 +544,54 @@ def test_the_command_line_stays_light() -> None:
         "sys.exit(bool({'fsspec', 'ray', 'sqlite3', 'paramiko', 's3fs'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class _Chunked(http.server.BaseHTTPRequestHandler):
+    """Does not say how long a file is."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("ETag", '"abc"')
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(b"1\r\nx\r\n0\r\n\r\n")
+
+    def log_message(self, *told: object) -> None:
+        """Nothing on the terminal."""
+
+
+def test_a_server_need_not_tell_sizes() -> None:
+    pytest.importorskip("aiohttp")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Chunked) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert places.size(f"http://127.0.0.1:{server.server_port}/x.mp4") == 0
+        server.shutdown()
+
+
+class _Watched(LocalFileSystem):
+    """Notes where copies are put."""
+
+    protocol = "watched"
+    copies: ClassVar[list[Path]] = []
+
+    def get_file(self, rpath: str, lpath: str, *others: Any, **named: Any) -> None:
+        self.copies.append(Path(lpath))
+        super().get_file(rpath.removeprefix("watched://"), lpath, *others, **named)
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(LocalFileSystem._strip_protocol(path.removeprefix("watched://")))
+
+
+def test_what_is_fetched_to_be_hashed_is_swept_like_all_copies(tmp_path: Path) -> None:
+    register_implementation("watched", _Watched, clobber=True)
+    touch(tmp_path / "a.mp4")
+    told = places.content_sha256(f"watched://{tmp_path}/a.mp4")
+    assert told == hashlib.sha256(b"x").hexdigest()
+    (copy,) = _Watched.copies
+    assert copy.parent.name.startswith("homeveil-raw-")

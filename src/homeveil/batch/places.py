@@ -16,7 +16,6 @@ import glob
 import hashlib
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from homeveil.batch.jobs import WAIT_SECONDS
+from homeveil.batch.scratch import scratch
 from homeveil.errors import HomeveilError, InputError, OutputError, TransferError, UsageError
 
 _BLOCK = 1 << 20
@@ -106,7 +106,7 @@ def resolved(url: str) -> str:
 
 def is_same(one: str, other: str) -> bool:
     """Whether both are names of one file."""
-    return resolved(one) == resolved(other)
+    return one == other or resolved(one) == resolved(other)
 
 
 def joined(base: str, relative: str) -> str:
@@ -194,21 +194,32 @@ def stamp(url: str) -> str | None:
         except OSError:
             return None
         return f"{known.st_size} {known.st_mtime_ns}"
-    system, path = _filesystem(url)
-    with _reading(url):
-        system.invalidate_cache()
-        try:
-            told = _call(url, system, "info", path)
-        except FileNotFoundError:
-            return None
+    told = _info(url)
+    if told is None:
+        return None
     marks = [told.get(key) for key in ("size", "ETag", "mtime", "LastModified")]
     return " ".join(str(mark) for mark in marks if mark is not None)
 
 
+def _info(url: str) -> dict[str, Any] | None:
+    system, path = _filesystem(url)
+    with _reading(url):
+        system.invalidate_cache()
+        try:
+            told: dict[str, Any] = _call(url, system, "info", path)
+        except FileNotFoundError:
+            return None
+    return told
+
+
 def size(url: str) -> int:
-    """Bytes, from the stamp; 0 if there is no such file."""
-    told = stamp(url)
-    return int(told.split(" ")[0]) if told else 0
+    """Bytes, without reading it; 0 if there is no such file, or its server does not tell."""
+    if is_remote(url):
+        return int((_info(url) or {}).get("size") or 0)
+    try:
+        return local_path(url).stat().st_size
+    except OSError:
+        return 0
 
 
 def sha256(path: Path) -> str:
@@ -225,8 +236,10 @@ def sha256(path: Path) -> str:
 
 def content_sha256(url: str) -> str:
     """Hash of a file wherever it lies. Raises InputError."""
-    with tempfile.TemporaryDirectory(prefix="homeveil-") as folder:
-        return sha256(fetch(url, Path(folder)))
+    if not is_remote(url):
+        return sha256(local_path(url))
+    with scratch() as folder:
+        return sha256(fetch(url, folder))
 
 
 def fetch(url: str, folder: Path) -> Path:

@@ -78,10 +78,13 @@ class Run:
         self._held: list[Job] = []
         self._stalls: dict[str, int] = {}
         self._waiting: list[Job] = []
+        self._old: dict[str, bool | None] = {}
+        self._silent: set[str] = set()
         self._renewed = time.monotonic()
         self.inputs = [self._look(job) for job in jobs]
         for one in self.inputs:
-            _check_owner(one)
+            if refusal := self._refusal(one, sure=True):
+                raise UsageError(refusal)
 
     def try_again(self) -> None:
         """Take files that were set aside as if they were new."""
@@ -114,6 +117,7 @@ class Run:
     def _begin(self, job: Job, engine: Engine, places_taken: int) -> None:
         try:
             one = self._look(job)
+            refusal = self._refusal(one)
         except TransferError as error:
             outcome = Outcome(str(error), blames_file=False, transient=True)
             self._waiting += self._after_stall(job, outcome)
@@ -124,7 +128,9 @@ class Run:
         if one.standing not in LEFT:
             self._tell(Told(job, one.standing.value, Outcome(one.row.reason if one.row else "")))
             return
-        _check_owner(one)
+        if refusal:
+            self._tell(Told(job, "failed", Outcome(refusal, blames_file=False)))
+            return
         if one.standing is Standing.CHANGED:
             self._state.forget_failures(job.target)
         start = self._state.claim(job, one.row)
@@ -179,43 +185,46 @@ class Run:
             if there:
                 # Under another stamp the content may still be the one already done.
                 basis = dataclasses.replace(basis, content=row.basis.content)
-            fresh = there and stamp == row.stamp and row.source == job.source
+            fresh = there and stamp == row.stamp and places.is_same(row.source, job.source)
             standing = Standing.DONE if fresh else Standing.CHANGED
             return _Input(job, row, stamp, basis, standing)
-        if not same or stamp != row.stamp or row.source != job.source:
+        if not same or stamp != row.stamp or not places.is_same(row.source, job.source):
             return _Input(job, row, stamp, basis, Standing.CHANGED)
         return _Input(job, row, stamp, basis, Standing(row.outcome))
+
+    def _refusal(self, one: _Input, *, sure: bool = False) -> str:
+        """Why the result must stay: it is that of another recording, which is still there; "" if
+        it need not. One that was moved takes its result along. sure: "" too where it cannot be
+        told for now whether the other is there."""
+        job, row = one.job, one.row
+        if row is None or not row.times_done or places.is_same(row.source, job.source):
+            return ""
+        if places.size(job.target) != row.bytes_out:
+            return ""
+        told, there = f"{job.target}: is the result of {row.source}", self._is_there(row.source)
+        ways = "give another --out, or remove it"
+        if there:
+            return f"{told} and would be replaced by that of {job.source}; {ways}"
+        if there is None and not sure:
+            return f"{told}, which cannot be asked for now; try again later, {ways}"
+        return ""
+
+    def _is_there(self, source: str) -> bool | None:
+        """Whether a recording of an earlier run is still there, None if that cannot be told.
+        Asked once; a server that does not answer is not asked again."""
+        server = "/".join(source.split("/", 3)[:3]) if places.is_remote(source) else ""
+        if source not in self._old and server not in self._silent:
+            try:
+                self._old[source] = places.stamp(source) is not None
+            except HomeveilError:
+                self._silent.add(server)
+        return self._old.get(source)
 
     def _basis(self, job: Job) -> Basis:
         key = (json.dumps(job.policy, sort_keys=True), job.profile)
         if key not in self._bases:
             self._bases[key] = basis_of(job)
         return self._bases[key]
-
-
-def _check_owner(one: _Input) -> None:
-    """Raise UsageError if the result of another recording that is still there would be lost. One
-    that was moved or copied may take its result along."""
-    job, row = one.job, one.row
-    if row is None or row.outcome != "done" or row.source == job.source:
-        return
-    if places.size(job.target) != row.bytes_out or not _is_another(row, job):
-        return
-    raise UsageError(
-        f"{job.target}: is the result of {row.source} and would be replaced by that of"
-        f" {job.source}; give another --out, or remove it"
-    )
-
-
-def _is_another(row: Row, job: Job) -> bool:
-    """Whether the recording that a result is of is still there, and is not that of ``job``."""
-    try:
-        if places.stamp(row.source) is None or places.is_same(row.source, job.source):
-            return False
-        alike = places.size(job.source) == row.bytes_in
-        return not alike or places.content_sha256(job.source) != row.basis.content
-    except HomeveilError:
-        return False
 
 
 def basis_of(job: Job) -> Basis:

@@ -150,11 +150,13 @@ class State(Scoped):
                 job.source,
             )
             row = self._ask(
-                "UPDATE files SET owner = ?, lease_until = ?, starts = starts + 1, source = ?"
+                # The stamp is that of what was done, and not of another recording.
+                "UPDATE files SET owner = ?, lease_until = ?, starts = starts + 1,"
+                " stamp = CASE WHEN source = ? THEN stamp ELSE '' END, source = ?"
                 " WHERE target = ? AND times_done = ?"
                 " AND (owner IS NULL OR lease_until < ? OR (owner = ? AND ?))"
                 " RETURNING starts",
-                self.owner, now + LEASE_SECONDS, job.source, job.target,
+                self.owner, now + LEASE_SECONDS, job.source, job.source, job.target,
                 seen.times_done if seen else 0, now, owner, bool(owner and not _alive(owner)),
             ).fetchone()  # fmt: skip
         return int(row[0]) if row else None
@@ -184,20 +186,24 @@ class State(Scoped):
 
     def finish(self, job: Job, stamp: str, basis: Basis, outcome: Outcome, tries: int) -> str:
         """Note what came of a job and give its lease back; gives what it counts as now. A
-        run whose lease has gone to another notes nothing."""
+        run whose lease has gone to another notes nothing. After a failure content and sizes stay
+        those of the result that stands."""
         row = self.get(job.target)
         failures = (row.attempts if row else 0) + outcome.blames_file
         kind = "done" if outcome.done else "poison" if failures >= tries else "failed"
+        sums = basis.content, outcome.bytes_in, outcome.bytes_out
+        if row and not outcome.done:
+            sums = row.basis.content, row.bytes_in, row.bytes_out
         with self._told():
             self._ask(
                 "UPDATE files SET stamp = ?, content = ?, policy = ?, models = ?, profile = ?,"
                 " outcome = ?, reason = ?, attempts = ?, times_done = times_done + ?,"
                 " wall_seconds = ?, bytes_in = ?, bytes_out = ?, peak_bytes = ?, report = ?,"
                 " owner = NULL WHERE target = ? AND owner = ?",
-                stamp, basis.content, basis.policy, basis.models, basis.profile, kind,
+                stamp, sums[0], basis.policy, basis.models, basis.profile, kind,
                 outcome.reason, 0 if outcome.done else failures, int(outcome.done),
-                outcome.wall_seconds, outcome.bytes_in, outcome.bytes_out,
-                outcome.peak_bytes, json.dumps(outcome.report), job.target, self.owner,
+                outcome.wall_seconds, sums[1], sums[2], outcome.peak_bytes,
+                json.dumps(outcome.report), job.target, self.owner,
             )  # fmt: skip
         return kind
 

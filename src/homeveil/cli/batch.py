@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"kind": "summary", **json.loads(summary.to_json())}))
     elif not arguments.quiet:
         _say(summary)
-    return 0 if summary.done == summary.files else 1
+    return 0 if summary.done == summary.files and not progress.failed else 1
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -204,6 +204,11 @@ class _Teller:
         self._json, self._quiet = arguments.json, arguments.quiet
         self._folders: set[Path] = set()
         self._ended: dict[str, bool] = {}
+
+    @property
+    def failed(self) -> bool:
+        """Whether a file failed, though an earlier result of its name may stand."""
+        return any(self._ended.values())
 
     @contextlib.contextmanager
     def showing(self, total: int) -> Iterator[None]:
