@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,14 +95,74 @@ def test_a_run_killed_with_all_its_workers_leaves_its_copies_to_the_next(place: 
 
 
 def test_a_number_that_another_process_has_now_is_no_excuse(place: Path) -> None:
-    (place / f"homeveil-raw-{os.getpid()}-12345-abc").mkdir()
+    with scratch() as own:
+        name = own.name.split("-")
+    (place / "-".join([*name[:5], "12345", "abc"])).mkdir()
     sweep()
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("boot", "space", "stays"),
+    [
+        ("own", "other", True), ("other", "other", True), ("other", "own", False),
+        ("other", "own, a container", True),
+    ],
+)  # fmt: skip
+def test_what_another_container_may_work_at_stays(
+    place: Path, monkeypatch: pytest.MonkeyPatch, boot: str, space: str, stays: bool
+) -> None:
+    """Its processes cannot be seen from here. What a machine left before it was stopped goes."""
+    with scratch() as own:
+        name = own.name.split("-")
+    first = "1" if "container" in space else name[3]
+    monkeypatch.setattr("homeveil.batch.scratch._FIRST_SPACE", first)
+    name[2] = name[2] if boot == "own" else "0123abcd"
+    name[3] = "2" if space == "other" else name[3]
+    left = place / "-".join([*name[:4], "1", "12345", "abc"])
+    left.mkdir()
+    sweep()
+    assert left.exists() is stays
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
+def test_a_run_in_a_container_leaves_the_copies_of_others(place: Path) -> None:
+    """Containers that share a folder for temporary files see none of each other's processes."""
+    apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespaces to be had here")
+    living, kept = holder(place)
+    try:
+        code = "from homeveil.batch.scratch import sweep; sweep()"
+        environment = {**os.environ, "TMPDIR": str(place)}
+        subprocess.run([*apart, sys.executable, "-c", code], env=environment, check=True)
+        assert (kept / "raw.mp4").exists()
+    finally:
+        living.kill()
+        living.wait()
+
+
+def test_a_process_may_have_any_name(place: Path) -> None:
+    """Also one that is no text."""
+    with scratch() as own:
+        name = own.name.split("-")
+    program = place / os.fsdecode(b"caf\xe9")
+    shutil.copy(shutil.which("sleep") or "", program)
+    process = subprocess.Popen([program, "60"])
+    try:
+        (place / "-".join([*name[:4], str(process.pid), "12345", "abc"])).mkdir()
+        sweep()
+        assert list(place.iterdir()) == [program]
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_what_is_not_ours_stays(place: Path) -> None:
+    with scratch() as own:
+        name = own.name.split("-")
     (place / "homeveil-raw-x").mkdir()
-    (place / "homeveil-raw-1-2-abc").symlink_to(place / "homeveil-raw-x")
+    (place / "-".join([*name[:4], "1", "2", "abc"])).symlink_to(place / "homeveil-raw-x")
     (place / "other").mkdir()
     sweep()
     assert len(list(place.iterdir())) == 3
