@@ -78,16 +78,43 @@ def test_no_result_replaces_a_recording_whatever_its_folder_is_called(
     ("one", "other"),
     [
         ("s3://bucket/in/a.mp4", "s3a://bucket/in"), ("sftp://host/in/a.mp4", "ssh://me@host:22/in"),
+        ("sftp://me@host/in/a.mp4", "ssh://host/in"), ("sftp://me@host/in/a.mp4", "ssh://me@host/in"),
         ("sftp://host/in/a.mp4", "sftp://Host/x/../in"), ("local://{}/in/a.mp4", "{}/in"),
-        ("{}/in/a.mp4", "local://{}/link"),
+        ("sftp://host//in/a.mp4", "sftp://host/in"), ("{}/in/a.mp4", "local://{}/link"),
+        ("simplecache::sftp://host/in/a.mp4", "sftp://host/in"), ("{}/in/a.mp4", "{}/link"),
+        ("filecache::local://{}/in/a.mp4", "{}/in"), ("az://in@host/a.mp4", "abfs://in@host"),
     ],
 )  # fmt: skip
 def test_another_name_of_a_server_is_no_other_place(tmp_path: Path, one: str, other: str) -> None:
     """Nothing is asked of the server for that."""
     touch(tmp_path / "in" / "a.mp4")
     (tmp_path / "link").symlink_to("in")
-    inside = places.resolved(other.format(tmp_path)) + "/"
-    assert places.resolved(one.format(tmp_path)) == inside + "a.mp4"
+    one, other = one.format(tmp_path), other.format(tmp_path)
+    assert places.Known([other]).holds(one)
+    assert places.is_same(one, f"{other}/a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("abfs://in@store/a.mp4", "abfs://out@store"), ("ftp://me@host/in/a.mp4", "ftp://you@host/in"),
+        ("sftp://me@host/in/a.mp4", "sftp://you@host/in"), ("ftp://host/in/a.mp4", "ftp://me@host/in"),
+        ("zip://a.mp4::/x.zip", "zip://b.mp4::/x.zip"), ("sftp://h/in2/a.mp4", "sftp://h/in"),
+    ],
+)  # fmt: skip
+def test_another_place_is_no_name_of_it(one: str, other: str) -> None:
+    """What stands before a server may be a container, or somebody who has a tree of their own."""
+    assert not places.Known([other]).holds(one)
+    assert not places.is_same(one, f"{other}/a.mp4")
+
+
+def test_a_recording_is_not_replaced_by_another_name_of_its_file(tmp_path: Path) -> None:
+    """As where a folder is mounted twice, or capitals are the same to a disk."""
+    touch(tmp_path / "in" / "a.mp4")
+    (tmp_path / "out").mkdir()
+    os.link(tmp_path / "in" / "a.mp4", tmp_path / "out" / "a.mp4")
+    with pytest.raises(UsageError, match="is an input itself"):
+        jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
 
 
 def test_a_recording_is_not_replaced_by_way_of_fsspec(tmp_path: Path) -> None:

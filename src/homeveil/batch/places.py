@@ -18,7 +18,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,12 @@ _WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
 
 _SSH = ("sftp", "ssh")
 _S3 = ("s3", "s3a")
-_ALIKE = (_SSH, _S3, ("gs", "gcs"), ("az", "abfs"))
+_GS = ("gs", "gcs")
+_ALIKE = (_SSH, _S3, _GS, ("az", "abfs"))
 """Names of one kind of place."""
+
+_KEPT = frozenset({"simplecache", "filecache", "blockcache", "cached"})
+"""What fsspec puts before the URL of a file of which it is to keep a copy here."""
 
 _REMOVE_SECONDS = 10.0
 _PART_BYTES = 5 << 20
@@ -89,24 +93,86 @@ def absolute(url: str) -> str:
 
 
 def resolved(url: str) -> str:
-    """The same for all names of one place, through links and ``..`` of this machine, and for all
-    that a kind of server is called by and whoever signs in there; to compare."""
+    """The same for all names of one place, through links and ``..`` of this machine, copies that
+    fsspec would keep here, and all that a kind of server is called by; to compare. Who signs in
+    there is part of it: the same path may be another place for somebody else."""
+    kept, mark, rest = url.partition("::")
+    if mark and kept in _KEPT:
+        return resolved(rest)
     if not is_remote(url):
         return os.path.realpath(local_path(url))
     scheme, _, rest = url.partition("://")
     if scheme == "local":
         return os.path.realpath(rest)
     host, slash, path = rest.partition("/")
-    host = host.rpartition("@")[2].lower()
+    user, mark, host = host.rpartition("@")
+    host = host.lower()
     if scheme in _SSH:
-        host, path = host.removesuffix(":22"), os.path.normpath(path) if path else ""
+        host, path = host.removesuffix(":22"), os.path.normpath(f"/{path}").lstrip("/")
+    if scheme in _S3 + _GS:
+        user = mark = ""
     alike = next((one for one in _ALIKE if scheme in one), (scheme,))
-    return f"{alike[0]}://{host}{slash}{path}"
+    return f"{alike[0]}://{user}{mark}{host}{slash}{path}"
+
+
+class Known:
+    """Places by all their names, to find out whether something is one of them."""
+
+    def __init__(self, urls: Iterable[str]) -> None:
+        self._urls = set(urls)
+        self._own = {resolved(url) for url in self._urls}
+        self._names = set[str]().union(*map(_names, self._own))
+
+    def __contains__(self, url: str) -> bool:
+        """By name, or, on this machine, by what is there: it may be mounted twice, and capitals
+        may be the same to its disk."""
+        own = resolved(url)
+        if own in self._names or not _names(own).isdisjoint(self._own):
+            return True
+        here = _number(own)
+        return here is not None and here in self._numbers
+
+    @functools.cached_property
+    def _numbers(self) -> set[tuple[int, int] | None]:
+        return {_number(own) for own in self._own}
+
+    def holds(self, url: str) -> bool:
+        """Whether ``url`` lies in one of these, which are folders: itself, or what it links to."""
+        own = resolved(url)
+        inside = [joined(one, "") for one in self._own]
+        if not is_remote(url):
+            path = local_path(url).absolute()
+            folders = (*inside, *(joined(absolute(one), "") for one in self._urls))
+            unfollowed = Path(os.path.realpath(path.parent), path.name)
+            if any(str(one).startswith(folders) for one in (path, unfollowed)):
+                return True
+        named = tuple(joined(one, "") for one in self._names)
+        return own.startswith(named) or any(one.startswith(tuple(inside)) for one in _names(own))
+
+
+def _names(own: str) -> set[str]:
+    """What ``resolved`` gave, and over SSH the same without a user: who signs in where none is
+    named may be anybody."""
+    scheme, _, rest = own.partition("://")
+    host, slash, path = rest.partition("/")
+    if not is_remote(own) or scheme not in _SSH:
+        return {own}
+    return {own, f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"}
+
+
+def _number(own: str) -> tuple[int, int] | None:
+    if is_remote(own):
+        return None
+    try:
+        known = os.stat(own)
+    except OSError:
+        return None
+    return known.st_dev, known.st_ino
 
 
 def is_same(one: str, other: str) -> bool:
     """Whether both are names of one file."""
-    return one == other or resolved(one) == resolved(other)
+    return one == other or one in Known([other])
 
 
 def joined(base: str, relative: str) -> str:

@@ -62,13 +62,13 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     places.check_url(defaults.destination)
     if defaults.profile:
         places.check_url(defaults.profile)
-    inside = places.joined(places.resolved(defaults.destination), "")
+    results = places.Known([defaults.destination])
     entries = [entry for source in sources for entry in _entries(source)]
     policies: dict[str, Policy] = {}
     jobs: dict[str, Job] = {}
     seen: dict[str, _Entry] = {}
     for entry in entries:
-        if not entry.listed and places.resolved(entry.url).startswith(inside):
+        if not entry.listed and results.holds(entry.url):
             continue  # results of an earlier run that lie in the folder asked for
         if seen.setdefault(entry.url, entry).terms != entry.terms:
             raise UsageError(f"{entry.url}: is named twice, for two ways; name it once")
@@ -83,10 +83,10 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
         jobs[job.target] = job
     if not jobs:
         raise InputError(f"{', '.join(sources)}: no recording in there; check the names")
-    inputs = {places.resolved(url) for url in seen}
+    inputs = places.Known(seen)
     for job in jobs.values():
         # By whatever name: what lies there would be replaced, and the recording gone.
-        if places.resolved(job.target) in inputs:
+        if job.target in inputs:
             raise UsageError(f"{job.target}: is an input itself; give another --out")
     return list(jobs.values())
 
