@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -147,6 +148,26 @@ def test_a_folder_that_cannot_be_read_is_not_left_out_silently(tmp_path: Path, m
         (tmp_path / name).chmod(0o700)
 
 
+def test_a_result_that_is_a_link_is_no_input(tmp_path: Path) -> None:
+    """To a disk with more room, say; however the folder of results is named."""
+    touch(tmp_path / "in" / "a.mp4", tmp_path / "big" / "a.mp4")
+    (tmp_path / "in" / "out").mkdir()
+    (tmp_path / "in" / "out" / "a.mp4").symlink_to(tmp_path / "big" / "a.mp4")
+    (tmp_path / "link").symlink_to("in/out")
+    for out in ("in/out", "link"):
+        (one,) = jobs_from([str(tmp_path / "in")], defaults(tmp_path / out))
+        assert one.source == str(tmp_path / "in" / "a.mp4")
+
+
+def test_what_no_recording_is_in_stops_nothing(tmp_path: Path) -> None:
+    """A file system's own folder, which root alone can read, and one that is removed meanwhile."""
+    touch(tmp_path / "a.mp4", tmp_path / "lost+found" / "b.mp4", tmp_path / "x" / "c.mp4")
+    walk = places._files_below(tmp_path)
+    assert next(walk) == tmp_path / "a.mp4"
+    shutil.rmtree(tmp_path / "x")
+    assert list(walk) == []
+
+
 def test_a_pattern_keeps_what_varies(tmp_path: Path) -> None:
     """A pattern takes what matches; places count from its first variable part."""
     touch(tmp_path / "in" / "x" / "a.mp4", tmp_path / "in" / "y" / "a.mp4")
@@ -200,8 +221,12 @@ def test_what_a_manifest_lists_is_never_left_out_silently(tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="named twice"):
         jobs_from([str(manifest)], defaults(tmp_path / "out"))
     manifest.write_text("file,policy\na.mp4,fill.toml\n")
+    both = [str(tmp_path / "a.mp4"), str(manifest)]
     with pytest.raises(UsageError, match="named twice"):
-        jobs_from([str(tmp_path / "a.mp4"), str(manifest)], defaults(tmp_path / "out"))
+        jobs_from(both, defaults(tmp_path / "out"))
+    # Said twice, it is one way all the same.
+    fill = Policy.from_toml(tmp_path / "fill.toml")
+    assert len(jobs_from(both, defaults(tmp_path / "out", policy=fill))) == 1
 
 
 def test_a_manifest_elsewhere_names_policies_beside_it(tmp_path: Path) -> None:
@@ -211,6 +236,19 @@ def test_a_manifest_elsewhere_names_policies_beside_it(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("file,policy\na.mp4,fill.toml\n")
     (one,) = jobs_from([f"local://{tmp_path}/list.csv"], defaults(tmp_path / "out"))
     assert one.policy["style"] == "fill"
+
+
+def test_a_policy_of_elsewhere_brings_no_models_along(tmp_path: Path) -> None:
+    """It would name files of a folder that is gone at once. Absolute paths are the workers'."""
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "list.csv").write_text(f"file,policy\na.mp4,local://{tmp_path}/own.toml\n")
+    table = f'[models.face-detector]\npath = "{{}}m.onnx"\nsha256 = "{"0" * 64}"\n'
+    (tmp_path / "own.toml").write_text(table.format(""))
+    with pytest.raises(UsageError, match="models beside itself"):
+        jobs_from([str(tmp_path / "list.csv")], defaults(tmp_path / "out"))
+    (tmp_path / "own.toml").write_text(table.format("/models/"))
+    (one,) = jobs_from([str(tmp_path / "list.csv")], defaults(tmp_path / "out"))
+    assert one.policy["models"]["face-detector"]["path"] == "/models/m.onnx"
 
 
 def test_a_manifest_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:

@@ -53,3 +53,13 @@ def test_a_bad_recording_is_told_of_by_its_own_name(tmp_path: Path) -> None:
     url = f"local://{tmp_path}/in.mp4"
     outcome = clear(Job(url, str(tmp_path / "out.mp4"), None, Policy().to_document()))
     assert outcome.reason.startswith(f"{url}: not a media file")
+
+
+def test_a_name_that_is_too_long_is_told_before_any_work(tmp_path: Path) -> None:
+    """The file is not at fault: it is not even read."""
+    (tmp_path / "in.mp4").write_bytes(b"no recording")
+    target = tmp_path / "out" / f"{'b' * 256}.mp4"
+    outcome = clear(Job(str(tmp_path / "in.mp4"), str(target), None, Policy().to_document()))
+    assert "cannot be written" in outcome.reason
+    assert not outcome.blames_file
+    assert list(target.parent.iterdir()) == []

@@ -205,14 +205,15 @@ def _find_here(url: str) -> list[tuple[str, str]]:
 
 def _files_below(path: Path) -> Iterator[Path]:
     """All but hidden ones. A folder that cannot be listed is an error: recordings in it would be
-    left out, and the rest be told to be all."""
+    left out, and the rest be told to be all. Not so one that is gone, or a file system's own."""
 
     def refuse(error: OSError) -> None:
-        raise error
+        if not isinstance(error, FileNotFoundError):
+            raise error
 
     try:
         for folder, folders, names in os.walk(path, onerror=refuse):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+            folders[:] = [one for one in folders if one[0] != "." and one != "lost+found"]
             yield from (one for one in map(Path(folder).joinpath, names) if one.is_file())
     except OSError as error:
         raise InputError(

@@ -51,11 +51,6 @@ class _Entry:
     policy: str | None = None
     listed: bool = False
 
-    @property
-    def terms(self) -> tuple[str | None, str | None]:
-        """What this entry says about how to clear it."""
-        return self.profile, self.policy
-
 
 def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     """One job for each input, in order. Raises UsageError, InputError, PolicyError."""
@@ -66,15 +61,16 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     entries = [entry for source in sources for entry in _entries(source)]
     policies: dict[str, Policy] = {}
     jobs: dict[str, Job] = {}
-    seen: dict[str, _Entry] = {}
+    seen: dict[str, Job] = {}
     for entry in entries:
         if not entry.listed and results.holds(entry.url):
             continue  # results of an earlier run that lie in the folder asked for
-        if seen.setdefault(entry.url, entry).terms != entry.terms:
-            raise UsageError(f"{entry.url}: is named twice, for two ways; name it once")
-        if seen[entry.url] is not entry:
-            continue
         job = _job(entry, defaults, policies)
+        first = seen.setdefault(entry.url, job)
+        if (first.profile, first.policy) != (job.profile, job.policy):
+            raise UsageError(f"{entry.url}: is named twice, for two ways; name it once")
+        if first is not job:
+            continue
         if job.target in jobs:
             raise UsageError(
                 f"{entry.url}: would be written to {job.target}, as would"
@@ -98,6 +94,7 @@ def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
             with tempfile.TemporaryDirectory(prefix="homeveil-") as folder:
                 file = places.fetch(entry.policy, Path(folder))
                 policies[entry.policy] = Policy.from_toml(file)
+                _check_models(entry.policy, policies[entry.policy], file)
         policy = policies[entry.policy]
     profile = entry.profile or defaults.profile
     if profile is None and not defaults.nobody:
@@ -115,6 +112,17 @@ def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
         isolate=defaults.isolate,
         wait_seconds=defaults.wait_seconds,
     )
+
+
+def _check_models(url: str, policy: Policy, file: Path) -> None:
+    """Of a policy that was fetched into ``file``."""
+    if places.is_remote(url) and any(
+        one.path.is_relative_to(file.parent) for one in policy.models.values()
+    ):
+        raise UsageError(
+            f"{url}: names models beside itself, which are not fetched with it; put them where"
+            " each worker reads them, and name them by absolute paths"
+        )
 
 
 def _output_name(relative: str) -> str:

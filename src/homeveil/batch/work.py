@@ -117,6 +117,13 @@ def _staging(job: Job) -> Iterator[Path]:
             yield Path(folder)
         return
     staged = places.local_path(job.staging)
+    try:
+        os.lstat(places.local_path(job.target))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # Such as a name that is too long, which would show after all the work.
+        raise OutputError(f"{job.target}: cannot be written ({error.strerror})") from error
     places.remove_staged(job.staging)
     staged.mkdir(mode=0o700)
     try:
