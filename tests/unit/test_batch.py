@@ -370,6 +370,18 @@ def test_a_file_is_set_aside_after_so_many_failures(tmp_path: Path) -> None:
         assert state.get(one.target).reason == "bad"
 
 
+@pytest.mark.parametrize("number", ["²", "٣", "9" * 5000])
+def test_an_owner_that_no_run_wrote_may_still_live(tmp_path: Path, number: str) -> None:
+    """Its lease runs out by itself."""
+    one = job(tmp_path)
+    with State(tmp_path / "s") as state:
+        state.claim(one, None)
+        machine = state.owner.split(" ")[0]
+        with sqlite3.connect(tmp_path / "s") as base:
+            base.execute("UPDATE files SET owner = ?", (f"{machine} {number} 1 x",))
+        assert state.get(one.target).held
+
+
 @pytest.mark.parametrize("damage", ["garbage", "cut", "middle"])
 def test_a_broken_state_file_is_refused(tmp_path: Path, damage: str) -> None:
     """Work that would be remembered nowhere is not begun; the message says what to do."""
@@ -394,6 +406,12 @@ def test_a_broken_state_file_is_refused(tmp_path: Path, damage: str) -> None:
         "report = '[]'", "report = '{\"frames\": 1}'", "outcome = 'weird'", "attempts = 'many'",
         "report = '{\"frames\": \"x\", \"veiled_share\": 0}'", "source = x'ff00ff'",
         "report = '{\"frames\": 1, \"veiled_share\": 0, \"spans\": [1]}'",
+        f"report = '{'[' * 100_000}'", "wall_seconds = 9e999",
+        "report = '{\"frames\": Infinity, \"veiled_share\": 0}'",
+        f"report = '{{\"frames\": 1{'0' * 400}, \"veiled_share\": 0}}'",
+        "report = '{\"frames\": 1, \"veiled_share\": 7}'",
+        "report = '{\"frames\": 1, \"veiled_share\": 0, \"spans\": [{\"start_seconds\": 0,"
+        " \"end_seconds\": 1, \"reason\": [1]}]}'",
         "lease_until = 'late', owner = 'x'", "report = '{\"frames\": 1, \"veiled_share\": null}'",
     ],
 )  # fmt: skip

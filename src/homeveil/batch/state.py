@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import re
 import secrets
 import sqlite3
 import time
@@ -236,7 +238,10 @@ def _row(told: tuple[Any, ...]) -> Row:
     told = tuple(
         one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else one for one in told
     )
-    if not all(map(isinstance, told, _KINDS)) or told[7] not in _OUTCOMES or "\0" in told[1]:
+    right = all(map(isinstance, told, _KINDS)) and all(
+        _is_number(one) for one in told if isinstance(one, float)
+    )
+    if not right or told[7] not in _OUTCOMES or "\0" in told[1]:
         raise ValueError("a row that no run wrote")
     target, source, stamp, content, policy, models, profile, outcome, reason, *rest = told
     attempts, times_done, wall_seconds, bytes_in, bytes_out, peak, report, owner, lease = rest
@@ -249,20 +254,28 @@ def _row(told: tuple[Any, ...]) -> Row:
 
 def _report(text: str) -> dict[str, Any]:
     """What is told of a file. Raises ValueError for what a summary cannot add up."""
-    report = json.loads(text)
     try:
-        sound = report.get("sound") or {}
+        report = json.loads(text)
+        sound, spans = report.get("sound") or {}, report.get("spans", ())
         numbers = [report.get(key, 0) for key in ("frames", "seconds", "veiled_share")]
         numbers += [sound.get(key, 0) for key in ("seconds", "cleared")]
         numbers += sound.get("withheld", {}).values()
-        for span in report.get("spans", ()):
-            numbers += [span["end_seconds"], span["start_seconds"], len(span["reason"])]
+        numbers += [span[key] for span in spans for key in ("start_seconds", "end_seconds")]
         known = not report or {"frames", "veiled_share"} <= report.keys()
-    except (AttributeError, KeyError, TypeError) as error:
+        known = known and all(isinstance(span["reason"], str) for span in spans)
+        known = known and all(map(_is_number, numbers)) and 0 <= report.get("veiled_share", 0) <= 1
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("a report that no run wrote") from error
-    if not known or not all(isinstance(number, int | float) for number in numbers):
+    if not known:
         raise ValueError("a report that no run wrote")
     return cast(dict[str, Any], report)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _process() -> str:
@@ -289,6 +302,8 @@ def _started(process: int) -> str:
 def _alive(owner: str) -> bool:
     """Whether the run may still live; only of this machine can it be known that it does not."""
     words = owner.split(" ")
-    if len(words) != 4 or words[0] == "unknown" or words[0] != _machine() or not words[1].isdigit():
+    if len(words) != 4 or words[0] == "unknown" or words[0] != _machine():
+        return True
+    if not re.fullmatch("[0-9]{1,18}", words[1]):
         return True
     return _started(int(words[1])) == words[2]
