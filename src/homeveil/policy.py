@@ -185,7 +185,7 @@ class Policy:
         files = self.models.values() if isinstance(self.models, Mapping) else (None,)
         if not all(isinstance(file, ModelFile) for file in files):
             raise PolicyError("policy: models must be a mapping of purposes to ModelFile")
-        for name in ("video_encoder", "encoder_preset"):
+        for name in _TEXTS:
             if not isinstance(getattr(self, name), str):
                 raise PolicyError(f"policy: {name} is {getattr(self, name)!r}; give text")
 
@@ -247,6 +247,9 @@ class Policy:
             values["desk"] = DeskRules.from_document(values["desk"])
         if "models" in values:
             values["models"] = _model_files(values["models"], path)
+        for name in _TEXTS:
+            if not isinstance(values.get(name, ""), str):
+                raise PolicyError(f"{path}: {name} is {values[name]!r}; give text")
         return cls(**values)
 
     def digest(self) -> str:
@@ -264,6 +267,7 @@ _CHOICES: Mapping[str, type[enum.Enum]] = {
     "lips": Lips,
     "speech_key": SpeechKey,
 }
+_TEXTS = ("video_encoder", "encoder_preset")
 
 
 def _choice(value: object, name: str, kind: type[enum.Enum], path: Path) -> enum.Enum:

@@ -109,6 +109,14 @@ def test_the_path_of_a_model_may_be_text(tmp_path: Path) -> None:
     assert Path(document["models"]["speaker"]["path"]).is_absolute()
 
 
+@pytest.mark.parametrize("name", ["video_encoder", "encoder_preset"])
+def test_text_that_is_none_is_told_with_its_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(f"{name} = 5")
+    with pytest.raises(PolicyError, match=rf"p\.toml: {name} is 5; give text"):
+        Policy.from_toml(path)
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """A policy that cannot be read is never replaced by the default."""
     with pytest.raises(PolicyError, match=r"none\.toml"):
