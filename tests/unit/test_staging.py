@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from homeveil.errors import OutputError
 from homeveil.media.staging import StagedFile, write_whole
 
 
@@ -22,3 +24,19 @@ def test_what_is_private_stays_so(tmp_path: Path) -> None:
     assert stat.S_IMODE(staged.working_path.stat().st_mode) == 0o600
     staged.publish()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_where_modes_cannot_be_set_files_are_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stick's file system refuses it. What is private stays unwritten there."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    write_whole(tmp_path / "out.json", b"whole")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_whole(tmp_path / "sheet.png", b"raw", private=True)
+    assert [one.name for one in tmp_path.iterdir()] == ["out.json"]
+    assert (tmp_path / "out.json").read_bytes() == b"whole"

@@ -19,8 +19,9 @@ class StagedFile:
 
     ``working_path`` is ``.NAME.XXXXXXXX.part`` in the same directory, made exclusively
     and readable by its owner alone; the mode that the umask asks for comes with the
-    final name, or, ``private``, stays as it is. A killed process leaves at most the ``.part``
-    file. ``source`` is the file being read: writing onto it is refused.
+    final name, where the file system lets it, or, ``private``, stays as it is. A killed
+    process leaves at most the ``.part`` file. ``source`` is the file being read: writing onto
+    it is refused.
 
     Raises OutputError, with nothing left behind.
     """
@@ -31,6 +32,7 @@ class StagedFile:
         self.path = path
         check_target(path, source)
         self._handle, self.working_path = self._create()
+        self._private = private
         self._mode = 0o600 if private else os.fstat(self._handle).st_mode & 0o777
         with contextlib.suppress(OSError):
             os.chmod(self.working_path, 0o600)
@@ -53,12 +55,20 @@ class StagedFile:
         try:
             os.fsync(self._handle)
             self._close()
-            os.chmod(self.working_path, self._mode)
+            self._set_mode()
             os.replace(self.working_path, self.path)
         except OSError as error:
             self.discard()
             raise OutputError(_cannot_write(self.path, error)) from error
         _sync_directory(self.path.parent)
+
+    def _set_mode(self) -> None:
+        try:
+            os.chmod(self.working_path, self._mode)
+        except OSError:
+            # A stick's file system has no modes to set: only what is private must have its own.
+            if self._private:
+                raise
 
     def discard(self) -> None:
         """Remove the working file, if it still is there."""
