@@ -27,7 +27,7 @@ from homeveil.profile import (
     read_passphrase,
     save_profile,
 )
-from homeveil.profile.store import decode_profile, encode_profile
+from homeveil.profile.store import check_place, decode_profile, encode_profile
 from speakers import some_speaker
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX modes")
@@ -124,6 +124,15 @@ def test_file_is_for_its_owner_alone(tmp_path: Path, profile: Profile) -> None:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["agent"]
+
+
+@pytest.mark.parametrize("name", ["日" * 83, "a" * 255, "é" * 127 + "x"])
+def test_names_may_be_as_long_as_names_can_be(
+    tmp_path: Path, profile: Profile, name: str
+) -> None:
+    check_place(tmp_path / name)
+    save_profile(tmp_path / name, profile, "secret")
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
 def test_existing_file_is_kept(tmp_path: Path, profile: Profile) -> None:

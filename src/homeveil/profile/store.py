@@ -52,6 +52,9 @@ _MAX_SCRYPT_P = 4
 _MIN_SCRYPT_LOG2_N = 14
 _MAX_PASSPHRASE_BYTES = 4096
 _OVERWRITE_BLOCK = 1 << 16
+_MOST_NAME = 200
+"""Bytes of a name that go into that of the temporary file: names end at 255."""
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +440,8 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    begin = os.fsencode(path.name)[:_MOST_NAME].decode("utf-8", "ignore")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{begin}-", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:  # mkstemp made it 0600
             file.write(data)
