@@ -135,6 +135,28 @@ def test_names_may_be_as_long_as_names_can_be(
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
+def test_a_file_system_without_second_names(
+    tmp_path: Path, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As FAT: the name is taken first, and given back when the file cannot have it."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    path = tmp_path / "agent"
+    monkeypatch.setattr(os, "link", refuse)
+    save_profile(path, profile, "secret")
+    load_profile(path, "secret")
+    before = path.read_bytes()
+    with pytest.raises(ProfileError, match="exists already"):
+        save_profile(path, profile, "secret")
+    assert path.read_bytes() == before
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(ProfileError, match="cannot be written"):
+        save_profile(tmp_path / "other", profile, "secret")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["agent"]
+
+
 def test_existing_file_is_kept(tmp_path: Path, profile: Profile) -> None:
     """Saving over a file needs to be asked for."""
     path = tmp_path / "agent"

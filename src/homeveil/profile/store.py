@@ -477,7 +477,8 @@ def _rename_to_taken_name(name: str, path: Path) -> None:
     try:
         os.replace(name, path)
     except BaseException:
-        os.unlink(path)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
         raise
 
 
