@@ -139,10 +139,8 @@ def audit(
             first = now if first is None else first
             if progress is not None:
                 progress(frames, reader.frame_count_hint)
-        damaged, truncated = reader.damaged_packets, reader.truncated
     if not frames:
         raise InputError(f"{src}: no frame could be looked at; check that the file is whole")
-    held, other_streams = _held(Path(src))
     tracks += live
     others = sorted(_others(tracks), key=lambda other: (other.seconds, other.box))
     agent = {seen.seconds for track in tracks for seen in track if _is_agent(seen, track)}
@@ -152,25 +150,13 @@ def audit(
         agent_frames=len(agent),
         frames_with_others=len({other.seconds for other in others}),
         others=tuple(others),
-        damaged_packets=damaged,
-        truncated=truncated,
+        damaged_packets=reader.damaged_packets,
+        truncated=reader.truncated,
         with_profile=profile is not None,
         detector_sha256=model.sha256,
-        other_streams=other_streams,
-        hidden_frames=max(0, held - frames),
+        other_streams=reader.other_pictures,
+        hidden_frames=max(0, reader.indexed_frames - frames),
     )
-
-
-def _held(path: Path) -> tuple[int, int]:
-    """Frames of the stream that is looked at, as far as the index of an mp4 or mov says, and how
-    many other streams of pictures there are."""
-    from homeveil.media import _av
-    from homeveil.media.reader import video_stream
-
-    with _av.open_input(path) as container:
-        indexed = "mp4" in container.format.name.split(",")
-        frames = video_stream(container, path).frames if indexed else 0
-        return frames, len(container.streams.video) - 1
 
 
 def _identity(profile: Profile | None) -> FaceIdentity | None:

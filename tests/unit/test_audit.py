@@ -114,6 +114,18 @@ def test_nobody_is_nobody(tmp_path: Path) -> None:
 
 
 @needs_detector
+def test_what_can_be_read_only_once_will_do(tmp_path: Path) -> None:
+    """A pipe, as a shell's ``<(...)``: the file is opened once."""
+    file = make(tmp_path / "in.mkv", size=(320, 240))
+    reading, writing = os.pipe()
+    with subprocess.Popen(["cat", str(file)], stdout=writing):
+        os.close(writing)
+        found = audit(f"/dev/fd/{reading}", detector())
+    os.close(reading)
+    assert (found.frames, found.others, found.whole) == (10, (), True)
+
+
+@needs_detector
 def test_what_cannot_be_looked_at_is_not_clean(tmp_path: Path) -> None:
     """Status 2 for a file that is cut off, for none, for another hash and for no detector."""
     whole = make(tmp_path / "in.mkv", times=[n * 100 for n in range(60)])

@@ -40,7 +40,9 @@ class VideoReader(Scoped):
 
     width, height: of the first frame, in pixels, after rotation. frame_rate: average,
     frames per second. duration_seconds, frame_count_hint: what the file claims, None if
-    it does not. has_audio: the file has sound that is not only announced. time_base: seconds
+    it does not. indexed_frames: what the index of an mp4 or mov says, those included that players
+    leave out; 0 without one. other_pictures: streams of pictures, covers too, beside the one
+    that is read. has_audio: the file has sound that is not only announced. time_base: seconds
     per tick. sample_aspect_ratio: width to height of one upright pixel, None if square or
     unknown.
     damaged_packets: packets skipped so far because they could not be read or decoded.
@@ -74,6 +76,9 @@ class VideoReader(Scoped):
         stream.thread_type = "AUTO"
         stream.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
         self.has_audio = not all(map(_av.never_comes, self._container.streams.audio))
+        self.other_pictures = len(self._container.streams.video) - 1
+        indexed = "mp4" in self._container.format.name.split(",")
+        self.indexed_frames = stream.frames if indexed else 0
         self.time_base = stream.time_base or Fraction(1, 90_000)
         self.frame_rate = _sane_rate(stream.average_rate) or _sane_rate(stream.guessed_rate)
         self.duration_seconds = _av.claimed_seconds(self._container, stream, self.time_base)
