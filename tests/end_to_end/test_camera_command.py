@@ -46,11 +46,21 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return still_room(tmp_path_factory.mktemp("room") / "room.mkv", 60, sound=False)
 
 
+_COMMAND = """
+import signal, sys
+from homeveil.cli import main
+signal.signal(signal.SIGHUP, signal.{hangup})
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @contextlib.contextmanager
-def filming(state: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
-    """The command while it runs."""
+def filming(
+    state: Path, *words: object, hangup: str = "SIG_DFL"
+) -> Iterator[subprocess.Popen[str]]:
+    """The command while it runs, and what the end of its terminal was to it when it began."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "homeveil.cli", "camera", *map(str, words)],
+        [sys.executable, "-c", _COMMAND.format(hangup=hangup), "camera", *map(str, words)],
         env={**os.environ, **PASSPHRASE, "XDG_STATE_HOME": str(state)},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -99,6 +109,26 @@ def test_it_ends_cleanly(room: Path, tmp_path: Path, how: signal.Signals) -> Non
     (made,) = out.iterdir()
     assert made.suffix == ".ts"
     assert len(pictures(made)) > 5
+
+
+def test_a_closed_terminal_ends_it_cleanly(room: Path, tmp_path: Path) -> None:
+    """The file with the page's address goes too; what is ignored, as under nohup, ends nothing."""
+    page = tmp_path / "homeveil"
+    for way in ("SIG_IGN", "SIG_DFL"):
+        out = tmp_path / way
+        out.mkdir()
+        words = (room, "--realtime", "--nobody", "--page", "--record", out)
+        with filming(tmp_path, *words, hangup=way) as process:
+            until(lambda out=out: any(file.stat().st_size > 4000 for file in out.iterdir()))
+            assert list(page.glob("page-*"))
+            process.send_signal(signal.SIGHUP)
+            if way == "SIG_IGN":
+                time.sleep(1.0)
+                assert process.poll() is None
+                process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=20)
+        assert process.returncode == 0, said
+        assert not list(page.glob("page-*"))
 
 
 def test_sigusr1_covers_and_uncovers(room: Path, tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ def add(commands: Any) -> None:
         help="redact a camera, live",
         description="Redact a camera as it films. Everybody but the profile's agent is veiled, and "
         "every voice but the agent's is muted; when anything fails, a blank card leaves. Ends "
-        "with Ctrl-C or SIGTERM; SIGUSR1, or p and Enter, covers and uncovers the camera.",
+        "with Ctrl-C, SIGTERM or its terminal; SIGUSR1, or p and Enter, covers and uncovers the "
+        "camera.",
     )
     add_arguments(parser)
     parser.add_argument(
@@ -286,6 +287,9 @@ def _signals(session: Session, board: Board) -> Iterator[None]:
     handlers: dict[signal.Signals, Any] = {signal.SIGINT: stop, signal.SIGTERM: stop}
     if hasattr(signal, "SIGUSR1"):
         handlers[signal.SIGUSR1] = switch
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # The end of the terminal; what is ignored, as under nohup, stays so.
+        handlers[signal.SIGHUP] = stop
     if hasattr(signal, "SIGTTIN"):
         # Else keys would stop all of it, with the camera held, while it is in the background.
         handlers |= {signal.SIGTTIN: signal.SIG_IGN, signal.SIGTTOU: signal.SIG_IGN}
