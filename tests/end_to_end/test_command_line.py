@@ -487,6 +487,30 @@ def test_standard_output_that_cannot_be_written(run: Run, tmp_path: Path) -> Non
     assert (done.returncode, done.stdout) == (0, "\\xe9.veil: erased\n")
 
 
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["redact", "none.mp4", "out.mp4", "--nobody"], 3),
+        (["profile", "show", "none.veil"], 5),
+        (["ledger", "verify", "none.ledger"], 7),
+        (["audit", "none.mp4", "--detector", "none.onnx", "--sha256", "00"], 2),
+        (["redact"], 2),
+    ],
+)
+def test_standard_error_that_cannot_be_written_changes_no_status(
+    tmp_path: Path, words: list[str], status: int, buffered: str
+) -> None:
+    words = [sys.executable, "-m", "homeveil.cli", *words]
+    environment = {**os.environ, "PYTHONUNBUFFERED": buffered}
+    reader, writer = os.pipe()
+    os.close(reader)
+    for stream in (os.open("/dev/full", os.O_WRONLY), writer):
+        done = subprocess.run(words, env=environment, cwd=tmp_path, stderr=stream, check=False)
+        os.close(stream)
+        assert done.returncode == status
+
+
 def test_closed_standard_streams_change_nothing(tmp_path: Path) -> None:
     """Nothing of ours takes their numbers, where others would write into it."""
     source, out = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"

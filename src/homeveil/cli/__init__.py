@@ -7,9 +7,6 @@ in a non-zero exit status (see ``homeveil.errors``); nothing half-written stays 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import os
 import sys
 from collections.abc import Sequence
 
@@ -26,49 +23,39 @@ from homeveil.cli import (
     models,
     profile,
     redact,
+    streams,
 )
 from homeveil.errors import HomeveilError
 
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
-    _open_streams()
+    streams.open_all()
+    try:
+        return _main(argv)
+    finally:
+        streams.end()
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
     except HomeveilError as error:
-        print(f"homeveil: {error}", file=sys.stderr)
+        streams.tell(f"homeveil: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        print("homeveil: stopped; nothing unfinished was left behind", file=sys.stderr)
+        streams.tell("homeveil: stopped; nothing unfinished was left behind")
         return 130
     except BrokenPipeError:
-        _give_up_output()
+        streams.give_up(sys.stdout)
         return 141
     except OSError as error:
         # No command lets one of its own files end here: what it prints cannot be written.
-        _give_up_output()
-        print(f"homeveil: failed ({error})", file=sys.stderr)
+        streams.give_up(sys.stdout)
+        streams.tell(f"homeveil: failed ({error})")
         return 1
     return status
-
-
-def _open_streams() -> None:
-    """Standard streams that were closed lead nowhere, lest a file or pipe of ours takes their
-    place; a name that standard output cannot encode is written as far as it can be."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            mode = "r" if number == 0 else "w"
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  stays
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def _give_up_output() -> None:
-    """What is still to be written to standard output is dropped, so that ending does not fail."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

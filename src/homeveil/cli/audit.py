@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeveil.cli import options
+from homeveil.cli.streams import tell
 
 if TYPE_CHECKING:
     from homeveil.audit import Audit
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _run(arguments)
     except HomeveilError as error:
-        print(f"homeveil: {error}", file=sys.stderr)
+        tell(f"homeveil: {error}")
         return IMPOSSIBLE
 
 

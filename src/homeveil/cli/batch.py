@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeveil.cli import options
+from homeveil.cli.streams import tell
 from homeveil.errors import OutputError, UsageError
 from homeveil.installation import state_folder
 
@@ -234,7 +235,7 @@ class _Teller:
         if told.kind == "done":
             self._remember(job)
         elif not self._json:
-            print(f"homeveil: {outcome.reason}", file=sys.stderr)
+            tell(f"homeveil: {outcome.reason}")
         self._ended[job.target] = told.kind != "done"
         self._show(len(self._ended), sum(self._ended.values()))
 

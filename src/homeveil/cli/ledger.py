@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Any
+
+from homeveil.cli.streams import tell
 
 
 def add(commands: Any) -> None:
@@ -37,7 +38,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         print(json.dumps(dataclasses.asdict(result)))
     else:
         for finding in result.findings:
-            print(f"{arguments.ledger}: {finding}", file=sys.stderr)
+            tell(f"{arguments.ledger}: {finding}")
         if not result.findings:
             signers = {"own": "this installation", "given": "the given key"}
             print(

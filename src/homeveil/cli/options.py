@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homeveil.cli.streams import tell
 from homeveil.policy import Lips, Muted, Policy, Sound, Style
 
 if TYPE_CHECKING:
@@ -258,19 +259,17 @@ def events_status(tally: EventsTally | None, *, quiet: bool) -> int:
 
     for place in tally.places:
         if place.waiting:
-            print(
+            tell(
                 f"homeveil: {place.place}: {place.waiting} events wait on this machine; they "
-                "leave with the next run that tells events there",
-                file=sys.stderr,
+                "leave with the next run that tells events there"
             )
     if tally.dropped:
         names = ", ".join(place.place for place in tally.places if place.dropped)
         raise EventError(f"{names}: {tally.dropped} events are lost; the output stands")
     if tally.findings.refused or tally.faults:
-        print(
+        tell(
             f"homeveil: the desk was not watched in {tally.faults} frames, "
-            f"{tally.findings.refused} findings were not fit to be told",
-            file=sys.stderr,
+            f"{tally.findings.refused} findings were not fit to be told"
         )
     if not quiet:
         print(f"desk events: {tally.findings.told} told", file=sys.stderr)

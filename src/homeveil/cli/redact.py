@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeveil.cli import options
+from homeveil.cli.streams import tell
 
 if TYPE_CHECKING:
     from homeveil.desk_events import DeskEvents
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         waiting = any(place != "-" for place in arguments.events or ())
         more = "; events that were not taken wait for the next run" if waiting else ""
-        print(f"homeveil: stopped; {arguments.output} is whole and stays{more}", file=sys.stderr)
+        tell(f"homeveil: stopped; {arguments.output} is whole and stays{more}")
         return 130
     told = events.tally if events is not None else None
     if arguments.json:
