@@ -27,6 +27,10 @@ from homeveil.cli import (
 )
 from homeveil.errors import HomeveilError
 
+UNTOLD = 10
+"""Exit status: what there is to say cannot be written. No command finds anything by it."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
     streams.open_all()
@@ -54,7 +58,7 @@ def _main(argv: Sequence[str] | None) -> int:
         # No command lets one of its own files end here: what it prints cannot be written.
         streams.give_up(sys.stdout)
         streams.tell(f"homeveil: failed ({error})")
-        return 1
+        return UNTOLD
     return status
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from homeveil.audit import Audit
 
 CLEAN, FOUND, IMPOSSIBLE = 0, 1, 2
-"""Exit statuses: none found; some found; misuse, or not all of it could be looked at."""
+"""Exit statuses: none found; some found; misuse, or not all of it could be looked at. What cannot
+be told is none of them, see ``homeveil.cli``."""
 
 
 def add(commands: Any) -> None:
@@ -23,7 +24,8 @@ def add(commands: Any) -> None:
         help="look for faces that are not the agent's in a redacted file",
         description="Look at every frame of a redacted file with a face detector of your own that "
         "redaction does not use. Exit status: 0 if no face but the agent's is found, 1 if there "
-        "is any, 2 if the file could not be looked at whole.",
+        "is any, 2 if the file could not be looked at whole, 10 if what was found could not be "
+        "told.",
     )
     parser.add_argument("file", type=Path, metavar="OUT")
     parser.add_argument(
