@@ -20,17 +20,24 @@ CLOCK = frozenset(
 """Modules whose outcome hangs on when things happen: CI runs them while nothing else runs."""
 
 ONCE = CLOCK | {
-    "test_audit", "test_batch", "test_batch_command", "test_batch_places", "test_batch_ray",
-    "test_batch_scratch", "test_batch_work", "test_command_line", "test_event_places",
-    "test_event_spool", "test_events_command", "test_every_stage", "test_examples",
-    "test_gstreamer", "test_isolation_attacks", "test_isolation_faults", "test_ledger",
-    "test_ledger_faults", "test_lips_in_files", "test_models_conversion",
-    "test_models_pull_faults", "test_models_store", "test_policy", "test_profile_faults",
-    "test_profile_fuzz", "test_profile_store", "test_side_files", "test_staging",
-    "test_stretches",
+    "test_audit", "test_batch_command", "test_batch_places", "test_batch_ray",
+    "test_events_command", "test_every_stage", "test_examples", "test_gstreamer",
+    "test_isolation_attacks", "test_isolation_faults", "test_lips_in_files",
+    "test_models_conversion", "test_models_pull_faults", "test_profile_faults",
+    "test_profile_fuzz", "test_stretches",
 }  # fmt: skip
 """Modules about servers, processes and files, which take long and whose outcome does not hang on
-the kernels: CI runs them in one of its two passes (``-m 'not once'`` in the other)."""
+the kernels: CI runs them in a pass of their own."""
+
+PLAIN = frozenset(
+    {
+        "test_batch", "test_batch_scratch", "test_batch_work", "test_command_line",
+        "test_event_places", "test_event_spool", "test_ledger", "test_ledger_faults",
+        "test_models_store", "test_policy", "test_profile_store", "test_side_files",
+        "test_staging",
+    }
+)  # fmt: skip
+"""Likewise, but short: CI leaves them out of the pass under the scalar kernels."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in ONCE:
             item.add_marker("once")
+        if item.path.stem in PLAIN:
+            item.add_marker("plain")
         if item.path.stem in CLOCK:
             item.add_marker("clock")
     items.sort(key=lambda item: item.get_closest_marker("clock") is not None)
