@@ -20,20 +20,19 @@ CLOCK = frozenset(
 """Modules whose outcome hangs on when things happen: CI runs them while nothing else runs."""
 
 ONCE = CLOCK | {
-    "test_audit", "test_batch_command", "test_batch_places", "test_batch_ray",
-    "test_events_command", "test_every_stage", "test_examples", "test_gstreamer",
-    "test_isolation_attacks", "test_isolation_faults", "test_lips_in_files",
-    "test_models_conversion", "test_models_pull_faults", "test_profile_faults",
-    "test_profile_fuzz", "test_stretches",
+    "test_batch_command", "test_batch_places", "test_batch_ray", "test_events_command",
+    "test_every_stage", "test_examples", "test_gstreamer", "test_isolation_attacks",
+    "test_isolation_faults", "test_lips_in_files", "test_stretches",
 }  # fmt: skip
 """Modules about servers, processes and files, which take long and whose outcome does not hang on
 the kernels: CI runs them in a pass of their own."""
 
 PLAIN = frozenset(
     {
-        "test_batch", "test_batch_scratch", "test_batch_work", "test_command_line",
+        "test_audit", "test_batch", "test_batch_scratch", "test_batch_work", "test_command_line",
         "test_event_places", "test_event_spool", "test_ledger", "test_ledger_faults",
-        "test_models_store", "test_policy", "test_profile_store", "test_side_files",
+        "test_models_conversion", "test_models_pull_faults", "test_models_store", "test_policy",
+        "test_profile_faults", "test_profile_fuzz", "test_profile_store", "test_side_files",
         "test_staging",
     }
 )  # fmt: skip
