@@ -30,10 +30,12 @@ the kernels: CI runs them in a pass of their own."""
 PLAIN = frozenset(
     {
         "test_audit", "test_batch", "test_batch_scratch", "test_batch_work", "test_command_line",
-        "test_event_places", "test_event_spool", "test_ledger", "test_ledger_faults",
-        "test_models_conversion", "test_models_pull_faults", "test_models_store", "test_policy",
-        "test_profile_faults", "test_profile_fuzz", "test_profile_store", "test_side_files",
-        "test_staging",
+        "test_desk_events", "test_event_places", "test_event_spool", "test_ledger",
+        "test_ledger_faults", "test_live_board", "test_live_device", "test_live_feed",
+        "test_live_session", "test_media", "test_media_clock", "test_media_reader",
+        "test_media_writer", "test_models_conversion", "test_models_pull_faults",
+        "test_models_store", "test_policy", "test_profile_faults", "test_profile_fuzz",
+        "test_profile_store", "test_side_files", "test_sound_media", "test_staging",
     }
 )  # fmt: skip
 """Likewise, but short: CI leaves them out of the pass under the scalar kernels."""
