@@ -56,11 +56,8 @@ class Evidence:
 
     def forget(self, cells: BoolGrid) -> None:
         """Start anew in ``cells``."""
-        self.votes[:, cells] = 0
-        self.looks[:, cells] = 0
+        self.forget_looks(cells)
         self.faces[:, cells] = 0
-        self.excused &= ~cells
-        self._means = None
 
     def forget_looks(self, cells: BoolGrid) -> None:
         """What people masks saw in ``cells``, which have not changed, is void; a face that was

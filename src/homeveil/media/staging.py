@@ -8,10 +8,9 @@ import secrets
 from pathlib import Path
 
 from homeveil.errors import OutputError
+from homeveil.files import begin_of_name
 
 _ATTEMPTS = 16
-_MOST_NAME = 200
-"""Bytes of a name that go into that of the working file: names end at 255."""
 
 
 class StagedFile:
@@ -39,7 +38,7 @@ class StagedFile:
 
     def _create(self) -> tuple[int, Path]:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
-        name = os.fsencode(self.path.name)[:_MOST_NAME].decode("utf-8", "ignore")
+        name = begin_of_name(self.path)
         for _ in range(_ATTEMPTS):
             part = self.path.with_name(f".{name}.{secrets.token_hex(4)}.part")
             try:

@@ -10,7 +10,6 @@ import contextlib
 import enum
 import hashlib
 import os
-import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from homeveil.errors import ModelError, UsageError
+from homeveil.files import open_regular
 from homeveil.installation import home_folder
 from homeveil.models.manifest import Bundled, Manifest, Model, load_manifest
 from homeveil.policy import ModelFile
@@ -59,7 +59,7 @@ class ResolvedModel:
         then what was compared, even if the file is exchanged in between.
         """
         try:
-            with open(self.path, "rb", opener=_open_regular) as file:
+            with open(self.path, "rb", opener=open_regular) as file:
                 data = file.read()
         except OSError as error:
             raise ModelError(
@@ -246,18 +246,8 @@ def verify(purposes: Iterable[str] | None = None) -> None:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's content, as lower-case hex."""
-    with open(path, "rb", opener=_open_regular) as file:
+    with open(path, "rb", opener=open_regular) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _open_regular(path: str, flags: int) -> int:
-    """Open without waiting for a writer, should the path be a pipe, and refuse devices, which need
-    not end."""
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(0, "not a regular file")
-    return handle
 
 
 def write_atomically(path: Path, data: bytes) -> None:

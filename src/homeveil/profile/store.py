@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from homeveil.errors import PassphraseError, ProfileError
+from homeveil.files import begin_of_name, open_regular
 from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.template import FaceTemplate, Profile
 from homeveil.profile.voice import SpeakerTemplate, VoiceTemplate
@@ -52,9 +53,6 @@ _MAX_SCRYPT_P = 4
 _MIN_SCRYPT_LOG2_N = 14
 _MAX_PASSPHRASE_BYTES = 4096
 _OVERWRITE_BLOCK = 1 << 16
-_MOST_NAME = 200
-"""Bytes of a name that go into that of the temporary file: names end at 255."""
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def check_place(path: Path) -> None:
     """Raise ProfileError where no profile can be saved, or something else would be lost for it."""
     try:
         if path.exists():
-            with open(path, "rb", opener=_open_regular) as file:
+            with open(path, "rb", opener=open_regular) as file:
                 begin = file.read(len(_MAGIC))
             if begin not in (_MAGIC, b""):
                 raise ProfileError(f"{path}: is no profile and is left alone; give another name")
@@ -421,7 +419,7 @@ def _refuse_constant(text: str) -> NoReturn:
 
 def _read(path: Path) -> bytes:
     try:
-        with open(path, "rb", opener=_open_regular) as file:
+        with open(path, "rb", opener=open_regular) as file:
             data = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ProfileError(f"{path}: profile cannot be read ({error.strerror})") from error
@@ -430,18 +428,9 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _open_regular(path: str, flags: int) -> int:
-    """Open without waiting for a writer, should the path be a pipe, and refuse devices."""
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(0, "not a regular file")
-    return handle
-
-
 def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
-    begin = os.fsencode(path.name)[:_MOST_NAME].decode("utf-8", "ignore")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{begin}-", suffix=".part")
+    begin = f".{begin_of_name(path)}-"
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=begin, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:  # mkstemp made it 0600
             file.write(data)
