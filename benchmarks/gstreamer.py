@@ -29,7 +29,7 @@ COMPARED = ("protect_pct", "protect_minor_pct", "protect_head_pct", "protect_min
 
 def main() -> int:
     """Run each way, score each, compare; 1 if a figure of the same wait is off by 0.2."""
-    arguments = privacy.parsed(__doc__, style="fill")
+    arguments = privacy.options(__doc__, style="fill").parse_args()
     ahead = round(1000 * Policy().lookahead_seconds)
     runs = {
         name: _run(name, delay, arguments)

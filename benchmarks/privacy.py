@@ -24,7 +24,11 @@ PACKAGES = ("numpy", "av", "ai-edge-litert", "onnxruntime", "opencv-python-headl
 
 def main() -> int:
     """Enroll, redact, score; the scorer's exit status."""
-    arguments = parsed(__doc__, style="veil")
+    return run(options(__doc__, style="veil").parse_args())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The same for clips, stills, scorer, style, output folder and JSON file as given."""
     arguments.out.mkdir(parents=True, exist_ok=True)
     environment = {"HOMEVEIL_PASSPHRASE": "benchmark", **os.environ}
     clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
@@ -46,14 +50,14 @@ def main() -> int:
     return status
 
 
-def parsed(doc: str, *, style: str) -> argparse.Namespace:
+def options(doc: str, *, style: str) -> argparse.ArgumentParser:
     """What every run over scored clips is told. doc: of the module. style: the default."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     for name in ("clips", "enroll", "scorer", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--style", default=style)
     parser.add_argument("--json", type=Path)
-    return parser.parse_args()
+    return parser
 
 
 def score(scorer: Path, clips: list[Path], folder: Path) -> int:

@@ -37,7 +37,7 @@ Grids = dict[float, np.ndarray]
 
 def main() -> int:
     """Clear both ways, score, compare; 0."""
-    arguments = privacy.parsed(__doc__, style="fill")
+    arguments = privacy.options(__doc__, style="fill").parse_args()
     environment = {**os.environ, "HOMEVEIL_PASSPHRASE": PASSPHRASE}
     policy = Policy(style=Style(arguments.style), sound=Sound.WITHHELD)
     ways = {name: arguments.out / name for name in ("one_pass", "stretches", "forced")}

@@ -21,6 +21,7 @@ from homeveil.desk_rules import DeskItem
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
 from homeveil.grid import Box, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import (
+    JOINTS,
     WHOLE,
     Face,
     Identity,
@@ -28,6 +29,7 @@ from homeveil.perceive.observation import (
     Mouth,
     Observation,
     PeopleLook,
+    Pose,
 )
 from homeveil.perceive.perceiver import compared
 from homeveil.profile.template import EMBEDDING_SIZE, FaceTemplate, Profile
@@ -89,6 +91,7 @@ class FakePerceiver:
                 PeopleLook(window, WHOLE, near[window.index]) for window in request.checks
             ),
             mouths=_mouths(scene, request),
+            pose=_pose(grid, scene) if request.pose else None,
         )
 
     def close(self) -> None:
@@ -156,6 +159,21 @@ def _people(grid: Grid, scene: FakeScene) -> FloatGrid:
         near[grid.cells_in(box)] = 1.0
         near[grid.cells_in(body_of(box, grid.height))] = 1.0
     return near
+
+
+def _pose(grid: Grid, scene: FakeScene) -> Pose | None:
+    """As wide as the body, with the arms along it."""
+    if scene.agent is None:
+        return None
+    body, own = body_of(scene.agent, grid.height), np.zeros(grid.shape, np.float32)
+    own[grid.cells_in(scene.agent) | grid.cells_in(body)] = 1.0
+    joints = np.full((JOINTS, 2), scene.agent.centre, np.float32)
+    inset = 0.2 * body.width
+    for first, down in ((11, body.y0), (13, (body.y0 + body.y1) / 2), (15, body.y1)):
+        joints[first], joints[first + 1] = (body.x1 - inset, down), (body.x0 + inset, down)
+    joints[17:23:2] = joints[23] = joints[15]
+    joints[18:23:2] = joints[24] = joints[16]
+    return Pose(joints, own)
 
 
 def _mouths(scene: FakeScene, request: LookRequest) -> tuple[Mouth, ...]:

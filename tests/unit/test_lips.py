@@ -299,7 +299,7 @@ def test_a_mouth_is_looked_at_where_its_face_is(
 ) -> None:
     """Where it was found in this frame, else where it was before."""
     stub = Stub(*found)
-    perceiver = ModelPerceiver(stub, stub, stub)  # type: ignore[arg-type]
+    perceiver = ModelPerceiver(stub, stub, stub, stub)  # type: ignore[arg-type]
     (raw,) = frames(lambda n: texture(21), 1)
     request = LookRequest(depth, mouths=(AGENT,))
     seen = perceiver.look(raw, Grid.over(raw.width, raw.height), request)

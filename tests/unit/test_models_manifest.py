@@ -18,6 +18,7 @@ PURPOSES = {
     "people_mask_square",
     "face_landmarks",
     "face_embedding",
+    "body_pose",
 }
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from homeveil import _kernels
 from homeveil.clear import silhouette
 from homeveil.clear.attention import Attention
+from homeveil.clear.limbs import Limbs
 from homeveil.clear.lips import LipsKey
 from homeveil.clear.patches import large, significant, surrounded, touching
 from homeveil.clear.plan import LookPlan
@@ -26,7 +27,7 @@ from homeveil.clear.second import SecondLooks
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
-from homeveil.perceive.observation import Face, LookRequest, Observation
+from homeveil.perceive.observation import Depth, Face, LookRequest, Observation, Pose
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
 
@@ -41,6 +42,9 @@ PICTURE_SHARE = 0.7
 COMPANY_CELLS = 5
 COMPANY_SECONDS = 30.0
 """How many cells of things make company, and how long it is remembered."""
+
+STRANGER_CELLS = 8
+"""How many cells of the outline that no limb of the agent's reaches are somebody."""
 
 MOVED_SECONDS = 1.5
 MOVED_CELLS = 6
@@ -147,6 +151,10 @@ class Clearance:
         self._outsiders = none
         self._memory = silhouette.Memory(grid)
         self._sight = silhouette.Sight(grid)
+        self._limbs = Limbs(grid)
+        self._pose_asked = False
+        self._strangers = none
+        self._stray = none
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
         self._outsider_run = np.full(grid.shape, -1, np.int32)
@@ -202,6 +210,8 @@ class Clearance:
             self._company_seconds, self._company_due = seconds, None
             self.scene.settle_gap(near)
         self._sight.forget(changed)
+        if (changed & near).any():
+            self._limbs.stir()
         self._attention.notice(
             seconds, changed, self.scene.excess, self._outline, self._close_window()
         )
@@ -244,7 +254,8 @@ class Clearance:
         first = candidate.box if candidate is not None else None
         known, lips = self.tracks.settled(seconds), self._lips
         mouths = lips.ask(seconds, self.tracks, self._holds_still) if lips is not None else ()
-        return LookRequest(depth, regions, close, known, checks, mouths, first)
+        self._pose_asked = depth is not Depth.NOTHING and self._limbs.wanted(seconds)
+        return LookRequest(depth, regions, close, known, checks, mouths, first, self._pose_asked)
 
     def _close_window(self) -> CellWindow | None:
         """Where a close look at the agent, or whoever may be, is made."""
@@ -265,9 +276,7 @@ class Clearance:
 
     def finish(self, frame: RawFrame, seconds: float, observation: Observation) -> Decision:
         """Decide with what was seen."""
-        self.tracks.update(
-            observation.faces, observation.identities, seconds, observation.looked
-        )
+        self.tracks.update(observation.faces, observation.identities, seconds, observation.looked)
         for number, last in self.tracks.disproved():
             if number in self._verified:
                 since, until = self._verified[number]
@@ -277,7 +286,7 @@ class Clearance:
         self._sight.update(observation)
         probability = self._sight.probability()
         candidate = self.tracks.candidate()
-        body = self._body(probability, candidate, seconds)
+        body = self._body(probability, candidate, seconds, observation.pose)
         claimed = self._claimed(candidate)
         core = self._core(candidate)
         middle = self._core(candidate, MIDDLE_OF_FACE)
@@ -293,7 +302,8 @@ class Clearance:
         if not body.any():
             self._forget_outline()
         # What is looked at in the outline says nothing of who is there without it.
-        self.scene.observe(observation, _kernels.grow(body, 2), self._moving() | body)
+        spill = _kernels.grow(body, 2) & ~self._stray
+        self.scene.observe(observation, spill, self._moving() | body)
         self._look_again(observation, seconds, body)
         self.scene.settle(frame, seconds, agent, others, self._empty(probability, body))
         agent = self._with_edge(agent, others, claimed | self._sudden(seconds))
@@ -314,11 +324,26 @@ class Clearance:
 
     # ---------------------------------------------------------------- parts of finish
     def _body(
-        self, probability: FloatGrid, candidate: Track | None, seconds: float
+        self,
+        probability: FloatGrid,
+        candidate: Track | None,
+        seconds: float,
+        pose: Pose | None,
     ) -> BoolGrid:
+        """The outline, as far as the agent's own limbs reach; who sticks out is a stranger."""
+        self._strangers = self._stray = np.zeros(self.grid.shape, bool)
         if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
+            self._limbs.forget()
             return np.zeros(self.grid.shape, bool)
-        return silhouette.outline(self.grid, probability, candidate.box)
+        whole = silhouette.outline(self.grid, probability, candidate.box)
+        if self._pose_asked:
+            self._limbs.take(seconds, candidate.box, pose)
+        limbs = self._limbs.cells(seconds, candidate.box)
+        beyond = whole & ~limbs
+        self._stray = touching(beyond, ~_kernels.grow(limbs, 1))
+        came = self._stray & (self.scene.origin != Origin.STARTUP)
+        self._strangers = large(came, STRANGER_CELLS)
+        return whole & limbs
 
     def _claimed(self, candidate: Track | None) -> BoolGrid:
         """Cells nearer to somebody else's face than to the agent's."""
@@ -359,6 +384,7 @@ class Clearance:
         foreign_before &= ~self._claimed_before
         outside = large(arrived & ~body, COMPANY_CELLS)
         outside |= large(self._others & ~body, COMPANY_CELLS)
+        outside |= self._strangers
         theirs = claimed & body
         self._claimed_before = claimed
         disputed = outside | (self._supported & body)
@@ -383,7 +409,7 @@ class Clearance:
         doubtful = self._doubtful(doubtful, seconds)
         if not contested.any() and not doubtful.any():
             self._undisputed, self._supported = body & ~theirs, theirs
-            return self._undisputed, theirs
+            return self._undisputed, theirs | self._strangers
         asked = (contested & ~foreign_before) | doubtful
         kept = self._memory.explains(
             frame, scene.previous, self._agent_before, asked, scene.texture
@@ -406,7 +432,7 @@ class Clearance:
         self._foreign_until[kept] = -np.inf
         foreign |= theirs
         self._undisputed, self._supported = body & ~foreign & ~contested, supported
-        return body & ~foreign, foreign
+        return body & ~foreign, foreign | self._strangers
 
     def _in_company(self, seconds: float) -> bool:
         """Whether somebody else was seen about not long ago."""

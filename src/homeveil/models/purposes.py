@@ -13,6 +13,7 @@ PICTURE_PURPOSES = (
     "people_mask_square",
     "face_landmarks",
     "face_embedding",
+    "body_pose",
 )
 """Models that redaction cannot start without."""
 

@@ -56,6 +56,7 @@ def load_perceiver(
     from homeveil.perceive.faces import FaceBoxes
     from homeveil.perceive.identity import FaceIdentity
     from homeveil.perceive.people import PeopleMask
+    from homeveil.perceive.pose import BodyPose
 
     data = loaded.data
     try:
@@ -63,6 +64,7 @@ def load_perceiver(
             FaceBoxes(data["face_detection_full"], data["face_detection_short"]),
             PeopleMask(data["people_mask_wide"], data["people_mask_square"]),
             FaceIdentity(data["face_landmarks"], data["face_embedding"], distance),
+            BodyPose(data["body_pose"]),
         )
     except ModelError:
         raise

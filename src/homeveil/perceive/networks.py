@@ -19,6 +19,8 @@ Found = tuple[float, float, float, float, float]
 """x0, y0, x1, y1 in pixels, and a score."""
 
 LANDMARK_SIDE = 192
+_POSE_POINTS = 39
+_POSE_JOINTS = 33
 _LANDMARKS = 468
 
 _SAME_FACE = 0.3
@@ -62,6 +64,25 @@ class FaceMesh(LiteNetwork):
         not say. Faces gave 16 and more, shirts and walls -9 and less."""
         said = self.also((1, 1, 1, 1))
         return float(said.flat[0]) if said is not None else float("-inf")
+
+
+class PoseNetwork(LiteNetwork):
+    """Joints and mask of one body in a square picture round its hips."""
+
+    def __init__(self, model: bytes) -> None:
+        super().__init__(model, "body_pose")
+        width, height = self.size
+        self._shapes = (1, 5 * _POSE_POINTS), (1, 1), (1, height, width, 1)
+        self.require(*self._shapes)
+
+    def body(self, rgb: Rgb) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """What is seen in ``rgb`` of the network's own size: (33, 2), x and y of each joint in its
+        pixels; (height, width), the probability of this body and nobody else's, 0..1; and how sure
+        it is that somebody is there at all, 0..1."""
+        points, presence, mask = self.run(rgb, 0.0, *self._shapes)
+        joints = np.ascontiguousarray(points.reshape(_POSE_POINTS, 5)[:_POSE_JOINTS, :2])
+        probability = 1 / (1 + np.exp(-np.clip(mask[0, ..., 0], -30, 30)))
+        return joints, probability.astype(np.float32), float(presence[0, 0])
 
 
 class FaceFinder(LiteNetwork):

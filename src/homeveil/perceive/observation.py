@@ -14,6 +14,10 @@ from homeveil.grid import Box, CellWindow, FloatGrid, Grid
 WHOLE = 0
 """Band of a look at the whole frame; 1.. are ever finer bands, see ``BAND_WIDTHS``."""
 
+JOINTS = 33
+"""Joints of a pose, numbered as by MediaPipe: 0 to 10 the face, 11 to 16 shoulders, elbows and
+wrists, 17 to 22 hands, 23 and 24 hips, left and right in turn; then legs."""
+
 BAND_WIDTHS = (1.0, 0.53, 0.37, 0.25, 0.17)
 """Width of a look of each band as a share of the frame's longer side."""
 
@@ -70,6 +74,25 @@ class Mouth:
     opening: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """How a body is held.
+
+    joints: (JOINTS, 2) float32: x and y in pixels, guessed where they are not seen.
+    probability: (rows, cols) that a cell shows this body and nobody else's, 0..1.
+    """
+
+    joints: NDArray[np.float32]
+    probability: FloatGrid
+
+    def check(self, grid: Grid) -> None:
+        """Raise PerceptionError unless all is there and finite."""
+        if self.joints.shape != (JOINTS, 2) or self.probability.shape != grid.shape:
+            raise PerceptionError("a pose has the wrong shape")
+        if not np.isfinite(self.joints).all() or not np.isfinite(self.probability).all():
+            raise PerceptionError("a pose is not finite")
+
+
 class Depth(enum.IntEnum):
     """``NOTHING``: what was seen last stands. ``AGENT``: mask and face of the agent.
     ``WHOLE``: these and the whole frame."""
@@ -91,6 +114,8 @@ class LookRequest:
     first: the face to be compared before all others, if it need be.
     checks: windows for second looks with the people mask alone.
     mouths: faces whose mouths are to be looked at.
+    pose: whether to look how the body is held below the face ``first``, or the one most like
+        the profile's where there is none.
     """
 
     depth: Depth = Depth.WHOLE
@@ -100,6 +125,7 @@ class LookRequest:
     checks: tuple[CellWindow, ...] = ()
     mouths: tuple[Box, ...] = ()
     first: Box | None = None
+    pose: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +135,7 @@ class Observation:
     wide: people mask of the whole frame, None where less was asked for. close: people mask
     round the agent, if asked for. looked: where faces were looked for, None for everywhere.
     checks: second looks, one for each window asked for, in that order. mouths: of the faces asked
-    for, those of which something can be said.
+    for, those of which something can be said. pose: if asked for, and if one was seen.
     """
 
     wide: PeopleLook | None = None
@@ -120,10 +146,27 @@ class Observation:
     checks: tuple[PeopleLook, ...] = ()
     looked: Box | None = None
     mouths: tuple[Mouth, ...] = ()
+    pose: Pose | None = None
 
     def check(self, grid: Grid, request: LookRequest) -> None:
         """Raise PerceptionError unless every number is finite, every shape fits, and what was
         asked for is there."""
+        self._check_looks(grid, request)
+        for face in (*self.faces, *(identity.face for identity in self.identities)):
+            box = face.box
+            if not np.isfinite([box.x0, box.y0, box.x1, box.y1, face.score]).all():
+                raise PerceptionError("a face box is not finite")
+        for identity in self.identities:
+            if not np.isfinite([identity.distance, identity.yaw_degrees]).all():
+                raise PerceptionError("an identity distance is not finite")
+        for mouth in self.mouths:
+            box = mouth.box
+            if not np.isfinite([box.x0, box.y0, box.x1, box.y1, mouth.opening]).all():
+                raise PerceptionError("a mouth is not finite")
+        if self.pose is not None:
+            self.pose.check(grid)
+
+    def _check_looks(self, grid: Grid, request: LookRequest) -> None:
         looks = [*self.people, *self.checks]
         looks += [look for look in (self.wide, self.close) if look is not None]
         for look in looks:
@@ -137,14 +180,3 @@ class Observation:
             raise PerceptionError("the whole-frame look is missing")
         if self.wide is not None and self.wide.window != CellWindow(0, 0, grid.rows, grid.cols):
             raise PerceptionError("the whole-frame look does not cover the frame")
-        for face in (*self.faces, *(identity.face for identity in self.identities)):
-            box = face.box
-            if not np.isfinite([box.x0, box.y0, box.x1, box.y1, face.score]).all():
-                raise PerceptionError("a face box is not finite")
-        for identity in self.identities:
-            if not np.isfinite([identity.distance, identity.yaw_degrees]).all():
-                raise PerceptionError("an identity distance is not finite")
-        for mouth in self.mouths:
-            box = mouth.box
-            if not np.isfinite([box.x0, box.y0, box.x1, box.y1, mouth.opening]).all():
-                raise PerceptionError("a mouth is not finite")

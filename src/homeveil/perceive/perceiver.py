@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from homeveil.perceive.faces import FaceBoxes
     from homeveil.perceive.identity import FaceIdentity
     from homeveil.perceive.people import PeopleMask
+    from homeveil.perceive.pose import BodyPose
 
 SAME_FACE = 0.3
 """Overlap from which two boxes are one face."""
@@ -49,23 +50,26 @@ class Perceiver(Protocol):
 
 
 class ModelPerceiver:
-    """The default perceiver: face boxes, people masks, face identity.
+    """The default perceiver: face boxes, people masks, face identity, and the agent's pose.
 
     Faces and people are looked for side by side, each by its own models on a core of its
     own; the models let go of the interpreter lock while they run.
     """
 
-    def __init__(self, faces: FaceBoxes, people: PeopleMask, identity: FaceIdentity) -> None:
+    def __init__(
+        self, faces: FaceBoxes, people: PeopleMask, identity: FaceIdentity, pose: BodyPose
+    ) -> None:
         self._faces = faces
         self._people = people
         self._identity = identity
+        self._pose = pose
         self._beside = concurrent.futures.ThreadPoolExecutor(1, "homeveil-faces")
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
         gain = gain_for(frame)
         pending = self._beside.submit(self._look_for_faces, frame, grid, request, gain)
         try:
-            wide = close = None
+            wide = close = pose = None
             if request.depth is Depth.WHOLE:
                 wide = self._people.whole(frame, grid, gain)
             if request.agent is not None and request.depth is not Depth.NOTHING:
@@ -75,14 +79,18 @@ class ModelPerceiver:
                 for window, band in request.regions
             )
             checks = tuple(
-                self._people.close_up(frame, grid, window, WHOLE, gain)
-                for window in request.checks
+                self._people.close_up(frame, grid, window, WHOLE, gain) for window in request.checks
             )
+            if request.pose and request.first is not None:
+                pose = self._pose.of(frame, grid, request.first, gain)
         finally:
             # Nobody else may use the face models, or the frame, while this look does.
             concurrent.futures.wait((pending,))
         faces, identities, looked, mouths = pending.result()
-        return Observation(wide, close, looks, faces, identities, checks, looked, mouths)
+        if request.pose and request.first is None and identities:
+            likest = min(identities, key=lambda identity: identity.distance)
+            pose = self._pose.of(frame, grid, likest.face.box, gain)
+        return Observation(wide, close, looks, faces, identities, checks, looked, mouths, pose)
 
     def _look_for_faces(
         self, frame: RawFrame, grid: Grid, request: LookRequest, gain: float
@@ -122,6 +130,7 @@ class ModelPerceiver:
         self._faces.close()
         self._people.close()
         self._identity.close()
+        self._pose.close()
 
 
 def compared(faces: Iterable[Face], request: LookRequest) -> list[Face]:

@@ -1,0 +1,150 @@
+"""Where the agent's body can be: round the bones of the pose in which it was last seen.
+
+A people mask joins whoever touches. Somebody who stands behind the agent and comes out at the
+side is, to the mask, a growing agent; but no joint of the agent's leads there. So the outline is
+the agent's only as far as flesh and clothes reach round the agent's own bones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from homeveil import _kernels
+from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
+from homeveil.perceive.observation import Pose
+
+POSE_SECONDS = 0.09
+"""How long a pose stands while the agent moves."""
+
+UNION_SECONDS = 0.25
+"""In a frame of movement without a pose of its own those of so long count together, a cell wider: limbs that
+move fast have been here and there."""
+
+OWN = 0.2
+"""From which probability a cell is of this body and nobody else's."""
+
+_SHOULDERS, _HIPS = (11, 12), (23, 24)
+_ARMS = ((11, 13, 15, (17, 19, 21)), (12, 14, 16, (18, 20, 22)))
+
+_LEAST_SHOULDERS = 1.5
+"""Width of the shoulders in sides of the face; less is a body turned to the side."""
+
+_HEAD, _HEAD_HIGH, _HEAD_UP = 0.85, 1.0, 0.2
+_NECK = 0.45
+"""Half the width and height of a head with its hair, how far its middle lies above that of the
+face, and the radius of the neck with hair and collar, in sides of the face."""
+
+_SHOULDER, _SIDE, _TRUNK = 0.18, 0.25, 0.45
+_UPPER_ARM, _FOREARM, _HAND = 0.26, 0.25, 0.25
+"""Radii in widths of the shoulders, with clothes: about the line between the shoulders, from
+them to the hips, down the middle, arms and hands."""
+
+_FINGERS = 1.6
+"""How far fingertips are from the wrist, in distances of the knuckles."""
+
+_BUST_SHOULDERS, _BUST_DOWN, _BUST_HIPS = 0.9, 1.1, 3.4
+"""Where no pose is seen: shoulders to the side of and below the face's middle, and hips below it,
+in sides of the face."""
+
+
+class Limbs:
+    """The poses seen last of whom the outline is of."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._regions: deque[tuple[float, BoolGrid]] = deque()
+        self._seen_seconds = float("-inf")
+        self._stirred = True
+
+    def stir(self) -> None:
+        """Something changed at or beside the outline."""
+        self._stirred = True
+
+    def wanted(self, seconds: float) -> bool:
+        """Whether a new pose is needed."""
+        return self._stirred and seconds - self._seen_seconds >= POSE_SECONDS
+
+    def take(self, seconds: float, face: Box, pose: Pose | None) -> None:
+        """Take in what was seen when asked; None: no body of this face."""
+        region = bust(self._grid, face) if pose is None else reach(self._grid, face, pose)
+        self._regions.append((seconds, region))
+        self._seen_seconds, self._stirred = seconds, False
+
+    def forget(self) -> None:
+        """It may be somebody else from now on."""
+        self._regions.clear()
+        self._seen_seconds, self._stirred = float("-inf"), True
+
+    def cells(self, seconds: float, face: Box) -> BoolGrid:
+        """Cells in which the body can be now. face: where its face is."""
+        while len(self._regions) > 1 and seconds - self._regions[0][0] > UNION_SECONDS:
+            self._regions.popleft()
+        if not self._regions:
+            return bust(self._grid, face)
+        if seconds == self._seen_seconds or not self._stirred:
+            return self._regions[-1][1]
+        return _kernels.grow(np.logical_or.reduce([region for _, region in self._regions]), 1)
+
+
+def reach(grid: Grid, face: Box, pose: Pose) -> BoolGrid:
+    """Cells that a body in this pose, in clothes, can be seen in."""
+    points = pose.joints[:, :2].astype(np.float64)
+    left, right = (points[joint] for joint in _SHOULDERS)
+    side = max(face.width, face.height)
+    width = max(float(np.hypot(*(left - right))), _LEAST_SHOULDERS * side)
+    cells = _trunk(grid, face, points[list(_SHOULDERS)], points[list(_HIPS)], width)
+    for shoulder, elbow, wrist, knuckles in _ARMS:
+        tips = points[wrist] + _FINGERS * (points[list(knuckles)].mean(axis=0) - points[wrist])
+        cells |= _about(grid, points[shoulder], points[elbow], _UPPER_ARM * width)
+        cells |= _about(grid, points[elbow], points[wrist], _FOREARM * width)
+        cells |= _about(grid, points[wrist], tips, _HAND * width)
+    cells &= _kernels.grow(pose.probability >= OWN, 1)
+    return cells
+
+
+def bust(grid: Grid, face: Box) -> BoolGrid:
+    """Cells of head and trunk of somebody upright with this face, whose arms nobody knows."""
+    side = max(face.width, face.height)
+    x, y = face.centre
+    half = _BUST_SHOULDERS * side
+    down, low = y + _BUST_DOWN * side, y + _BUST_HIPS * side
+    shoulders = np.array([[x - half, down], [x + half, down]])
+    hips = np.array([[x - 0.6 * half, low], [x + 0.6 * half, low]])
+    return _trunk(grid, face, shoulders, hips, 2 * half)
+
+
+def _trunk(
+    grid: Grid,
+    face: Box,
+    shoulders: np.ndarray,
+    hips: np.ndarray,
+    width: float,
+) -> BoolGrid:
+    side = max(face.width, face.height)
+    x, y = face.centre
+    neck, middle = shoulders.mean(axis=0), hips.mean(axis=0)
+    half = grid.cell / 2
+    across, down = _HEAD * side + half, _HEAD_HIGH * side + half
+    xs, ys = grid.centres()
+    head = ((xs - x) / across) ** 2 + ((ys - y + _HEAD_UP * side) / down) ** 2
+    cells: BoolGrid = head <= 1
+    cells |= _about(grid, np.array([x, y]), neck, _NECK * side)
+    cells |= _about(grid, shoulders[0], shoulders[1], _SHOULDER * width)
+    cells |= _about(grid, shoulders[0], hips[0], _SIDE * width)
+    cells |= _about(grid, shoulders[1], hips[1], _SIDE * width)
+    cells |= _about(grid, neck, middle, _TRUNK * width)
+    return cells
+
+
+def _about(grid: Grid, first: np.ndarray, last: np.ndarray, radius: float) -> BoolGrid:
+    """Cells whose middle is within half a cell of ``radius`` pixels of a line between points."""
+    xs, ys = grid.centres()
+    along = last - first
+    length = max(float(along @ along), 1e-6)
+    at: FloatGrid = ((xs - first[0]) * along[0] + (ys - first[1]) * along[1]) / length
+    at = np.clip(at, 0, 1)
+    off = (xs - first[0] - at * along[0]) ** 2 + (ys - first[1] - at * along[1]) ** 2
+    near: BoolGrid = off <= (radius + grid.cell / 2) ** 2
+    return near
