@@ -1,8 +1,9 @@
 """Enrollment: from pictures of the agent to a profile, or a refusal that says why.
 
 A template made from poor pictures does not only fail to know the agent; one made from a
-covered face accepts strangers (2 % of them, measured with masks and sunglasses). So each
-face is judged before it counts, and enrollment refuses rather than guesses.
+covered face accepts strangers (2 % of them, measured with masks and sunglasses); the mean of
+two people lies near enough to both that each is taken for the agent. So each face is judged
+before it counts, all must be one person's, and enrollment refuses rather than guesses.
 """
 
 from __future__ import annotations
@@ -111,8 +112,9 @@ class Enrollment:
                 f"{len(faces)} good faces of at least {MIN_FACES}{self._why()}"
             )
         embeddings = np.stack([face.embedding for face in faces])
-        distances = np.linalg.norm(embeddings - np.median(embeddings, axis=0), axis=1)
-        agree = distances <= MAX_DISAGREEMENT
+        agree = _of_one_person(embeddings)
+        middle = np.median(embeddings[agree], axis=0)
+        agree &= np.linalg.norm(embeddings - middle, axis=1) <= MAX_DISAGREEMENT
         if (~agree).mean() > MAX_OUTLIER_SHARE or agree.sum() < MIN_FACES:
             raise EnrollmentError(
                 "the faces disagree: more than one person was enrolled from, or the pictures "
@@ -178,6 +180,30 @@ def enroll(
     for frame in frames:
         enrollment.take(frame, spaced=spaced)
     return enrollment.finish()
+
+
+def _of_one_person(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n, 128) -> (n,): the largest group of faces that are one person's.
+
+    Groups grow from single faces, the nearest two become one, while the faces of each lie on
+    average within MAX_DISAGREEMENT of the mean of the other. Whether faces lie near the middle of
+    them all says nothing: between two people lies the middle of both.
+    """
+    members = np.eye(len(embeddings), dtype=bool)
+    while len(members) > 1:
+        weights = members / members.sum(1, keepdims=True)
+        means = weights @ embeddings
+        apart = weights @ np.linalg.norm(embeddings[:, None] - means, axis=2)
+        apart = np.maximum(apart, apart.T)
+        np.fill_diagonal(apart, np.inf)
+        first, second = np.unravel_index(apart.argmin(), apart.shape)
+        # Written so that what is no number joins nothing.
+        if not apart[first, second] <= MAX_DISAGREEMENT:
+            break
+        members[first] |= members[second]
+        members = np.delete(members, second, axis=0)
+    largest: NDArray[np.bool_] = members[members.sum(1).argmax()]
+    return largest
 
 
 def _light(frame: RawFrame, box: Box) -> str | None:
