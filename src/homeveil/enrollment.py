@@ -65,10 +65,12 @@ class Enrollment:
     def take(self, frame: RawFrame, *, spaced: bool = False) -> str | None:
         """Judge one picture; gives the reason of a refusal, or None when it counts.
 
-        spaced: the frames are of one video; those too close in time are passed over.
+        spaced: the frames are of videos, one after another; those too close in time are passed
+        over.
         """
         if spaced:
-            if frame.time.seconds - self._last_seconds < SAMPLE_SECONDS:
+            # A time before the last one is that of another video.
+            if 0 <= frame.time.seconds - self._last_seconds < SAMPLE_SECONDS:
                 return None
             self._last_seconds = frame.time.seconds
         grid = Grid.over(frame.width, frame.height)
@@ -174,7 +176,7 @@ def enroll(
 ) -> Profile:
     """Make a profile from frames that show the agent alone.
 
-    spaced: the frames are of one video, of which only some are looked at.
+    spaced: the frames are of videos, of which only some are looked at.
     """
     enrollment = Enrollment(perceiver, model_sha256)
     for frame in frames:

@@ -11,6 +11,7 @@ from homeveil.fakes import FAKE_MODEL_SHA256, FakePerceiver, FakeScene
 from homeveil.grid import Box
 from homeveil.perceive.landmarks import RATIOS
 from homeveil.perceive.observation import Face, Identity
+from homeveil.pictures import frame_from_array
 
 FACE = Face(Box(0, 0, 96, 96), 0.9, 0)
 OWN_SPREAD = 0.27
@@ -65,3 +66,14 @@ def test_embeddings_that_are_no_numbers_make_no_profile() -> None:
     nothing = [Identity(FACE, 9.0, 0.0, {}, np.full(128, np.nan, np.float32))] * 8
     with pytest.raises(EnrollmentError):
         enrollment(nothing).finish()
+
+
+def test_every_video_counts() -> None:
+    """The times of each begin anew."""
+    perceiver = FakePerceiver(FakeScene())
+    collected = Enrollment(perceiver, FAKE_MODEL_SHA256)
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    for _ in range(2):
+        for number in range(10):
+            collected.take(frame_from_array(grey, "rgb", number / 4), spaced=True)
+    assert len(perceiver.looks) == 20
