@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from homeveil.desk.watcher import DeskModels
 from homeveil.desk_rules import DeskItem, DeskRules, Severity
-from homeveil.errors import PolicyError
+from homeveil.errors import ModelError, PolicyError
+from homeveil.perceive.hearing import load_voice_models
+from homeveil.perceive.loading import load_models
 from homeveil.policy import Lips, ModelFile, Muted, Policy, Sound, SpeechKey, Style
 
 
@@ -164,3 +167,19 @@ def test_every_setting_changes_the_digest() -> None:
         if value is None:
             value = getattr(base, item.name) * 0.9
         assert replace(base, **{item.name: value}).digest() != base.digest(), item.name
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        lambda policy: load_models(policy.models),
+        load_voice_models,
+        lambda policy: DeskModels.load(policy.models),
+    ],
+    ids=["picture", "sound", "desk"],
+)
+def test_a_model_for_no_purpose_is_an_error_whatever_is_loaded(load, tmp_path: Path) -> None:
+    """A misspelt name must not leave out what the policy asks for."""
+    policy = Policy(models={"speeker": ModelFile(tmp_path / "m.onnx", "00")})
+    with pytest.raises(ModelError, match="'speeker'"):
+        load(policy)

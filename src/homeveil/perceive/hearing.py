@@ -18,6 +18,7 @@ from homeveil.models.purposes import (
     EMBEDDING_PURPOSE,
     SPEAKER_PURPOSE,
     TARGET_PURPOSES,
+    check_purposes,
     key_purposes,
 )
 from homeveil.perceive.sound_features import HOP, WINDOW, Array, FrameStream, Resampler
@@ -65,6 +66,7 @@ class VoiceModels:
 
 def load_voice_models(policy: Policy) -> VoiceModels:
     """Read and check the voice networks. Raises ModelError for the first that is amiss."""
+    check_purposes(policy.models)
     purposes = (EMBEDDING_PURPOSE, TARGET_PURPOSES[policy.sound])
     loaded = store.load((*purposes, *key_purposes(policy)), policy.models)
     # Imported here: ONNX Runtime takes a while to load.
