@@ -57,6 +57,12 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ("speech_key = true", "speech_key"),
         ("speaker_accept = 1.5", "speaker_accept"),
         ("speaker_accept = -0.1", "speaker_accept"),
+        ("speaker_accept = 0.5", r"\[models\.speaker\]"),
+        ("[models.speech]\npath = 'a'\nsha256 = '00'", "silero"),
+        (
+            "speech_key = 'webrtcvad'\n[models.speech]\npath = 'a'\nsha256 = '00'",
+            r"\[models\.speech\]",
+        ),
         ("near_db = -6", "near_db"),
         ("near_db = nan", "near_db"),
         ("desk = 3", "desk"),
@@ -142,11 +148,11 @@ def test_the_desk_has_a_table_of_its_own(tmp_path: Path) -> None:
 
 def test_every_setting_changes_the_digest() -> None:
     """The digest in a report tells one policy from another, whatever setting differs."""
-    base = Policy()
+    base = Policy(models={"speaker": ModelFile(Path("x"), "00")})
     other = {
         "style": Style.FILL,
         "fill_colour": (0, 0, 0),
-        "models": {"x": ModelFile(Path("x"), "00")},
+        "models": {"speaker": ModelFile(Path("x"), "01")},
         "desk": DeskRules(zone="other"),
         "sound": Sound.CALL,
         "strict_voice": True,

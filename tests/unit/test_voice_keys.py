@@ -187,7 +187,6 @@ def test_a_policy_turns_keys_on() -> None:
     alone = KeyRule(MONITOR, own=float(voice.own[-1]))
     assert key_rule_of(Policy(), voice) == alone
     assert key_rule_of(Policy(sound=Sound.CALL), voice) is None
-    assert key_rule_of(Policy(speaker_accept=0.9), voice) == alone
     assert key_rule_of(Policy(near_db=12), voice) == replace(alone, near_db=12)
     call = Policy(sound=Sound.CALL, speech_key=SpeechKey.WEBRTCVAD)
     assert key_rule_of(call, voice) == KeyRule(CALL, speech=True)
