@@ -143,9 +143,12 @@ def _enroll_face(
             reason = enrollment.take(frame, spaced=not stills)
             if reason is not None and stills:
                 print(f"{label}: refused, {reason}", file=sys.stderr)
-        return enrollment.finish()
+        profile = enrollment.finish()
     finally:
         perceiver.close()
+    # Whoever could not begin with it is told now.
+    load_perceiver(profile, policy, models).close()
+    return profile
 
 
 def _enroll_voice(files: list[Path], policy: Policy) -> VoiceTemplate:
