@@ -364,6 +364,17 @@ def test_a_model_without_numbers_is_refused() -> None:
         SpeakerNetwork(model)
 
 
+def test_a_model_that_hears_no_difference_is_refused() -> None:
+    """By one that gives the same for all sounds everybody would be the agent."""
+    graph = Graph("deaf")
+    graph.node("ReduceMean", ["x"], "mean", axes=(1,), keepdims=1)
+    graph.node("Mul", ["mean", graph.constant("none", np.zeros((1, 8), np.float32))], "nothing")
+    graph.node("Add", ["nothing", graph.constant("n", np.ones((1, 8), np.float32))], "y")
+    model = graph.encode([Port("x", "float32", (1, "N"))], [Port("y", "float32", (1, 8))], {})
+    with pytest.raises(ModelError, match="the same"):
+        SpeakerNetwork(model)
+
+
 def test_speaker_windows_do_not_depend_on_blocks() -> None:
     """One window each 0.4 s, and none that is mostly silence; the same for any blocks."""
     network = SpeakerNetwork(sound_model())
