@@ -22,7 +22,7 @@ from homeveil.models.purposes import (
     key_purposes,
 )
 from homeveil.perceive.sound_features import HOP, WINDOW, Array, FrameStream, Resampler
-from homeveil.perceive.voices import TargetVoice, VoiceEmbeddings
+from homeveil.perceive.voices import TargetVoice, VoiceEmbeddings, check_embedding
 from homeveil.policy import Policy, Sound, SpeechKey
 from homeveil.profile.voice import VoiceTemplate
 
@@ -79,6 +79,7 @@ def load_voice_models(policy: Policy) -> VoiceModels:
             f"a voice model cannot be run ({type(error).__name__}: {error}); "
             "run `homeveil models verify`"
         ) from error
+    check_embedding(embedding)
     keys: KeyModels | None = None
     if policy.speech_key is not SpeechKey.OFF or SPEAKER_PURPOSE in policy.models:
         from homeveil.perceive.keys import KeyModels
