@@ -347,6 +347,8 @@ def test_the_service_gives_up_on_what_trying_again_does_not_mend() -> None:
         ('camera = "0"\nnobody = true\nstream = ["ftp://x"]', "rtsp"),
         ("camera = 0.5\nnobody = true\nhttp = true", "--realtime"),
         ('camera = "0"\nnobody = true\nsize = {}', "give text"),
+        ('camera = "0"\nnobody = true\nhttp = true\nisolate = ["require", "off"]', "one value"),
+        ('camera = ["0", "1"]\nnobody = true\nhttp = true', "one value"),
     ],
 )
 def test_a_bad_config_is_told(run: Run, tmp_path: Path, text: str, said: str) -> None:

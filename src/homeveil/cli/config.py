@@ -96,6 +96,9 @@ def _words(document: dict[str, Any], path: Path, parser: argparse.ArgumentParser
         if key != "camera" and key not in known:
             names = ", ".join(sorted({"camera", *known}))
             raise UsageError(f"{path}: unknown key {key!r}; known keys: {names}")
+        several = key != "camera" and isinstance(known[key], argparse._AppendAction)
+        if isinstance(value, list) and not several:
+            raise UsageError(f"{path}: {key} is {value!r}; give one value")
         for one in value if isinstance(value, list) else [value]:
             switch = isinstance(one, bool)
             takes = key == "camera" or known[key].nargs not in (0, "?")
