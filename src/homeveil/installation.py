@@ -28,7 +28,11 @@ def home_folder(instead: str) -> Path:
 
 def state_folder() -> Path:
     """The folder; it need not exist yet. Raises UsageError."""
-    base = os.environ.get("XDG_STATE_HOME") or home_folder("XDG_STATE_HOME") / ".local" / "state"
+    base = os.environ.get("XDG_STATE_HOME", "")
+    # The XDG specification: a relative path is invalid and to be ignored. A secret would come to
+    # lie wherever a command is run, beside outputs too.
+    if not os.path.isabs(base):
+        return home_folder("XDG_STATE_HOME") / ".local" / "state" / "homeveil"
     return Path(base) / "homeveil"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from homeveil.errors import LedgerError
-from homeveil.installation import own_secret
+from homeveil.installation import own_secret, state_folder
 
 
 def secret(path: Path, value: bytes) -> bytes:
@@ -49,3 +49,10 @@ def test_what_is_no_secret_is_an_error(tmp_path: Path, kind: str) -> None:
     with pytest.raises(LedgerError, match="cannot be read"):
         secret(path, b"mine")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("given", ["", "state", "./state"])
+def test_a_relative_state_folder_is_ignored(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets lie in one place, not wherever a command is run."""
+    monkeypatch.setenv("XDG_STATE_HOME", given)
+    assert state_folder() == Path.home() / ".local" / "state" / "homeveil"
