@@ -37,6 +37,9 @@ MAX_DISAGREEMENT = 0.45
 
 MAX_OUTLIER_SHARE = 0.2
 MOST_FACES = 60
+MOST_COMPARED = 600
+"""Faces that are looked through for copies, each against all others: two minutes of video."""
+
 MIN_DIFFERENCE = 0.02
 SAMPLE_SECONDS = 0.2
 
@@ -133,15 +136,13 @@ class Enrollment:
     def _distinct(self) -> list[Identity]:
         """Faces without near copies, spread over the material."""
         kept: list[Identity] = []
-        for face in self.good:
+        for face in _spread(self.good, MOST_COMPARED):
             if all(
                 np.linalg.norm(face.embedding - other.embedding) > MIN_DIFFERENCE
                 for other in kept
             ):
                 kept.append(face)
-        if len(kept) > MOST_FACES:
-            kept = [kept[i] for i in np.linspace(0, len(kept) - 1, MOST_FACES).astype(int)]
-        return kept
+        return _spread(kept, MOST_FACES)
 
     def _why(self) -> str:
         if not self.refused:
@@ -182,6 +183,13 @@ def enroll(
     for frame in frames:
         enrollment.take(frame, spaced=spaced)
     return enrollment.finish()
+
+
+def _spread(faces: list[Identity], most: int) -> list[Identity]:
+    """``most`` of them, evenly; all if they are no more."""
+    if len(faces) <= most:
+        return faces
+    return [faces[i] for i in np.linspace(0, len(faces) - 1, most).astype(int)]
 
 
 def _of_one_person(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,15 @@ def test_every_video_counts() -> None:
         for number in range(10):
             collected.take(frame_from_array(grey, "rgb", number / 4), spaced=True)
     assert len(perceiver.looks) == 20
+
+
+def test_a_long_video_is_enrolled_in_a_moment() -> None:
+    """Not every face is held against every other; another person's half is found all the same."""
+    hours = faces(person(0), 20_000)
+    begin = time.monotonic()
+    profile = enrollment(hours).finish()
+    with pytest.raises(EnrollmentError, match="more than one person"):
+        enrollment(hours + faces(person(1), 10_000, seed=1)).finish()
+    assert time.monotonic() - begin < 60
+    assert profile.face is not None
+    assert profile.face.embeddings_used == 60
