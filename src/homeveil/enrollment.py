@@ -200,7 +200,7 @@ def _of_one_person(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
     them all says nothing: between two people lies the middle of both.
 
     Measured on nine people: of 378 mixtures of two, as many faces of each, 92 % made a profile
-    that took both for the agent; now none does. Refused are also some 7 % of draws of 6 to 12
+    that took both for the agent; now none does. Refused are also some 8 % of draws of 6 to 12
     faces of two people who sign with their hands before the face, and of the others none.
     """
     members = np.eye(len(embeddings), dtype=bool)
