@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil import _kernels
-from homeveil.errors import EnrollmentError
+from homeveil.errors import EnrollmentError, HomeveilError, PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.grid import Box, Grid
 from homeveil.perceive.observation import Face, Identity, LookRequest
@@ -66,7 +66,8 @@ class Enrollment:
     _last_seconds: float = float("-inf")
 
     def take(self, frame: RawFrame, *, spaced: bool = False) -> str | None:
-        """Judge one picture; gives the reason of a refusal, or None when it counts.
+        """Judge one picture; gives the reason of a refusal, or None when it counts. Raises
+        PerceptionError when a look fails.
 
         spaced: the frames are of videos, one after another; those too close in time are passed
         over.
@@ -78,7 +79,15 @@ class Enrollment:
             self._last_seconds = frame.time.seconds
         grid = Grid.over(frame.width, frame.height)
         request = LookRequest()
-        observation = self.perceiver.look(frame, grid, request)
+        try:
+            observation = self.perceiver.look(frame, grid, request)
+        except HomeveilError:
+            raise
+        except Exception as error:
+            # Its text may quote anything.
+            raise PerceptionError(
+                f"a look failed ({type(error).__name__}); run `homeveil models verify`"
+            ) from error
         observation.check(grid, request)
         reason = self._judge(frame, observation.faces, observation.identities)
         if reason is not None:

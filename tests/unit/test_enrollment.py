@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from homeveil.enrollment import Enrollment
-from homeveil.errors import EnrollmentError
+from homeveil.errors import EnrollmentError, PerceptionError
 from homeveil.fakes import FAKE_MODEL_SHA256, FakePerceiver, FakeScene
 from homeveil.grid import Box
 from homeveil.perceive.landmarks import RATIOS
@@ -68,6 +68,19 @@ def test_embeddings_that_are_no_numbers_make_no_profile() -> None:
     nothing = [Identity(FACE, 9.0, 0.0, {}, np.full(128, np.nan, np.float32))] * 8
     with pytest.raises(EnrollmentError):
         enrollment(nothing).finish()
+
+
+def test_a_look_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an error of ours, which quotes nothing of the picture."""
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("pixels")
+
+    monkeypatch.setattr(FakePerceiver, "look", fails)
+    grey = frame_from_array(np.full((64, 64, 3), 128, np.uint8), "rgb", 0.0)
+    with pytest.raises(PerceptionError, match=r"\(RuntimeError\)") as caught:
+        enrollment([]).take(grey)
+    assert "pixels" not in str(caught.value)
 
 
 def test_every_video_counts() -> None:
