@@ -476,6 +476,23 @@ def test_enrolling_from_nobody_is_refused(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "a.veil").exists()
 
 
+def test_a_crash_writes_no_core() -> None:
+    """Not in the process of the command either, which may hold raw pictures as it enrolls."""
+    crash = (
+        "import resource\n"
+        "most = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (most, most))\n"
+        "from homeveil.cli import main\n"
+        "main(['--version'])\n"
+        "print(most, *resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", crash], capture_output=True, text=True, check=True
+    )
+    most, *limits = done.stdout.splitlines()[-1].split()
+    assert limits == ["0", "0"], most
+
+
 def test_doctor_says_ready(run: Run) -> None:
     """doctor lists kernels and models and ends well when redaction can start."""
     result = run("doctor")
