@@ -1,8 +1,9 @@
 """Enrollment: from pictures of the agent to a profile, or a refusal that says why.
 
 A template made from poor pictures does not only fail to know the agent; one made from a
-covered face accepts strangers (2 % of them, measured with masks and sunglasses). So each
-face is judged before it counts, and enrollment refuses rather than guesses.
+covered face accepts strangers (2 % of them, measured with masks and sunglasses); the mean of
+two people lies near enough to both that each is taken for the agent. So each face is judged
+before it counts, all must be one person's, and enrollment refuses rather than guesses.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil import _kernels
-from homeveil.errors import EnrollmentError
+from homeveil.errors import EnrollmentError, HomeveilError, PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.grid import Box, Grid
 from homeveil.perceive.observation import Face, Identity, LookRequest
@@ -36,6 +37,9 @@ MAX_DISAGREEMENT = 0.45
 
 MAX_OUTLIER_SHARE = 0.2
 MOST_FACES = 60
+MOST_COMPARED = 600
+"""Faces that are looked through for copies, each against all others: two minutes of video."""
+
 MIN_DIFFERENCE = 0.02
 SAMPLE_SECONDS = 0.2
 
@@ -62,17 +66,28 @@ class Enrollment:
     _last_seconds: float = float("-inf")
 
     def take(self, frame: RawFrame, *, spaced: bool = False) -> str | None:
-        """Judge one picture; gives the reason of a refusal, or None when it counts.
+        """Judge one picture; gives the reason of a refusal, or None when it counts. Raises
+        PerceptionError when a look fails.
 
-        spaced: the frames are of one video; those too close in time are passed over.
+        spaced: the frames are of videos, one after another; those too close in time are passed
+        over.
         """
         if spaced:
-            if frame.time.seconds - self._last_seconds < SAMPLE_SECONDS:
+            # A time before the last one is that of another video.
+            if 0 <= frame.time.seconds - self._last_seconds < SAMPLE_SECONDS:
                 return None
             self._last_seconds = frame.time.seconds
         grid = Grid.over(frame.width, frame.height)
         request = LookRequest()
-        observation = self.perceiver.look(frame, grid, request)
+        try:
+            observation = self.perceiver.look(frame, grid, request)
+        except HomeveilError:
+            raise
+        except Exception as error:
+            # Its text may quote anything.
+            raise PerceptionError(
+                f"a look failed ({type(error).__name__}); run `homeveil models verify`"
+            ) from error
         observation.check(grid, request)
         reason = self._judge(frame, observation.faces, observation.identities)
         if reason is not None:
@@ -111,8 +126,9 @@ class Enrollment:
                 f"{len(faces)} good faces of at least {MIN_FACES}{self._why()}"
             )
         embeddings = np.stack([face.embedding for face in faces])
-        distances = np.linalg.norm(embeddings - np.median(embeddings, axis=0), axis=1)
-        agree = distances <= MAX_DISAGREEMENT
+        agree = _of_one_person(embeddings)
+        middle = np.median(embeddings[agree], axis=0)
+        agree &= np.linalg.norm(embeddings - middle, axis=1) <= MAX_DISAGREEMENT
         if (~agree).mean() > MAX_OUTLIER_SHARE or agree.sum() < MIN_FACES:
             raise EnrollmentError(
                 "the faces disagree: more than one person was enrolled from, or the pictures "
@@ -129,15 +145,13 @@ class Enrollment:
     def _distinct(self) -> list[Identity]:
         """Faces without near copies, spread over the material."""
         kept: list[Identity] = []
-        for face in self.good:
+        for face in _spread(self.good, MOST_COMPARED):
             if all(
                 np.linalg.norm(face.embedding - other.embedding) > MIN_DIFFERENCE
                 for other in kept
             ):
                 kept.append(face)
-        if len(kept) > MOST_FACES:
-            kept = [kept[i] for i in np.linspace(0, len(kept) - 1, MOST_FACES).astype(int)]
-        return kept
+        return _spread(kept, MOST_FACES)
 
     def _why(self) -> str:
         if not self.refused:
@@ -172,12 +186,47 @@ def enroll(
 ) -> Profile:
     """Make a profile from frames that show the agent alone.
 
-    spaced: the frames are of one video, of which only some are looked at.
+    spaced: the frames are of videos, of which only some are looked at.
     """
     enrollment = Enrollment(perceiver, model_sha256)
     for frame in frames:
         enrollment.take(frame, spaced=spaced)
     return enrollment.finish()
+
+
+def _spread(faces: list[Identity], most: int) -> list[Identity]:
+    """``most`` of them, evenly; all if they are no more."""
+    if len(faces) <= most:
+        return faces
+    return [faces[i] for i in np.linspace(0, len(faces) - 1, most).astype(int)]
+
+
+def _of_one_person(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n, 128) -> (n,): the largest group of faces that are one person's.
+
+    Groups grow from single faces, the nearest two become one, while the faces of each lie on
+    average within MAX_DISAGREEMENT of the mean of the other. Whether faces lie near the middle of
+    them all says nothing: between two people lies the middle of both.
+
+    Measured on nine people: of 378 mixtures of two, as many faces of each, 92 % made a profile
+    that took both for the agent; now none does. Refused are also some 8 % of draws of 6 to 12
+    faces of two people who sign with their hands before the face, and of the others none.
+    """
+    members = np.eye(len(embeddings), dtype=bool)
+    while len(members) > 1:
+        weights = members / members.sum(1, keepdims=True)
+        means = weights @ embeddings
+        apart = weights @ np.linalg.norm(embeddings[:, None] - means, axis=2)
+        apart = np.maximum(apart, apart.T)
+        np.fill_diagonal(apart, np.inf)
+        first, second = np.unravel_index(apart.argmin(), apart.shape)
+        # Written so that what is no number joins nothing.
+        if not apart[first, second] <= MAX_DISAGREEMENT:
+            break
+        members[first] |= members[second]
+        members = np.delete(members, second, axis=0)
+    largest: NDArray[np.bool_] = members[members.sum(1).argmax()]
+    return largest
 
 
 def _light(frame: RawFrame, box: Box) -> str | None:

@@ -5,11 +5,14 @@ A secret is made when first needed and readable by its owner alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from homeveil.errors import HomeveilError, UsageError
+from homeveil.files import open_regular
 
 
 def home_folder(instead: str) -> Path:
@@ -25,7 +28,11 @@ def home_folder(instead: str) -> Path:
 
 def state_folder() -> Path:
     """The folder; it need not exist yet. Raises UsageError."""
-    base = os.environ.get("XDG_STATE_HOME") or home_folder("XDG_STATE_HOME") / ".local" / "state"
+    base = os.environ.get("XDG_STATE_HOME", "")
+    # The XDG specification: a relative path is invalid and to be ignored. A secret would come to
+    # lie wherever a command is run, beside outputs too.
+    if not os.path.isabs(base):
+        return home_folder("XDG_STATE_HOME") / ".local" / "state" / "homeveil"
     return Path(base) / "homeveil"
 
 
@@ -36,35 +43,32 @@ def own_secret(
 
     Raises ``error`` when it cannot be read or made, or when others may read it.
     """
+    if not os.path.lexists(path):
+        try:
+            _keep(path, make())
+        except OSError as failure:
+            raise error(f"{path}: the {what} cannot be made ({failure.strerror})") from failure
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return _keep(path, what, make, error)
+        with open(path, "rb", opener=open_regular) as file:
+            data, mode = file.read(), os.fstat(file.fileno()).st_mode
     except OSError as failure:
         raise error(f"{path}: the {what} cannot be read ({failure.strerror})") from failure
-    if os.name == "posix" and path.stat().st_mode & 0o077:
+    if os.name == "posix" and mode & 0o077:
         raise error(f"{path}: others may read the {what}; run `chmod 600` on it")
     return data
 
 
-def _keep(path: Path, what: str, make: Callable[[], bytes], error: type[HomeveilError]) -> bytes:
-    data = make()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _keep(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # No name that a run before may have left: in a container every run has the same number.
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(handle, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        try:
+        with os.fdopen(handle, "wb") as file:  # mkstemp made it 0600
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
             # Two first runs at once: the first secret to stand is everybody's.
             os.link(part, path)
-        finally:
-            os.unlink(part)
-    except FileExistsError:
-        return own_secret(path, what, make, error)
-    except OSError as failure:
-        raise error(f"{path}: the {what} cannot be made ({failure.strerror})") from failure
-    return data
+    finally:
+        os.unlink(part)

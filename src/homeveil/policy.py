@@ -120,7 +120,8 @@ class Policy:
         fewer leaks, less of the agent kept. muted: how withheld sound sounds.
     lips: whether the agent's lips must move, where the picture is there.
     speech_key: what must hear speech for the gate to open. speaker_accept: likeness that a
-        speaker model of your own must find, where the enrollment's own spread asks for less.
+        speaker model of your own, which must be among ``models``, must find, where the
+        enrollment's own spread asks for less.
     near_db: closed is what is this much softer than the agent is; 0: the level has no say.
     desk: what may lie on the desk, and where it is.
     models: purpose -> file of the user's own, see ``homeveil models list``.
@@ -170,6 +171,7 @@ class Policy:
             raise PolicyError(f"policy: strict_voice is {self.strict_voice!r}; give true or false")
         if self.drop_distance < self.accept_distance:
             raise PolicyError("policy: drop_distance must not be below accept_distance")
+        self._check_keys()
         object.__setattr__(self, "fill_colour", tuple(self.fill_colour))
         object.__setattr__(self, "models", MappingProxyType(dict(self.models)))
 
@@ -188,6 +190,18 @@ class Policy:
         for name in _TEXTS:
             if not isinstance(getattr(self, name), str):
                 raise PolicyError(f"policy: {name} is {getattr(self, name)!r}; give text")
+
+    def _check_keys(self) -> None:
+        """What asks for less sound to pass must not be without effect."""
+        if self.speaker_accept > 0 and "speaker" not in self.models:
+            raise PolicyError(
+                "policy: speaker_accept is without effect: name the file of a speaker model in "
+                "[models.speaker]"
+            )
+        if "speech" in self.models and self.speech_key is not SpeechKey.SILERO:
+            raise PolicyError(
+                "policy: [models.speech] is without effect: give speech_key = \"silero\", too"
+            )
 
     def _check_range(self, name: str, metadata: Mapping[str, Any], kind: object) -> None:
         value = getattr(self, name)

@@ -73,6 +73,7 @@ _ADVICE = {
     "too little speech": "speak for at least half a minute, about anything",
     "clipped": "turn the microphone down, or move away from it, and record again",
     "too much noise": "record in a quiet room, near the microphone",
+    "the same as another": "give each recording once",
     "more than one voice, or music": "record alone, with television, music and loudspeaker off",
 }
 
@@ -152,6 +153,8 @@ class VoiceEnrollment:
         """Judge one recording; gives the reason of a refusal, or None when it counts."""
         recording = self.measure(blocks, label)
         reason = recording.fault()
+        if any(np.array_equal(recording.samples, other.samples) for other in self.good):
+            reason = "the same as another"
         if reason is None:
             self.good.append(recording)
         else:

@@ -347,6 +347,8 @@ def test_the_service_gives_up_on_what_trying_again_does_not_mend() -> None:
         ('camera = "0"\nnobody = true\nstream = ["ftp://x"]', "rtsp"),
         ("camera = 0.5\nnobody = true\nhttp = true", "--realtime"),
         ('camera = "0"\nnobody = true\nsize = {}', "give text"),
+        ('camera = "0"\nnobody = true\nhttp = true\nisolate = ["require", "off"]', "one value"),
+        ('camera = ["0", "1"]\nnobody = true\nhttp = true', "one value"),
     ],
 )
 def test_a_bad_config_is_told(run: Run, tmp_path: Path, text: str, said: str) -> None:
@@ -422,3 +424,23 @@ def fetched(url: str) -> str:
 def fetched_number(metrics: str, name: str) -> float:
     (line,) = (line for line in metrics.splitlines() if name in line and line[0] != "#")
     return float(line.rpartition(" ")[2])
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ('[models.face_embedding]\npath = "gone.onnx"\nsha256 = "00"', "is missing"),
+        ('[models.speaker]\npath = "policy.toml"\nsha256 = "00"', "another one"),
+        ('[models.speeker]\npath = "policy.toml"\nsha256 = "00"', "'speeker'"),
+    ],
+)
+def test_a_policy_whose_models_are_not_there_is_told(
+    run: Run, tmp_path: Path, models: str, said: str
+) -> None:
+    """A check that passes means that the camera can begin."""
+    (tmp_path / "policy.toml").write_text(models)
+    config = tmp_path / "camera.toml"
+    config.write_text('camera = "0"\nnobody = true\nhttp = true\npolicy = "policy.toml"')
+    done = run("config", "check", config)
+    assert done.returncode == 4
+    assert said in done.stderr

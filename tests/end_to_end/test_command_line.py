@@ -437,6 +437,29 @@ def test_enrolling_costs_no_other_file(run: Run, tmp_path: Path, name: str, told
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_what_other_programs_hide_among_the_pictures_is_passed_over(
+    run: Run, tmp_path: Path
+) -> None:
+    """macOS puts a ``._00.jpg`` beside a ``00.jpg``."""
+    folder = tmp_path / "pictures"
+    shutil.copytree(EXAMPLES / "enroll", folder)
+    (folder / "._00.jpg").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    result = run("enroll", tmp_path / "a.veil", "--images", folder)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_desk_that_is_not_there_is_told_before_a_passphrase_is_read(
+    run: Run, tmp_path: Path
+) -> None:
+    """And before minutes are spent on the rest."""
+    result = run(
+        "enroll", tmp_path / "a.veil", "--images", EXAMPLES / "enroll",
+        "--desk", tmp_path / "gone.jpg", "--passphrase-file", tmp_path / "gone",
+    )  # fmt: skip
+    assert result.returncode == 3
+    assert "gone.jpg: no such file" in result.stderr
+
+
 def test_enrolling_from_nobody_is_refused(run: Run, tmp_path: Path) -> None:
     """Pictures without a face make no profile."""
     folder = tmp_path / "pictures"
@@ -451,6 +474,23 @@ def test_enrolling_from_nobody_is_refused(run: Run, tmp_path: Path) -> None:
     assert result.returncode == 5
     assert "no face" in result.stderr
     assert not (tmp_path / "a.veil").exists()
+
+
+def test_a_crash_writes_no_core() -> None:
+    """Not in the process of the command either, which may hold raw pictures as it enrolls."""
+    crash = (
+        "import resource\n"
+        "most = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (most, most))\n"
+        "from homeveil.cli import main\n"
+        "main(['--version'])\n"
+        "print(most, *resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", crash], capture_output=True, text=True, check=True
+    )
+    most, *limits = done.stdout.splitlines()[-1].split()
+    assert limits == ["0", "0"], most
 
 
 def test_doctor_says_ready(run: Run) -> None:

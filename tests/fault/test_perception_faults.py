@@ -10,11 +10,12 @@ import pytest
 
 from boxes import needs_models
 from homeveil import frame_from_array
-from homeveil.errors import FrameError, PerceptionError
+from homeveil.errors import FrameError, ModelError, PerceptionError
 from homeveil.fakes import FakePerceiver, FakeScene, fake_frames, fake_profile
 from homeveil.frames import PixelFormat, RawFrame
 from homeveil.grid import Box, Grid
 from homeveil.models import store
+from homeveil.models.onnx_file import Graph, Port
 from homeveil.perceive._graph import _File
 from homeveil.perceive.identity import FaceIdentity
 from homeveil.perceive.observation import Face, LookRequest, Observation
@@ -116,6 +117,40 @@ def test_a_face_mesh_that_breaks_is_a_fault() -> None:
     identity = FaceIdentity(mesh, data["face_embedding"], lambda embedding: 1.0)
     with pytest.raises(PerceptionError, match="no number"):
         identity.compare(raw, face)
+
+
+def embedding_of(picture: str, size: int, scale: float) -> bytes:
+    """A network that gives the means of the columns of a face in some random mixtures."""
+    graph = Graph("embedding")
+    mix = np.random.default_rng(1).normal(size=(150, size)).astype(np.float32) * scale
+    graph.node("Cast", ["chips"], "numbers", to=1)
+    graph.node("ReduceMean", ["numbers"], "means", axes=(1, 3), keepdims=0)
+    graph.node("MatMul", ["means", graph.constant("mix", mix)], "out")
+    return graph.encode(
+        [Port("chips", picture, ("N", 150, 150, 3))], [Port("out", "float32", ("N", size))], {}
+    )
+
+
+@needs_models
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (b"no model", "cannot be run"),
+        (embedding_of("float32", 128, 1.0), "cannot be run"),
+        (embedding_of("uint8", 64, 1.0), "gave"),
+        (embedding_of("uint8", 128, float("nan")), "no numbers"),
+        (embedding_of("uint8", 128, 1e-6), "anybody's"),
+        (embedding_of("uint8", 128, 0.0), "anybody's"),
+    ],
+    ids=["junk", "another input", "another size", "no numbers", "too near", "always the same"],
+)
+def test_an_identity_model_that_knows_nobody_is_an_error_at_the_start(
+    model: bytes, told: str
+) -> None:
+    """One whose embeddings all lie close together would take everybody for the agent."""
+    mesh = store.load(("face_landmarks",), {}).data["face_landmarks"]
+    with pytest.raises(ModelError, match=told):
+        FaceIdentity(mesh, model, lambda embedding: float(np.linalg.norm(embedding)))
 
 
 def test_a_look_that_hangs_is_a_fault() -> None:

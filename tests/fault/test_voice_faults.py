@@ -12,9 +12,11 @@ import pytest
 
 from homeveil.audio import audio_from_array
 from homeveil.errors import FrameError, ModelError, ProfileError
+from homeveil.models.onnx_file import Graph, Port
 from homeveil.perceive.hearing import Heard, load_voice_models
 from homeveil.policy import ModelFile, Policy, Sound
 from homeveil.voice_gate import VoiceGate
+from speakers import file_of
 from voices import ALONE, Script, agent, anybody, demo_sound, needs_models, run
 
 RATE = 16_000
@@ -199,3 +201,32 @@ def test_real_networks_after_a_gap() -> None:
     out = np.concatenate([piece.samples for piece in rest], axis=1)
     child = slice(round(2.65 * rate), round(3.7 * rate))
     assert not out[:, child].any()
+
+
+@needs_models
+@pytest.mark.parametrize(
+    ("size", "value", "told"),
+    [(256, 0.0625, "the same"), (256, float("nan"), "the same"), (128, 0.1, "expected")],
+)
+def test_an_embedding_that_knows_no_voice_is_an_error_at_the_start(
+    size: int, value: float, told: str, tmp_path: Path
+) -> None:
+    """By one that gives the same for all sounds everybody would be heard."""
+    graph = Graph("deaf")
+    mix = np.zeros((40, size), np.float32)
+    graph.node("MatMul", ["mel", graph.constant("mix", mix)], "nothing")
+    own = np.full((1, 1, size), value, np.float32)
+    graph.node("Add", ["nothing", graph.constant("own", own)], "slots")
+    graph.node("Identity", ["h"], "h_next")
+    graph.node("Identity", ["c"], "c_next")
+    state = ("h", "c")
+    model = graph.encode(
+        [Port("mel", "float32", ("T", 3, 40)), *(Port(n, "float32", (3, 3, 256)) for n in state)],
+        [
+            Port("slots", "float32", ("T", 3, size)),
+            *(Port(f"{n}_next", "float32", (3, 3, 256)) for n in state),
+        ],
+        {},
+    )
+    with pytest.raises(ModelError, match=told):
+        load_voice_models(Policy(models={"voice_embedding": file_of(model, tmp_path)}))

@@ -96,9 +96,8 @@ def test_a_broken_file_is_an_error_at_the_start(purpose: str, tmp_path: Path) ->
     right = hashlib.sha256(junk.read_bytes()).hexdigest()
     files = (ModelFile(tmp_path / "none", right), ModelFile(junk, "0" * 64), ModelFile(junk, right))
     for file in files:
-        policy = Policy(models={purpose: file}, speech_key=SpeechKey.SILERO)
-        if purpose == "speaker":
-            policy = replace(policy, speech_key=SpeechKey.OFF)
+        key = SpeechKey.SILERO if purpose == "speech" else SpeechKey.OFF
+        policy = Policy(models={purpose: file}, speech_key=key)
         with pytest.raises(ModelError, match=purpose):
             load_voice_models(policy)
 

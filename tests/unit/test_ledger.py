@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clips import make
+from homeveil.cli import main
 from homeveil.errors import InputError, LedgerError
 from homeveil.ledger.entries import CHAIN, FIRST, KINDS, canonical, line_sha256
 from homeveil.ledger.keys import installation_key, key_path, public_hex
@@ -192,6 +193,19 @@ def test_a_rewritten_ledger_is_not_ours(good: tuple[Path, Path], tmp_path: Path)
     assert verify(forged).findings == ()
     assert verify(forged).signer == "own"
     assert any("another installation" in line for line in check(forged).findings)
+
+
+def test_a_ledger_of_a_stranger_is_not_called_good(
+    good: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever rewrites one can sign it, too: without a known key, whole means nothing."""
+    assert main(["ledger", "verify", str(good[0]), "--key", PUBLIC]) == 0
+    assert main(["ledger", "verify", str(good[0]), "--json"]) == 7
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["signer"] == "unknown"
+    assert main(["ledger", "verify", str(good[0])]) == 7
+    told = capsys.readouterr()
+    assert "give --key" in told.err
+    assert told.out == ""
 
 
 def test_another_output_is_found(good: tuple[Path, Path], tmp_path: Path) -> None:

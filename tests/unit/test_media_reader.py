@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import struct
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +48,26 @@ def test_turns_and_mirrors_are_applied(tmp_path: Path, turn, upright, size) -> N
         assert (reader.width, reader.height) == (want.shape[1], want.shape[0])
         assert got.shape == want.shape
         assert np.abs(got.astype(int) - want).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("orientation", "upright"),
+    [(1, lambda rgb: rgb), (2, lambda rgb: rgb[:, ::-1]), (6, lambda rgb: np.rot90(rgb, 3))],
+)
+def test_a_photograph_with_exif_is_read_upright(tmp_path: Path, orientation, upright) -> None:
+    """What a phone notes beside the picture is no fault of it, and its orientation is followed."""
+    good, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(picture(0, (64, 48))[..., ::-1]))
+    assert good
+    entry = struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">I", 8) + entry
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg.tobytes()[:2] + segment + jpeg.tobytes()[2:])
+    with VideoReader(path) as reader:
+        got = _kernels.to_rgb(next(iter(reader)))
+    want = upright(picture(0, (64, 48))).astype(int)
+    assert got.shape == want.shape
+    assert np.abs(got.astype(int) - want).mean() < 6
 
 
 def test_interleaved_chroma_turns_in_pairs() -> None:

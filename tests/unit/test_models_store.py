@@ -83,6 +83,19 @@ def test_verify_says_what_mends_each(tmp_path: Path) -> None:
         store.verify(["face_embedding", "speech"])
 
 
+def test_verify_compares_what_is_optional_where_it_is_there(tmp_path: Path) -> None:
+    """It may be missing; damaged it is told of like the others."""
+    other = dataclasses.replace(MODEL, id="other", purpose="speech")
+    store = ModelStore(tmp_path, Manifest((CARRIER,), (), optional=(other,)))
+    store.verify()
+    store.path(other).write_bytes(DATA)
+    store.verify()
+    assert [entry.state for entry in store.wanted()] == [State.READY]
+    store.path(other).write_bytes(DATA + b"!")
+    with pytest.raises(ModelError, match="speech is corrupt"):
+        store.verify()
+
+
 def test_what_comes_with_the_package_is_compared_too(tmp_path: Path) -> None:
     """A bundled model is found beside the manifest; damaged or gone it is an error."""
     bundled = Bundled("own", "target", "MIT", "test", "none", "own/own.onnx", DIGEST, len(DATA))

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from homeveil.desk.watcher import DeskModels
 from homeveil.desk_rules import DeskItem, DeskRules, Severity
-from homeveil.errors import PolicyError
+from homeveil.errors import ModelError, PolicyError
+from homeveil.perceive.hearing import load_voice_models
+from homeveil.perceive.loading import load_models
 from homeveil.policy import Lips, ModelFile, Muted, Policy, Sound, SpeechKey, Style
 
 
@@ -54,6 +57,12 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ("speech_key = true", "speech_key"),
         ("speaker_accept = 1.5", "speaker_accept"),
         ("speaker_accept = -0.1", "speaker_accept"),
+        ("speaker_accept = 0.5", r"\[models\.speaker\]"),
+        ("[models.speech]\npath = 'a'\nsha256 = '00'", "silero"),
+        (
+            "speech_key = 'webrtcvad'\n[models.speech]\npath = 'a'\nsha256 = '00'",
+            r"\[models\.speech\]",
+        ),
         ("near_db = -6", "near_db"),
         ("near_db = nan", "near_db"),
         ("desk = 3", "desk"),
@@ -139,11 +148,11 @@ def test_the_desk_has_a_table_of_its_own(tmp_path: Path) -> None:
 
 def test_every_setting_changes_the_digest() -> None:
     """The digest in a report tells one policy from another, whatever setting differs."""
-    base = Policy()
+    base = Policy(models={"speaker": ModelFile(Path("x"), "00")})
     other = {
         "style": Style.FILL,
         "fill_colour": (0, 0, 0),
-        "models": {"x": ModelFile(Path("x"), "00")},
+        "models": {"speaker": ModelFile(Path("x"), "01")},
         "desk": DeskRules(zone="other"),
         "sound": Sound.CALL,
         "strict_voice": True,
@@ -164,3 +173,19 @@ def test_every_setting_changes_the_digest() -> None:
         if value is None:
             value = getattr(base, item.name) * 0.9
         assert replace(base, **{item.name: value}).digest() != base.digest(), item.name
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        lambda policy: load_models(policy.models),
+        load_voice_models,
+        lambda policy: DeskModels.load(policy.models),
+    ],
+    ids=["picture", "sound", "desk"],
+)
+def test_a_model_for_no_purpose_is_an_error_whatever_is_loaded(load, tmp_path: Path) -> None:
+    """A misspelt name must not leave out what the policy asks for."""
+    policy = Policy(models={"speeker": ModelFile(tmp_path / "m.onnx", "00")})
+    with pytest.raises(ModelError, match="'speeker'"):
+        load(policy)

@@ -169,6 +169,21 @@ def test_existing_file_is_kept(tmp_path: Path, profile: Profile) -> None:
     load_profile(path, "secret")
 
 
+def test_what_a_link_leads_to_is_replaced(tmp_path: Path, profile: Profile) -> None:
+    """The profile that was to be replaced does not stand on under its other name."""
+    (tmp_path / "kept").mkdir()
+    real, link = tmp_path / "kept" / "agent", tmp_path / "agent"
+    save_profile(real, profile, "old")
+    link.symlink_to(real)
+    with pytest.raises(ProfileError, match="exists already"):
+        save_profile(link, profile, "new")
+    check_place(link)
+    save_profile(link, profile, "new", overwrite=True)
+    assert link.is_symlink()
+    load_profile(real, "new")
+    assert list((tmp_path / "kept").iterdir()) == [real]
+
+
 def test_wrong_passphrase(tmp_path: Path, profile: Profile) -> None:
     """A wrong passphrase is told as such and does not appear in the message."""
     path = tmp_path / "agent"

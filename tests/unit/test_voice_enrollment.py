@@ -152,3 +152,13 @@ def test_a_recording_without_a_frame_to_compare_is_refused() -> None:
     good = part(0, 2)
     blank = replace(good, label="blank.wav", heard=np.zeros_like(good.heard))
     assert "two people" in enrolled(good, blank)
+
+
+def test_a_recording_counts_once() -> None:
+    """Given twice it is no more speech than before."""
+    twice = VoiceEnrollment(enrollment().models)
+    half = voice()[: 15 * RATE]
+    assert twice.take(blocks(half, RATE), "a.wav") is None
+    assert twice.take(blocks(half, RATE), "copy.wav") == "the same as another"
+    with pytest.raises(EnrollmentError, match=r"of at least 20; copy.wav .* once"):
+        twice.finish()

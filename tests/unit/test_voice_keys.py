@@ -187,7 +187,6 @@ def test_a_policy_turns_keys_on() -> None:
     alone = KeyRule(MONITOR, own=float(voice.own[-1]))
     assert key_rule_of(Policy(), voice) == alone
     assert key_rule_of(Policy(sound=Sound.CALL), voice) is None
-    assert key_rule_of(Policy(speaker_accept=0.9), voice) == alone
     assert key_rule_of(Policy(near_db=12), voice) == replace(alone, near_db=12)
     call = Policy(sound=Sound.CALL, speech_key=SpeechKey.WEBRTCVAD)
     assert key_rule_of(call, voice) == KeyRule(CALL, speech=True)
@@ -362,6 +361,17 @@ def test_a_model_without_numbers_is_refused() -> None:
     graph.node("Mul", ["mean", graph.constant("n", np.full((1, 8), np.nan, np.float32))], "y")
     model = graph.encode([Port("x", "float32", (1, "N"))], [Port("y", "float32", (1, 8))], {})
     with pytest.raises(ModelError, match="no numbers"):
+        SpeakerNetwork(model)
+
+
+def test_a_model_that_hears_no_difference_is_refused() -> None:
+    """By one that gives the same for all sounds everybody would be the agent."""
+    graph = Graph("deaf")
+    graph.node("ReduceMean", ["x"], "mean", axes=(1,), keepdims=1)
+    graph.node("Mul", ["mean", graph.constant("none", np.zeros((1, 8), np.float32))], "nothing")
+    graph.node("Add", ["nothing", graph.constant("n", np.ones((1, 8), np.float32))], "y")
+    model = graph.encode([Port("x", "float32", (1, "N"))], [Port("y", "float32", (1, 8))], {})
+    with pytest.raises(ModelError, match="the same"):
         SpeakerNetwork(model)
 
 

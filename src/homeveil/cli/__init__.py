@@ -7,6 +7,7 @@ in a non-zero exit status (see ``homeveil.errors``); nothing half-written stays 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -33,11 +34,23 @@ UNTOLD = 10
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
+    _write_no_core()
     streams.open_all()
     try:
         return _main(argv)
     finally:
         streams.end()
+
+
+def _write_no_core() -> None:
+    """What a command holds, passphrases and raw pictures too, is not left in a file where it, or
+    a library that it decodes with, crashes."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _main(argv: Sequence[str] | None) -> int:

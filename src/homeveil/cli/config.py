@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from homeveil.cli import camera, options
 from homeveil.errors import EventError, OutputError, UsageError
+from homeveil.policy import Policy
 
 _PLACES = ("profile", "policy", "passphrase-file", "record")
 """Options that name files; relative ones are relative to the config file, and so are files of
@@ -48,8 +49,19 @@ def run_check(arguments: argparse.Namespace) -> int:
         camera.shot_from(read, policy)
     except (UsageError, EventError) as error:
         raise type(error)(f"{arguments.file}: {error}") from error
+    _check_models(policy)
     print(f"{arguments.file}: good", file=sys.stderr)
     return 0
+
+
+def _check_models(policy: Policy) -> None:
+    """Raise ModelError for the first that is missing or not the one meant."""
+    from homeveil.models import store
+    from homeveil.models.purposes import PICTURE_PURPOSES, check_purposes, key_purposes
+
+    check_purposes(policy.models)
+    for purpose in dict.fromkeys((*PICTURE_PURPOSES, *key_purposes(policy), *policy.models)):
+        store.locate(purpose, policy.models)
 
 
 def read_config(path: Path, more: Sequence[str] = ()) -> argparse.Namespace:
@@ -96,6 +108,9 @@ def _words(document: dict[str, Any], path: Path, parser: argparse.ArgumentParser
         if key != "camera" and key not in known:
             names = ", ".join(sorted({"camera", *known}))
             raise UsageError(f"{path}: unknown key {key!r}; known keys: {names}")
+        several = key != "camera" and isinstance(known[key], argparse._AppendAction)
+        if isinstance(value, list) and not several:
+            raise UsageError(f"{path}: {key} is {value!r}; give one value")
         for one in value if isinstance(value, list) else [value]:
             switch = isinstance(one, bool)
             takes = key == "camera" or known[key].nargs not in (0, "?")

@@ -80,12 +80,15 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.update and not exists:
         raise ProfileError(f"{arguments.profile}: no such profile to update")
+    from homeveil.media.reader import VideoReader
     from homeveil.profile.store import check_place, load_profile, read_passphrase, save_profile
 
     check_place(arguments.profile)
     frames = _frames(arguments) if faces else None
     for file in arguments.voice or ():
         _check_sound(file)
+    if arguments.desk:
+        VideoReader(arguments.desk).close()
     passphrase = read_passphrase(file=arguments.passphrase_file, confirm=not arguments.update)
     old = load_profile(arguments.profile, passphrase) if arguments.update else None
     shown = _enroll_face(frames, policy, bool(arguments.images)) if frames is not None else old
@@ -143,9 +146,12 @@ def _enroll_face(
             reason = enrollment.take(frame, spaced=not stills)
             if reason is not None and stills:
                 print(f"{label}: refused, {reason}", file=sys.stderr)
-        return enrollment.finish()
+        profile = enrollment.finish()
     finally:
         perceiver.close()
+    # Whoever could not begin with it is told now.
+    load_perceiver(profile, policy, models).close()
+    return profile
 
 
 def _enroll_voice(files: list[Path], policy: Policy) -> VoiceTemplate:
@@ -213,8 +219,11 @@ def _frames(arguments: argparse.Namespace) -> Iterator[tuple[str, RawFrame]]:
 
 def _pictures(folder: Path) -> Iterator[tuple[str, RawFrame]]:
     try:
+        # What begins with a dot lies there for other programs, under a picture's name too.
         files = sorted(
-            file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
         )
     except OSError as error:
         raise InputError(

@@ -35,12 +35,13 @@ def add(commands: Any) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     from homeveil.models.store import State, optional, status
 
-    entries = status()
-    for entry in (*entries, *optional()):
+    entries, further = status(), optional()
+    for entry in (*entries, *further):
         model = entry.model
         print(f"{model.purpose:22} {entry.state.value:8} {model.licence:14} {model.sha256[:16]}")
         print(f"{'':22} {model.source}" + ("" if entry in entries else " (optional)"))
-    return 0 if all(entry.state is State.READY for entry in entries) else 4
+    ready = all(entry.state is State.READY for entry in entries)
+    return 0 if ready and all(entry.state is not State.CORRUPT for entry in further) else 4
 
 
 def _pull(arguments: argparse.Namespace) -> int:
@@ -59,8 +60,10 @@ def _pull(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from homeveil.models.store import status, verify
+    from homeveil.models.store import ModelStore
 
-    verify()
-    print(f"{len(status())} models verified")
+    store = ModelStore()
+    entries = store.wanted()
+    store.require_ready(entries)
+    print(f"{len(entries)} models verified")
     return 0

@@ -21,6 +21,7 @@ from homeveil.errors import FrameError, PolicyError
 from homeveil.frames import VeiledFrame
 from homeveil.grid import Box, Grid
 from homeveil.models import store
+from homeveil.models.purposes import check_purposes
 from homeveil.policy import ModelFile
 from homeveil.profile.desk import DeskTemplate
 
@@ -71,6 +72,7 @@ class DeskModels:
     def load(cls, models: Mapping[str, ModelFile]) -> DeskModels:
         """Our own two, and the user's where the policy names one as ``desk_detector``.
         ModelError when a file is missing or not the one meant."""
+        check_purposes(models)
         items = ItemDetector(store.locate("desk_items", models).read())
         change = ChangeDetector(store.locate("desk_change", models).read())
         if "desk_detector" not in models:

@@ -26,6 +26,7 @@ from av.container import InputContainer, OutputContainer
 from av.container.core import Flags as ContainerFlags
 from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
+from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
@@ -85,6 +86,17 @@ NOWHERE = Path("live")
 """Names the output in messages where there is no file."""
 
 av.logging.set_level(None)
+
+
+def _unlisted(kind: type[SideDataType], number: int) -> SideDataType:
+    """FFmpeg tells of more kinds of side data than PyAV lists, EXIF for one, and PyAV then gives
+    none of a picture's, its display matrix included."""
+    made = object.__new__(kind)
+    vars(made).update(_name_=f"UNLISTED_{number}", _value_=number)
+    return made
+
+
+SideDataType._missing_ = classmethod(_unlisted)  # type: ignore[assignment]
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints past FFmpeg's log
 
 

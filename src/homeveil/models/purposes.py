@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from homeveil.errors import ModelError
 from homeveil.policy import Policy, Sound, SpeechKey
 
 PICTURE_PURPOSES = (
@@ -30,6 +31,19 @@ SPEAKER_PURPOSE, SPEECH_PURPOSE = KEY_PURPOSES = ("speaker", "speech")
 
 DESK_PURPOSES = ("desk_items", "desk_change", "desk_detector")
 """What the desk is watched with: our own networks, and one the user may add."""
+
+
+_KNOWN = (*PICTURE_PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES, *DESK_PURPOSES)
+
+
+def check_purposes(purposes: Iterable[str]) -> None:
+    """Raise ModelError for the first purpose that nothing has: a policy that misspells the name
+    of a further key must not run without it."""
+    for purpose in purposes:
+        if purpose not in _KNOWN:
+            raise ModelError(
+                f"policy: no model has the purpose {purpose!r}; purposes: {', '.join(_KNOWN)}"
+            )
 
 
 def key_purposes(policy: Policy) -> tuple[str, ...]:

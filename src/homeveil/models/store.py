@@ -139,11 +139,19 @@ class ModelStore:
         return [ModelStatus(model, self.path(model), self.state(model)) for model in models]
 
     def verify(self, purposes: Iterable[str] | None = None) -> None:
-        """Hash every model again; ModelError names all that are missing or corrupt."""
-        wanted: Iterable[Model | Bundled] = self.manifest.all
-        if purposes is not None:
-            wanted = [self.manifest.find(purpose) for purpose in dict.fromkeys(purposes)]
-        self.require_ready(self._states(wanted))
+        """Hash every model again, or those for these purposes; ModelError names all that are
+        missing or corrupt. Only those that are optional may be missing where none is named."""
+        if purposes is None:
+            self.require_ready(self.wanted())
+        else:
+            named = [self.manifest.find(purpose) for purpose in dict.fromkeys(purposes)]
+            self.require_ready(self._states(named))
+
+    def wanted(self) -> list[ModelStatus]:
+        """The state of every model that is always needed, and of the optional ones that are
+        there."""
+        there = [entry for entry in self.optional() if entry.state is not State.MISSING]
+        return [*self.status(), *there]
 
     def require_ready(self, entries: Iterable[ModelStatus]) -> None:
         """ModelError names all that are missing or corrupt, and what mends that."""

@@ -18,10 +18,11 @@ from homeveil.models.purposes import (
     EMBEDDING_PURPOSE,
     SPEAKER_PURPOSE,
     TARGET_PURPOSES,
+    check_purposes,
     key_purposes,
 )
 from homeveil.perceive.sound_features import HOP, WINDOW, Array, FrameStream, Resampler
-from homeveil.perceive.voices import TargetVoice, VoiceEmbeddings
+from homeveil.perceive.voices import TargetVoice, VoiceEmbeddings, check_embedding
 from homeveil.policy import Policy, Sound, SpeechKey
 from homeveil.profile.voice import VoiceTemplate
 
@@ -65,6 +66,7 @@ class VoiceModels:
 
 def load_voice_models(policy: Policy) -> VoiceModels:
     """Read and check the voice networks. Raises ModelError for the first that is amiss."""
+    check_purposes(policy.models)
     purposes = (EMBEDDING_PURPOSE, TARGET_PURPOSES[policy.sound])
     loaded = store.load((*purposes, *key_purposes(policy)), policy.models)
     # Imported here: ONNX Runtime takes a while to load.
@@ -77,6 +79,7 @@ def load_voice_models(policy: Policy) -> VoiceModels:
             f"a voice model cannot be run ({type(error).__name__}: {error}); "
             "run `homeveil models verify`"
         ) from error
+    check_embedding(embedding)
     keys: KeyModels | None = None
     if policy.speech_key is not SpeechKey.OFF or SPEAKER_PURPOSE in policy.models:
         from homeveil.perceive.keys import KeyModels

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil import _kernels
-from homeveil.errors import PerceptionError
+from homeveil.errors import ModelError, PerceptionError
 from homeveil.frames import RawFrame
 from homeveil.grid import Box
 from homeveil.perceive import landmarks, lips
 from homeveil.perceive._onnx import Network
 from homeveil.perceive.networks import LANDMARK_SIDE, FaceMesh
 from homeveil.perceive.observation import Face, Identity, Mouth
+from homeveil.profile.template import EMBEDDING_SIZE
 
 MIN_FACE_PIXELS = 24
 """Smaller faces are not compared: 32 px were fine and 16 px were not (measured)."""
@@ -23,17 +24,36 @@ _PICTURE_SIDE = 256
 _PICTURE_REACH = 0.75
 """Half side of the picture of a face, in sides of the face box: what the mesh was trained on."""
 
+_LEAST_BLANK_DISTANCE = 0.45
+"""From a profile to a picture without a face; 9 people lay 0.69 and more away."""
+
 Distance = Callable[[NDArray[np.float32]], float]
 """Embedding (128,) to its distance from the profile."""
 
 
 class FaceIdentity:
-    """Compares a face with the profile, or says nothing when it cannot."""
+    """Compares a face with the profile, or says nothing when it cannot. Raises ModelError for a
+    network that gives no embeddings, or takes what is no face for the profile's."""
 
     def __init__(self, landmarker: bytes, embedding: bytes, distance: Distance) -> None:
         self._landmarks = FaceMesh(landmarker)
-        self._embedding = Network(embedding)
         self._distance = distance
+        side = landmarks.CHIP_SIDE
+        wanted = f"expected uint8 (N, {side}, {side}, 3) to float32 (N, {EMBEDDING_SIZE})"
+        try:
+            self._embedding = Network(embedding)
+            found = self._embedding.run(np.full((1, side, side, 3), 128, np.uint8))
+        except Exception as error:
+            raise ModelError(
+                f"model face_embedding cannot be run ({type(error).__name__}); {wanted}"
+            ) from error
+        if found.shape != (1, EMBEDDING_SIZE) or not np.isfinite(found).all():
+            raise ModelError(f"model face_embedding gave {found.shape} or no numbers; {wanted}")
+        if not distance(found[0]) > _LEAST_BLANK_DISTANCE:
+            raise ModelError(
+                "model face_embedding takes an empty picture for the profile's face, and so it "
+                "would anybody's; use another model and enroll again"
+            )
 
     def compare(self, frame: RawFrame, face: Face) -> Identity | None:
         """None when the face is too small or has no landmarks. Raises PerceptionError when the

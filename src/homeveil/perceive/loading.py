@@ -9,12 +9,7 @@ from numpy.typing import NDArray
 
 from homeveil.errors import ModelError
 from homeveil.models import store
-from homeveil.models.purposes import (
-    DESK_PURPOSES,
-    KEY_PURPOSES,
-    PICTURE_PURPOSES,
-    VOICE_PURPOSES,
-)
+from homeveil.models.purposes import PICTURE_PURPOSES, check_purposes
 from homeveil.models.store import LoadedModels
 from homeveil.perceive.perceiver import ModelPerceiver
 from homeveil.policy import ModelFile, Policy
@@ -26,12 +21,7 @@ FAR = 9.0
 
 def load_models(models: Mapping[str, ModelFile]) -> LoadedModels:
     """Read every model and compare its hash; ModelError for the first that is amiss."""
-    known = (*PICTURE_PURPOSES, *VOICE_PURPOSES, *KEY_PURPOSES, *DESK_PURPOSES)
-    for purpose in models:
-        if purpose not in known:
-            raise ModelError(
-                f"policy: no model has the purpose {purpose!r}; purposes: {', '.join(known)}"
-            )
+    check_purposes(models)
     return store.load(PICTURE_PURPOSES, models)
 
 

@@ -31,6 +31,12 @@ _APART = -(-WINDOW_FRAMES // STEP_FRAMES)
 """Windows this many steps apart share no sample."""
 
 _MOST_NUMBERS = 4096
+_BUZZ_SAMPLES = 100
+"""A period of 160 Hz."""
+
+_ALL_ALIKE = 0.9999
+"""Cosine of two sounds that share nothing, from which a network hears no difference."""
+
 _WANTED = f"one float32 input, sound (1, N) or mel bands (1, T, {BANDS}), and one output (1, D)"
 
 
@@ -55,18 +61,25 @@ class SpeakerNetwork:
         self._bands = len(shape) == 3
         # Also the first run, after which nothing more of the runtime is loaded.
         probe = np.random.default_rng(0).normal(0, 0.1, WINDOW_FRAMES * HOP).astype(np.float32)
+        pulses = np.arange(len(probe)) % _BUZZ_SAMPLES < _BUZZ_SAMPLES // 4
+        buzz = np.where(pulses, 0.25, 0).astype(np.float32)
         try:
-            found = self._run(probe)
+            found, other = self._run(probe), self._run(buzz)
         except Exception as error:
             raise ModelError(
                 f"model speaker does not take 1.5 s of sound ({type(error).__name__}: {error}); "
                 f"expected {_WANTED}"
             ) from error
-        if found.ndim != 2 or len(found) != 1 or not 2 <= found.shape[1] <= _MOST_NUMBERS:
-            raise ModelError(f"model speaker gave {found.shape}; expected {_WANTED}")
+        form = found.shape
+        if len(form) != 2 or form[0] != 1 or not 2 <= form[1] <= _MOST_NUMBERS:
+            raise ModelError(f"model speaker gave {form}; expected {_WANTED}")
         if not np.isfinite(found).all() or not found.any():
             raise ModelError("model speaker gives no numbers for noise; it is of no use")
-        self.size: int = found.shape[1]
+        lengths = float(np.linalg.norm(found) * np.linalg.norm(other))
+        # Written so that what is no number is refused, too.
+        if other.shape != form or not abs(float(found[0] @ other[0])) <= _ALL_ALIKE * lengths:
+            raise ModelError("model speaker gives the same for noise and a buzz; it is of no use")
+        self.size: int = form[1]
 
     def embed(self, window: Array) -> Array:
         """(24000,) at 16 kHz -> (D,) of unit length; not finite where the network fails."""

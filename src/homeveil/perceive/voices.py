@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from homeveil.errors import ModelError
 from homeveil.perceive._onnx import StreamNetwork
-from homeveil.perceive.sound_features import Array
+from homeveil.perceive.sound_features import BANDS, Array
 from homeveil.profile.voice import SLOTS, VOICE_SIZE, VoiceTemplate
 
 BLOCK = 40
@@ -17,6 +18,10 @@ BLOCK = 40
 40 j + 39 frames old."""
 
 _LAYERS = 3
+
+_ALL_ALIKE = 0.9999
+"""Cosine of two sounds that share nothing, from which a network hears no difference; the default
+one finds 0.52."""
 
 
 class VoiceEmbeddings:
@@ -46,6 +51,24 @@ class VoiceEmbeddings:
             at += len(piece)
             self._frame += len(piece)
         return np.concatenate(parts) if parts else np.zeros((0, SLOTS, VOICE_SIZE), np.float32)
+
+
+def check_embedding(network: StreamNetwork) -> None:
+    """Raise ModelError for a network that gives no embeddings, or the same for whatever it hears:
+    by that everybody would be the agent."""
+    noise = np.random.default_rng(0).random((BLOCK, BANDS)).astype(np.float32)
+    try:
+        first, second = (VoiceEmbeddings(network).push(mel) for mel in (noise, noise * 0))
+    except Exception as error:
+        raise ModelError(f"model voice_embedding cannot be run ({type(error).__name__})") from error
+    form = (BLOCK, SLOTS, VOICE_SIZE)
+    if first.shape != form or second.shape != form:
+        raise ModelError(f"model voice_embedding gave {first.shape}; expected {form}")
+    one, other = first[-1, 0], second[-1, 0]
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    # Written so that what is no number is refused, too.
+    if not abs(float(one @ other)) <= _ALL_ALIKE * lengths:
+        raise ModelError("model voice_embedding gives the same for noise and silence; use another")
 
 
 class TargetVoice:

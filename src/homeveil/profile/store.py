@@ -77,7 +77,8 @@ def save_profile(
     path: str | Path, profile: Profile, passphrase: str, *, overwrite: bool = False
 ) -> None:
     """Encrypt a profile into a file for its owner alone (mode 0600; on Windows, whatever
-    the folder grants). Refuses to replace a file unless ``overwrite``.
+    the folder grants). Refuses to replace a file unless ``overwrite``; then what a link leads
+    to is replaced, lest the old profile stand there on.
 
     ProfileError if the file exists or cannot be written.
     """
@@ -87,7 +88,7 @@ def save_profile(
     associated = header.encode()
     sealed = _cipher(header, passphrase).encrypt(header.nonce, payload, associated)
     try:
-        _write(path, associated + sealed, overwrite=overwrite)
+        _write(_place(path) if overwrite else path, associated + sealed, overwrite=overwrite)
     except FileExistsError:
         raise ProfileError(
             f"{path}: exists already; give another name or ask to overwrite"
@@ -104,14 +105,15 @@ def check_place(path: Path) -> None:
                 begin = file.read(len(_MAGIC))
             if begin not in (_MAGIC, b""):
                 raise ProfileError(f"{path}: is no profile and is left alone; give another name")
-        if not path.parent.is_dir():
-            raise ProfileError(f"{path}: no directory {path.parent}; make it first")
+        folder = _place(path).parent
+        if not folder.is_dir():
+            raise ProfileError(f"{path}: no directory {folder}; make it first")
     except OSError as error:
         raise ProfileError(
             f"{path}: no profile can be there ({error.strerror}); give another name"
         ) from error
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ProfileError(f"{path}: no permission to write into {path.parent}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ProfileError(f"{path}: no permission to write into {folder}")
 
 
 def load_profile(path: str | Path, passphrase: str) -> Profile:
@@ -426,6 +428,11 @@ def _read(path: Path) -> bytes:
     if len(data) > _MAX_FILE_BYTES:
         raise ProfileError(f"{path}: too large for a homeveil profile")
     return data
+
+
+def _place(path: Path) -> Path:
+    """Where a file of this name lies: ``path``, or what it leads to."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
