@@ -23,6 +23,10 @@ Samples = NDArray[np.float32]
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 384_000
 MAX_CHANNELS = 32
 
+MAX_LEVEL = 100.0
+"""Of a sample. What lies beyond comes of a fault, and would deafen what listens for as long as it
+goes on."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Audio:
@@ -94,6 +98,12 @@ class VeiledAudio(_Audio):
             raise FrameError(
                 "only the voice gate makes VeiledAudio; pass raw sound through homeveil.VoiceGate"
             )
+
+
+def is_sound(samples: Samples) -> bool:
+    """Whether all samples are numbers, and none lies far beyond full scale."""
+    # Written so that what is no number is none.
+    return bool((np.abs(samples) <= MAX_LEVEL).all())
 
 
 def audio_from_array(

@@ -22,7 +22,7 @@ from fractions import Fraction
 import numpy as np
 
 from homeveil._kernels import Verdict
-from homeveil.audio import RawAudio, Samples, VeiledAudio
+from homeveil.audio import RawAudio, Samples, VeiledAudio, is_sound
 from homeveil.clear.gate import ChannelGate, Channels, joint, rule_of
 from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.clear.lips import LipsKey
@@ -281,8 +281,8 @@ class _Stretch:
             return
         if not self._listeners:
             self._listeners = [self._listen_with(self._rate) for _ in range(self._channels)]
-        if not np.isfinite(samples).all():
-            raise FrameError("a sample is not a finite number")
+        if not is_sound(samples):
+            raise FrameError("a sample is no number, or far beyond full scale")
         self._unheard.append(samples)
         while len(self._unheard) >= self._step:
             step = self._unheard.take(self._step)

@@ -15,7 +15,17 @@ from homeveil.errors import FrameError, ModelError, ProfileError
 from homeveil.perceive.hearing import Heard, load_voice_models
 from homeveil.policy import ModelFile, Policy, Sound
 from homeveil.voice_gate import VoiceGate
-from voices import ALONE, Script, agent, anybody, demo_sound, needs_models, run
+from voices import (
+    AGENT_FIRST,
+    ALONE,
+    Script,
+    agent,
+    anybody,
+    demo_sound,
+    needs_models,
+    run,
+    span,
+)
 
 RATE = 16_000
 
@@ -123,6 +133,24 @@ def test_samples_that_are_no_numbers_close_the_gate() -> None:
     assert np.isfinite(out).all()
     assert not out[0, RATE * 2 : RATE * 3 + 320].any()
     assert out[0, RATE * 6 : RATE * 7].all()
+
+
+@needs_models
+@pytest.mark.parametrize("value", [1e3, -3e38])
+def test_one_sample_far_beyond_full_scale_deafens_nobody_for_long(value: float) -> None:
+    """It is a fault of its time, and the agent is heard again soon after it."""
+    samples, rate = demo_sound()
+    samples = np.concatenate([samples, samples], axis=1)
+    half = samples.shape[1] // 2
+    samples[0, rate // 2] = value
+    gate = VoiceGate(agent())
+    out = run(gate, samples, rate, 1024)
+    assert np.abs(out).max() < 1
+    report = gate.tally.report()
+    assert report.fault_spans[0][0] <= 0.5 <= report.fault_spans[0][1]
+    assert report.withheld["fault"] < 2
+    again = span(out[:, half:], rate, AGENT_FIRST) != 0
+    assert again.mean() > 0.8
 
 
 @pytest.mark.parametrize("jump", [0.5, -0.5, 3600.0, -2.0])

@@ -152,3 +152,12 @@ def test_a_recording_without_a_frame_to_compare_is_refused() -> None:
     good = part(0, 2)
     blank = replace(good, label="blank.wav", heard=np.zeros_like(good.heard))
     assert "two people" in enrolled(good, blank)
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e3, -3e38])
+def test_a_recording_of_impossible_samples_is_told_as_such(value: float) -> None:
+    """One that is no number, or a thousand times full scale, says nothing of a voice."""
+    samples = voice()[: 5 * RATE].copy()
+    samples[RATE] = value
+    with pytest.raises(EnrollmentError, match="a recording: holds samples that are no numbers"):
+        measured(samples)
