@@ -12,6 +12,7 @@ import pytest
 
 from homeveil.audio import audio_from_array
 from homeveil.errors import FrameError, ModelError, ProfileError
+from homeveil.perceive._onnx import StreamNetwork
 from homeveil.perceive.hearing import Heard, load_voice_models
 from homeveil.policy import ModelFile, Policy, Sound
 from homeveil.voice_gate import VoiceGate
@@ -64,6 +65,8 @@ def waits(rate: int) -> Script:
     """Speaks for the agent always, with what the real networks need to look ahead."""
     return Script(rate, lambda t: ALONE, ahead=125)
 
+
+Spoils = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 FAULTS = [throws, not_numbers, wrong_shape, out_of_range]
 
@@ -192,6 +195,56 @@ def test_closing_passes_nothing_on() -> None:
     assert not list(gate.flush())
     with pytest.raises(FrameError, match="closed"):
         list(gate.process(block))
+
+
+class Spoilt:
+    """A network whose answers to call number 20, or to all, are spoilt by ``how``."""
+
+    def __init__(self, network: StreamNetwork, how: Spoils, *, once: bool = False) -> None:
+        self.input_shape = network.input_shape
+        self._network, self._how, self._once, self._calls = network, how, once, 0
+
+    def run(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self._calls += 1
+        first, *rest = self._network.run(inputs)
+        return self._how([first, *rest]) if not self._once or self._calls == 20 else [first, *rest]
+
+
+def one_too_many(found: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.concatenate([found[0], found[0][:, -1:]], axis=1), *found[1:]]
+
+
+def one_too_few(found: list[np.ndarray]) -> list[np.ndarray]:
+    return [found[0][:, 1:], *found[1:]]
+
+
+@needs_models
+@pytest.mark.parametrize("how", [one_too_many, one_too_few])
+def test_answers_that_are_not_one_for_each_frame_let_nothing_out(how: Spoils) -> None:
+    """They would be taken for those of other frames, and the agent's open for the child."""
+    samples, rate = demo_sound()
+    models = load_voice_models(Policy())
+    for part in ("target", "embedding"):
+        network = Spoilt(getattr(models, part), how)
+        gate = VoiceGate(agent(), models=replace(models, **{part: network}))
+        assert not run(gate, samples, rate, 1024).any()
+
+
+@needs_models
+@pytest.mark.parametrize("part", ["target", "embedding"])
+def test_a_network_that_gave_no_numbers_once_is_begun_anew(part: str) -> None:
+    """What it remembers is no number either: it would say nothing for the rest of the file."""
+    samples, rate = demo_sound()
+    samples = np.concatenate([samples, samples], axis=1)
+    models = load_voice_models(Policy())
+    network = Spoilt(
+        getattr(models, part), lambda found: [one * np.nan for one in found], once=True
+    )
+    gate = VoiceGate(agent(), models=replace(models, **{part: network}))
+    out = run(gate, samples, rate, 1024)
+    assert 0.5 < gate.tally.report().withheld["fault"] < 2
+    again = span(out[:, samples.shape[1] // 2 :], rate, AGENT_FIRST) != 0
+    assert again.mean() > 0.8
 
 
 @needs_models
