@@ -58,7 +58,7 @@ _MOST_MUTED = 2**20
 """Samples that are muted at once: the kernel takes only so many, and a block may be longer."""
 
 _MOST_WITHHELD = 1024
-"""Spans that the picture withheld are remembered for as many faults back."""
+"""Of more spans that the picture withheld, the oldest two become one, with what lies between."""
 
 
 class VoiceGate(Scoped):
@@ -97,7 +97,7 @@ class VoiceGate(Scoped):
             self._listen = listen or self._default(voice, models)
         self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
         self.tally = tally("no voice enrolled" if voice is None else "not cleared")
-        self._withheld: deque[tuple[float, float]] = deque(maxlen=_MOST_WITHHELD)
+        self._withheld: deque[tuple[float, float]] = deque()
         self._closes = self._with_lips(lips)
         self._stretch: _Stretch | None = None
         self._closed = False
@@ -159,9 +159,18 @@ class VoiceGate(Scoped):
         """Mute what lies between two times and has not left yet, whatever is known about it.
 
         Picture and sound fail together: a frame that was withheld for a fault takes the
-        sound of its time with it.
+        sound of its time with it. Raises UsageError for times that are no numbers, or in the
+        wrong order.
         """
-        self._withheld.append((start_seconds, end_seconds))
+        if not start_seconds <= end_seconds:
+            raise UsageError(
+                f"sound cannot be withheld from {start_seconds} to {end_seconds} s; give two times"
+            )
+        withheld = self._withheld
+        withheld.append((start_seconds, end_seconds))
+        if len(withheld) > _MOST_WITHHELD:
+            (start, end), (begin, last) = withheld.popleft(), withheld.popleft()
+            withheld.appendleft((min(start, begin), max(end, last)))
 
     def flush(self) -> Iterator[VeiledAudio]:
         """Give all samples that still wait, at the end of the stream."""
@@ -177,8 +186,10 @@ class VoiceGate(Scoped):
         yield from stretch.leave_all(self.tally)
 
     def reset(self) -> None:
-        """Forget everything learnt, as for a new stream. Samples that wait are dropped."""
+        """Forget everything learnt, as for a new stream, and what was to be withheld. Samples that
+        wait are dropped."""
         self._stretch = None
+        self._withheld.clear()
 
     def close(self) -> None:
         """Samples that wait are dropped, never passed on."""

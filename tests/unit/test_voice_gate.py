@@ -9,7 +9,7 @@ from homeveil import _kernels
 from homeveil._kernels import ClosedBy, GateMachine, GateRule, Verdict
 from homeveil.audio import audio_from_array
 from homeveil.clear.gate import _RULES, rule_of
-from homeveil.errors import FrameError
+from homeveil.errors import FrameError, UsageError
 from homeveil.perceive.hearing import CHUNK_FRAMES, FRAMES_AHEAD
 from homeveil.perceive.sound_features import FILTERS, FrameStream, Resampler
 from homeveil.policy import Muted, Policy, Sound
@@ -21,7 +21,9 @@ from voices import (
     CHILD_ALONE,
     OTHER,
     SPOKEN,
+    Script,
     agent,
+    anybody,
     demo_sound,
     needs_models,
     run,
@@ -284,3 +286,41 @@ def test_features_do_not_depend_on_blocks() -> None:
     assert np.allclose(np.concatenate([part.sound for part in parts]), whole.sound, atol=1e-5)
     assert FILTERS.shape == (40, 201)
     assert (FILTERS.sum(1) > 0).all()
+
+
+def opened(gate: VoiceGate, seconds: float) -> np.ndarray:
+    """(n,) of 10 ms: whether sound is let through, of so many seconds."""
+    out = run(gate, np.ones((1, round(16_000 * seconds)), np.float32), 16_000)
+    return out[0].reshape(-1, 160).any(axis=1)
+
+
+def always() -> VoiceGate:
+    """A gate that hears the agent alone, always."""
+    return VoiceGate(anybody(), listen=lambda rate: Script(rate, lambda t: ALONE))
+
+
+def test_no_fault_of_the_picture_is_forgotten() -> None:
+    """However many were told before the sound of their time came."""
+    gate = always()
+    for number in range(4000):
+        gate.withhold(1 + number / 100, 1 + number / 100 + 0.001)
+    found = opened(gate, 45)
+    assert found[20:90].all()
+    assert not found[101:4095].any()
+    assert found[4110:4490].all()
+
+
+def test_what_is_withheld_ends_with_its_stream() -> None:
+    """After a reset other sound comes, on a clock of its own."""
+    gate = always()
+    gate.withhold(1.0, float("inf"))
+    assert not opened(gate, 4)[110:].any()
+    gate.reset()
+    assert opened(gate, 4)[110:390].all()
+
+
+@pytest.mark.parametrize("span", [(float("nan"), 1.0), (1.0, float("nan")), (2.0, 1.0)])
+def test_spans_that_are_none_are_refused(span: tuple[float, float]) -> None:
+    """They would withhold nothing."""
+    with pytest.raises(UsageError, match="cannot be withheld"):
+        always().withhold(*span)
