@@ -41,10 +41,17 @@ class _Audio:
     time: Timestamp
 
     def __post_init__(self) -> None:
-        if not MIN_RATE_HZ <= self.rate <= MAX_RATE_HZ:
+        whole = isinstance(self.rate, (int, np.integer))
+        if not whole or not MIN_RATE_HZ <= self.rate <= MAX_RATE_HZ:
             raise FrameError(
-                f"sound at {self.rate} Hz: the rate must be {MIN_RATE_HZ}..{MAX_RATE_HZ}"
+                f"sound at {self.rate!r} Hz: the rate must be a whole number, "
+                f"{MIN_RATE_HZ}..{MAX_RATE_HZ}"
             )
+        object.__setattr__(self, "rate", int(self.rate))
+        if not isinstance(self.time, Timestamp):
+            raise FrameError(f"time is {type(self.time).__name__}; give a Timestamp")
+        if not isinstance(self.samples, np.ndarray):
+            raise FrameError(f"samples are {type(self.samples).__name__}; give a numpy array")
         if self.samples.ndim != 2 or not 1 <= self.samples.shape[0] <= MAX_CHANNELS:
             raise FrameError(
                 f"samples are {self.samples.shape}, expected (1..{MAX_CHANNELS} channels, n)"
@@ -112,9 +119,11 @@ def audio_from_array(
     """Raw sound from an array of one's own; the array is copied.
 
     array: (n,) or (channels, n); float32 with full scale 1, or int16. seconds: time of the
-    first sample; each block starts where the one before ended.
+    first sample; each block starts where the one before ended. Raises FrameError.
     """
     time = Timestamp.from_seconds(seconds)
+    if not isinstance(array, np.ndarray):
+        raise FrameError(f"samples are {type(array).__name__}; give a numpy array")
     samples = np.atleast_2d(np.array(array, dtype=np.float32))
     if array.dtype == np.int16:
         samples /= 32768

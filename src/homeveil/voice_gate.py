@@ -36,7 +36,7 @@ from homeveil.perceive.hearing import (
     VoiceModels,
     load_voice_models,
 )
-from homeveil.policy import DELAY_SECONDS, Lips, Policy, Sound
+from homeveil.policy import DELAY_SECONDS, Lips, Policy, Sound, policy_or_default
 from homeveil.profile.template import Profile, require_open
 from homeveil.profile.voice import VoiceTemplate
 from homeveil.report import SoundTally
@@ -86,7 +86,7 @@ class VoiceGate(Scoped):
         listen: Callable[[int], Hears] | None = None,
         tally: Callable[[str], SoundTally] = SoundTally,
     ) -> None:
-        self.policy = policy or Policy()
+        self.policy = policy_or_default(policy)
         whom = require_open(profile)
         voice = whom.voice if whom is not None else None
         self.models: VoiceModels | None = None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from homeveil import _kernels
 from homeveil._kernels import ClosedBy, GateMachine, GateRule, Verdict
-from homeveil.audio import audio_from_array
+from homeveil.audio import RawAudio, audio_from_array
 from homeveil.clear.gate import _RULES, rule_of
 from homeveil.errors import FrameError, UsageError
+from homeveil.frames import Timestamp
 from homeveil.perceive.hearing import CHUNK_FRAMES, FRAMES_AHEAD
 from homeveil.perceive.sound_features import FILTERS, FrameStream, Resampler
 from homeveil.policy import Muted, Policy, Sound
+from homeveil.redaction import redact
 from homeveil.voice_gate import DELAY_SECONDS, STEP_SECONDS, VoiceGate
 from voices import (
     AGENT_FIRST,
@@ -324,3 +328,34 @@ def test_spans_that_are_none_are_refused(span: tuple[float, float]) -> None:
     """They would withhold nothing."""
     with pytest.raises(UsageError, match="cannot be withheld"):
         always().withhold(*span)
+
+
+SILENCE = np.zeros((1, 480), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: RawAudio(SILENCE, 48_000.0, Timestamp.from_seconds(0)), "a whole number"),
+        (lambda: RawAudio(SILENCE, 44_100.5, Timestamp.from_seconds(0)), "a whole number"),
+        (lambda: RawAudio(SILENCE, "48000", Timestamp.from_seconds(0)), "a whole number"),
+        (lambda: RawAudio(SILENCE, 48_000, 0.0), "give a Timestamp"),
+        (lambda: RawAudio([[0.0]], 48_000, Timestamp.from_seconds(0)), "give a numpy array"),
+        (lambda: audio_from_array([0.0, 1.0], 48_000, 0.0), "give a numpy array"),
+        (lambda: VoiceGate(None, "policy.toml"), "policy is str; give"),
+        (lambda: redact("in.mp4", "out.mp4", profile=None, policy="p.toml"), "policy is str"),
+        (lambda: redact("in.mp4", "out.mp4", profile=None, sound_track="0"), "counted from 0"),
+    ],
+)
+def test_what_is_of_another_kind_is_told(make: Callable[[], object], words: str) -> None:
+    """Where it is given, and not by whatever it meets first."""
+    with pytest.raises(UsageError, match=words):
+        make()
+
+
+def test_a_rate_of_numpy_is_a_rate() -> None:
+    """Also where times are counted with it, and cut again and again."""
+    sound = RawAudio(np.zeros((1, 4800), np.float32), np.int64(48_000), Timestamp.from_seconds(9))
+    for number in range(8):
+        _, sound = sound.split(9 + number / 100)
+        assert sound.time.seconds == pytest.approx(9 + number / 100, abs=1e-4)
