@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -279,6 +280,18 @@ def test_resampling_lets_nothing_fold_back(rate: int) -> None:
     tone = np.sin(2 * np.pi * 10_000 * np.arange(rate) / rate).astype(np.float32)
     out = Resampler(rate).push(tone)
     assert np.abs(out[200:-200]).max() < 10 ** (-80 / 20)
+
+
+def test_a_rate_of_many_phases_is_prepared_once_and_in_little_memory() -> None:
+    """One that has no factor in common with 16 kHz, however many channels and stretches."""
+    tracemalloc.start()
+    Resampler(48_001)
+    (now, peak), weights = tracemalloc.get_traced_memory(), 16_000 * 102 * 4
+    assert peak < 4 * weights
+    for _ in range(8):
+        Resampler(48_001)
+    assert tracemalloc.get_traced_memory()[0] < now + weights / 10
+    tracemalloc.stop()
 
 
 def test_features_do_not_depend_on_blocks() -> None:
