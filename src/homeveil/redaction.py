@@ -222,7 +222,7 @@ def _output(
 
     form = clearing.form
     if not form.width and form.sound is not None:
-        return SoundWriter(target, form.sound, source)
+        return SoundWriter(target, form.sound, source, form.begin_seconds)
     return policy_sink(
         target,
         policy,

@@ -166,6 +166,36 @@ def test_every_container_keeps_step(tmp_path: Path, suffix: str) -> None:
     check(make(tmp_path / "a.mp4", sound_start=0.3), tmp_path / f"out{suffix}")
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a", ".ogg"])
+@pytest.mark.parametrize("isolate", [Isolate.OFF, Isolate.AUTO])
+@pytest.mark.parametrize("begin", [0.0, 100.0])
+def test_sound_by_itself_keeps_its_place_in_the_file(
+    tmp_path: Path, suffix: str, isolate: Isolate, begin: float
+) -> None:
+    """Sound that starts later than the picture has silence before it in a file that holds no
+    times; a recording whose clock does not start at zero begins as it does."""
+    source = make(
+        tmp_path / "a.mkv", codec="flac", video_start=begin, sound_start=begin + 0.5
+    )
+    target = tmp_path / f"out{suffix}"
+    profile = anybody() if isolate is Isolate.OFF else None
+    report = redact(source, target, profile=profile, policy=Policy(), isolate=isolate)
+    with SoundReader(target) as reader:
+        blocks = list(reader)
+    end = blocks[-1].time.seconds + blocks[-1].seconds
+    holds_times = suffix in (".m4a", ".ogg")
+    assert end == pytest.approx(SECONDS + 0.5 + (begin if holds_times else 0), abs=0.06)
+    assert report.sound is not None
+    assert report.sound.seconds == pytest.approx(SECONDS, abs=0.03)
+    if isolate is Isolate.OFF:
+        loud = np.concatenate(
+            [one.time.seconds + np.flatnonzero(np.abs(one.samples[0]) > 0.3) / one.rate
+             for one in blocks]
+        )  # fmt: skip
+        first = CLICKS[0] + 0.5 + (begin if holds_times else 0)
+        assert loud[0] == pytest.approx(first, abs=0.03)
+
+
 @needs_models
 def test_a_variable_frame_rate_keeps_step(tmp_path: Path) -> None:
     """Frames at uneven times, sound at its own."""

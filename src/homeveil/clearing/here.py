@@ -102,8 +102,11 @@ class _SoundAlone(FileClearing):
         self._reader = self._stack.enter_context(SoundReader(order.source, order.sound_track))
         self._voices = self._gate()
         self.models = heard_with(self._voices)
-        seconds = self._reader.duration_seconds
-        self.form = Form(0, 0, None, None, None, seconds, self._reader.form)
+        reader = self._reader
+        self.form = Form(
+            0, 0, None, None, None, reader.duration_seconds, reader.form,
+            begin_seconds=reader.begin_seconds,
+        )  # fmt: skip
 
     @property
     def damaged_packets(self) -> int:
