@@ -12,6 +12,7 @@ import pytest
 
 from homeveil.audio import audio_from_array
 from homeveil.errors import FrameError, ModelError, ProfileError
+from homeveil.models import store
 from homeveil.perceive._onnx import StreamNetwork
 from homeveil.perceive.hearing import Heard, load_voice_models
 from homeveil.policy import ModelFile, Policy, Sound
@@ -259,6 +260,27 @@ def test_a_broken_model_is_an_error_at_the_start(tmp_path: Path) -> None:
     real = ModelFile(junk, hashlib.sha256(junk.read_bytes()).hexdigest())
     with pytest.raises(ModelError, match="cannot be run"):
         VoiceGate(agent(), Policy(models={"voice_embedding": real}))
+
+
+@needs_models
+@pytest.mark.parametrize(
+    ("purpose", "other"),
+    [
+        ("target_voice_monitor", "voice_embedding"),
+        ("voice_embedding", "target_voice_monitor"),
+        ("target_voice_monitor", "face_embedding"),
+    ],
+)
+def test_a_network_for_something_else_is_an_error_at_the_start(
+    tmp_path: Path, purpose: str, other: str
+) -> None:
+    """It runs, and would mute all of every file with a good exit status."""
+    data = store.load((other,), {}).data[other]
+    file = tmp_path / "other.onnx"
+    file.write_bytes(data)
+    policy = Policy(models={purpose: ModelFile(file, hashlib.sha256(data).hexdigest())})
+    with pytest.raises(ModelError, match=r"not what listens for a voice|cannot be run"):
+        load_voice_models(policy)
 
 
 @needs_models
