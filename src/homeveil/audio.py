@@ -75,7 +75,12 @@ class _Audio:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawAudio(_Audio):
-    """Sound that nobody has cleared. Never write, send or log it."""
+    """Sound that nobody has cleared. Never write, send or log it.
+
+    spliced: the recording goes on somewhere else here, though its times go on.
+    """
+
+    spliced: bool = False
 
     def split(self, seconds: float) -> tuple[RawAudio, RawAudio]:
         """What lies before a time and what does not; either may be empty."""
@@ -85,7 +90,7 @@ class RawAudio(_Audio):
         later = Timestamp(ticks, Fraction(1, base.denominator * self.rate))
         return (
             replace(self, samples=self.samples[:, :at]),
-            replace(self, samples=self.samples[:, at:], time=later),
+            replace(self, samples=self.samples[:, at:], time=later, spliced=False),
         )
 
 

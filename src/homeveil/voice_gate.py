@@ -70,8 +70,8 @@ class VoiceGate(Scoped):
     listen: makes what listens to a channel of the given rate; the default runs the models.
     tally: makes what counts, from the reason for which closed stretches are closed.
 
-    A gap or a step back in time, another rate or number of channels, and every failure of
-    a model close the gate and drop what it knew; what still waited for a verdict is muted.
+    A gap, a splice or a step back in time, another rate or number of channels, and every failure
+    of a model close the gate and drop what it knew; what still waited for a verdict is muted.
     Raises ModelError when a model is missing or not the one meant, ProfileError when the
     voice was enrolled with another model, or without the policy's speaker model.
     """
@@ -279,7 +279,7 @@ class _Stretch:
 
     def goes_on(self, block: RawAudio) -> bool:
         """Whether ``block`` follows on what came."""
-        if (block.rate, block.channels) != (self._rate, self._channels):
+        if block.spliced or (block.rate, block.channels) != (self._rate, self._channels):
             return False
         expected = self._start_seconds + self._came / self._rate
         return abs(block.time.seconds - expected) <= GAP_SECONDS

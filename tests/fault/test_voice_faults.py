@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from homeveil.audio import audio_from_array
+from homeveil.audio import RawAudio, audio_from_array
 from homeveil.errors import FrameError, ModelError, ProfileError
+from homeveil.frames import Timestamp
 from homeveil.models import store
 from homeveil.perceive._onnx import StreamNetwork
 from homeveil.perceive.hearing import Heard, load_voice_models
@@ -176,6 +178,17 @@ def test_a_gap_or_a_step_back_closes_the_gate(jump: float) -> None:
     assert not out[0, round(0.15 * RATE) :].any()
     assert gate.tally.report().withheld["fault"] > 1.3
     assert not any(piece.samples.any() for piece in gate.flush())
+
+
+def test_a_splice_closes_the_gate_though_times_go_on() -> None:
+    """What waited for a verdict is muted, and who comes then must be known anew."""
+    gate, ones = VoiceGate(anybody(), listen=waits), np.ones((1, RATE), np.float32)
+    for number in range(4):
+        list(gate.process(RawAudio(ones, RATE, Timestamp(number, Fraction(1)))))
+    dropped = next(gate.process(RawAudio(ones, RATE, Timestamp(4, Fraction(1)), spliced=True)))
+    assert dropped.samples.shape[1] == round(1.5 * RATE)
+    assert not dropped.samples[0, round(0.3 * RATE) :].any()
+    assert gate.tally.report().withheld["fault"] > 1.2
 
 
 def test_another_rate_or_number_of_channels_closes_the_gate() -> None:

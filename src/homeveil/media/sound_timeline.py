@@ -10,7 +10,7 @@ from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio, Samples
 from homeveil.errors import InputError
 from homeveil.frames import Timestamp
 from homeveil.media import _av
-from homeveil.media.clock import JUMP_SECONDS
+from homeveil.media.clock import JUMP_SECONDS, Join
 from homeveil.media.sound_track import unpacked
 
 MOST_CHANNELS = 8
@@ -30,12 +30,13 @@ class SoundTimeline:
     where they drift away from the samples, these follow by a little silence or a few samples
     dropped; after a jump back (a spliced recording, see ``InputClock``) times go on a moment
     after where they were. name: of the source, for messages. moved: seconds added to all
-    times.
+    times. joins: as of ``InputClock``.
     """
 
     def __init__(self, name: str, moved: float = 0.0) -> None:
         self._name = name
         self._moved = moved
+        self.joins: list[Join] = []
         self._end: float | None = None
         self._resampler = _av.AudioResampler(format="flt")
 
@@ -68,7 +69,7 @@ class SoundTimeline:
             return None
         self._end = start + samples.shape[1] / rate
         time = Timestamp(round(start * rate), Fraction(1, rate))
-        return RawAudio(np.ascontiguousarray(samples), rate, time)
+        return RawAudio(np.ascontiguousarray(samples), rate, time, spliced)
 
     def _start(self, frame: _av.AudioFrame) -> tuple[float, bool]:
         """Where ``frame`` lies, by the source or else after the last one; whether the source's
@@ -79,7 +80,9 @@ class SoundTimeline:
         if self._end is None or start - self._end >= -JUMP_SECONDS:
             return start, False
         self._moved += self._end + _SPLICE_SECONDS - start
-        return self._end + _SPLICE_SECONDS, True
+        goes_on = self._end + _SPLICE_SECONDS
+        self.joins.append((goes_on, self._moved))
+        return goes_on, True
 
 
 def _joined(samples: Samples, ahead: int, rate: int) -> Samples:
