@@ -103,6 +103,7 @@ class SoundReader(Scoped):
                 self._undecoded += 1
                 continue
             yield from blocks
+        yield from self._timeline.finish()
 
     def close(self) -> None:
         """Close the file."""
