@@ -23,6 +23,10 @@ Samples = NDArray[np.float32]
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 384_000
 MAX_CHANNELS = 32
 
+MAX_LEVEL = 100.0
+"""Of a sample. What lies beyond comes of a fault, and would deafen what listens for as long as it
+goes on."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Audio:
@@ -37,10 +41,17 @@ class _Audio:
     time: Timestamp
 
     def __post_init__(self) -> None:
-        if not MIN_RATE_HZ <= self.rate <= MAX_RATE_HZ:
+        whole = isinstance(self.rate, (int, np.integer))
+        if not whole or not MIN_RATE_HZ <= self.rate <= MAX_RATE_HZ:
             raise FrameError(
-                f"sound at {self.rate} Hz: the rate must be {MIN_RATE_HZ}..{MAX_RATE_HZ}"
+                f"sound at {self.rate!r} Hz: the rate must be a whole number, "
+                f"{MIN_RATE_HZ}..{MAX_RATE_HZ}"
             )
+        object.__setattr__(self, "rate", int(self.rate))
+        if not isinstance(self.time, Timestamp):
+            raise FrameError(f"time is {type(self.time).__name__}; give a Timestamp")
+        if not isinstance(self.samples, np.ndarray):
+            raise FrameError(f"samples are {type(self.samples).__name__}; give a numpy array")
         if self.samples.ndim != 2 or not 1 <= self.samples.shape[0] <= MAX_CHANNELS:
             raise FrameError(
                 f"samples are {self.samples.shape}, expected (1..{MAX_CHANNELS} channels, n)"
@@ -64,7 +75,12 @@ class _Audio:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawAudio(_Audio):
-    """Sound that nobody has cleared. Never write, send or log it."""
+    """Sound that nobody has cleared. Never write, send or log it.
+
+    spliced: the recording goes on somewhere else here, though its times go on.
+    """
+
+    spliced: bool = False
 
     def split(self, seconds: float) -> tuple[RawAudio, RawAudio]:
         """What lies before a time and what does not; either may be empty."""
@@ -74,7 +90,7 @@ class RawAudio(_Audio):
         later = Timestamp(ticks, Fraction(1, base.denominator * self.rate))
         return (
             replace(self, samples=self.samples[:, :at]),
-            replace(self, samples=self.samples[:, at:], time=later),
+            replace(self, samples=self.samples[:, at:], time=later, spliced=False),
         )
 
 
@@ -96,15 +112,23 @@ class VeiledAudio(_Audio):
             )
 
 
+def is_sound(samples: Samples) -> bool:
+    """Whether all samples are numbers, and none lies far beyond full scale."""
+    # Written so that what is no number is none.
+    return bool((np.abs(samples) <= MAX_LEVEL).all())
+
+
 def audio_from_array(
     array: NDArray[np.float32] | NDArray[np.int16], rate: int, seconds: float
 ) -> RawAudio:
     """Raw sound from an array of one's own; the array is copied.
 
     array: (n,) or (channels, n); float32 with full scale 1, or int16. seconds: time of the
-    first sample; each block starts where the one before ended.
+    first sample; each block starts where the one before ended. Raises FrameError.
     """
     time = Timestamp.from_seconds(seconds)
+    if not isinstance(array, np.ndarray):
+        raise FrameError(f"samples are {type(array).__name__}; give a numpy array")
     samples = np.atleast_2d(np.array(array, dtype=np.float32))
     if array.dtype == np.int16:
         samples /= 32768

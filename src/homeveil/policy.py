@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from homeveil.desk_rules import DeskRules
-from homeveil.errors import PolicyError
+from homeveil.errors import PolicyError, UsageError
 
 
 class Style(enum.Enum):
@@ -304,6 +304,17 @@ def _model_files(tables: object, path: Path) -> dict[str, ModelFile]:
             file if file.is_absolute() else path.parent / file, str(table["sha256"]).lower()
         )
     return files
+
+
+def policy_or_default(policy: Policy | None) -> Policy:
+    """``policy``, or the default for None; UsageError for the name of a file."""
+    if policy is None:
+        return Policy()
+    if not isinstance(policy, Policy):
+        raise UsageError(
+            f"policy is {type(policy).__name__}; give what homeveil.Policy.from_toml gives, or None"
+        )
+    return policy
 
 
 def _plain(value: object) -> object:

@@ -15,7 +15,7 @@ from homeveil.clearing import Clearing, Order, Veiled
 from homeveil.errors import InputError, StretchError, UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.isolation import Isolate
-from homeveil.policy import Lips, Policy, Sound, Style
+from homeveil.policy import Lips, Policy, Sound, Style, policy_or_default
 from homeveil.profile.store import LockedProfile
 from homeveil.profile.template import Profile
 from homeveil.report import Report
@@ -73,7 +73,7 @@ def redact(
     Raises InputError, OutputError, ModelError, ProfileError, PolicyError, IsolationError,
     LedgerError.
     """
-    policy = policy or Policy()
+    policy = policy_or_default(policy)
     source, target = Path(src), Path(dst)
     record = Path(ledger) if ledger is not None else None
     if profile is not None and not isinstance(profile, Profile | LockedProfile):
@@ -82,6 +82,8 @@ def redact(
         )
     if not isinstance(isolate, Isolate):
         raise UsageError(f"isolate is {isolate!r}; give {', '.join(map(str, Isolate))}")
+    if sound_track is not None and not isinstance(sound_track, int):
+        raise UsageError(f"sound_track is {sound_track!r}; give a number counted from 0, or None")
     if stretches < 1:
         raise UsageError(f"{stretches} stretches; give at least 1")
     order = Order(source, profile, policy, is_sound_file(target), sound_track)
@@ -220,7 +222,7 @@ def _output(
 
     form = clearing.form
     if not form.width and form.sound is not None:
-        return SoundWriter(target, form.sound, source)
+        return SoundWriter(target, form.sound, source, form.begin_seconds)
     return policy_sink(
         target,
         policy,

@@ -33,7 +33,7 @@ from homeveil.errors import (
 from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.grid import Grid
 from homeveil.perceive.perceiver import Perceiver, WatchedPerceiver
-from homeveil.policy import Policy
+from homeveil.policy import Policy, policy_or_default
 from homeveil.profile.template import Profile, require_open
 from homeveil.report import Tally
 from homeveil.scoped import Scoped
@@ -78,7 +78,7 @@ class Redactor(Scoped):
         watch: Watch | None = None,
         lips: LipsKey | None = None,
     ) -> None:
-        self.policy = policy or Policy()
+        self.policy = policy_or_default(policy)
         self.profile = require_open(profile)
         delay = self.policy.lookahead_seconds if delay_seconds is None else delay_seconds
         if not 0 <= delay < math.inf:

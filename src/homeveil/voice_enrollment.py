@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil._kernels import Verdict
-from homeveil.audio import RawAudio
+from homeveil.audio import RawAudio, is_sound
 from homeveil.clear.gate import ChannelGate, rule_of
 from homeveil.errors import EnrollmentError
 from homeveil.models.purposes import SPEAKER_PURPOSE
@@ -173,6 +173,11 @@ class VoiceEnrollment:
                 if resampler is not None:
                     parts.append(resampler.finish())
                 resampler, rate = Resampler(block.rate), block.rate
+            if not is_sound(block.samples):
+                raise EnrollmentError(
+                    f"{label}: holds samples that are no numbers, or far beyond full scale; "
+                    "record it again"
+                )
             clipping.take(block.samples)
             parts.append(resampler.push(block.samples.mean(0, dtype=np.float32)))
             seconds += block.seconds
@@ -181,8 +186,6 @@ class VoiceEnrollment:
         if resampler is not None:
             parts.append(resampler.finish())
         samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-        if not np.isfinite(samples).all():
-            raise EnrollmentError(f"{label}: holds samples that are no numbers; record it again")
         frames = FrameStream().push(samples)
         heard = frames.sound[:, :BANDS].mean(1) > _HEARD
         speech = SpeechDetector().frames(samples, len(frames))

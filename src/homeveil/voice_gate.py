@@ -22,7 +22,7 @@ from fractions import Fraction
 import numpy as np
 
 from homeveil._kernels import Verdict
-from homeveil.audio import RawAudio, Samples, VeiledAudio
+from homeveil.audio import RawAudio, Samples, VeiledAudio, is_sound
 from homeveil.clear.gate import ChannelGate, Channels, joint, rule_of
 from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.clear.lips import LipsKey
@@ -36,7 +36,7 @@ from homeveil.perceive.hearing import (
     VoiceModels,
     load_voice_models,
 )
-from homeveil.policy import DELAY_SECONDS, Lips, Policy, Sound
+from homeveil.policy import DELAY_SECONDS, Lips, Policy, Sound, policy_or_default
 from homeveil.profile.template import Profile, require_open
 from homeveil.profile.voice import VoiceTemplate
 from homeveil.report import SoundTally
@@ -58,7 +58,7 @@ _MOST_MUTED = 2**20
 """Samples that are muted at once: the kernel takes only so many, and a block may be longer."""
 
 _MOST_WITHHELD = 1024
-"""Spans that the picture withheld are remembered for as many faults back."""
+"""Of more spans that the picture withheld, the oldest two become one, with what lies between."""
 
 
 class VoiceGate(Scoped):
@@ -70,8 +70,8 @@ class VoiceGate(Scoped):
     listen: makes what listens to a channel of the given rate; the default runs the models.
     tally: makes what counts, from the reason for which closed stretches are closed.
 
-    A gap or a step back in time, another rate or number of channels, and every failure of
-    a model close the gate and drop what it knew; what still waited for a verdict is muted.
+    A gap, a splice or a step back in time, another rate or number of channels, and every failure
+    of a model close the gate and drop what it knew; what still waited for a verdict is muted.
     Raises ModelError when a model is missing or not the one meant, ProfileError when the
     voice was enrolled with another model, or without the policy's speaker model.
     """
@@ -86,7 +86,7 @@ class VoiceGate(Scoped):
         listen: Callable[[int], Hears] | None = None,
         tally: Callable[[str], SoundTally] = SoundTally,
     ) -> None:
-        self.policy = policy or Policy()
+        self.policy = policy_or_default(policy)
         whom = require_open(profile)
         voice = whom.voice if whom is not None else None
         self.models: VoiceModels | None = None
@@ -97,7 +97,7 @@ class VoiceGate(Scoped):
             self._listen = listen or self._default(voice, models)
         self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
         self.tally = tally("no voice enrolled" if voice is None else "not cleared")
-        self._withheld: deque[tuple[float, float]] = deque(maxlen=_MOST_WITHHELD)
+        self._withheld: deque[tuple[float, float]] = deque()
         self._closes = self._with_lips(lips)
         self._stretch: _Stretch | None = None
         self._closed = False
@@ -159,9 +159,18 @@ class VoiceGate(Scoped):
         """Mute what lies between two times and has not left yet, whatever is known about it.
 
         Picture and sound fail together: a frame that was withheld for a fault takes the
-        sound of its time with it.
+        sound of its time with it. Raises UsageError for times that are no numbers, or in the
+        wrong order.
         """
-        self._withheld.append((start_seconds, end_seconds))
+        if not start_seconds <= end_seconds:
+            raise UsageError(
+                f"sound cannot be withheld from {start_seconds} to {end_seconds} s; give two times"
+            )
+        withheld = self._withheld
+        withheld.append((start_seconds, end_seconds))
+        if len(withheld) > _MOST_WITHHELD:
+            (start, end), (begin, last) = withheld.popleft(), withheld.popleft()
+            withheld.appendleft((min(start, begin), max(end, last)))
 
     def flush(self) -> Iterator[VeiledAudio]:
         """Give all samples that still wait, at the end of the stream."""
@@ -177,8 +186,10 @@ class VoiceGate(Scoped):
         yield from stretch.leave_all(self.tally)
 
     def reset(self) -> None:
-        """Forget everything learnt, as for a new stream. Samples that wait are dropped."""
+        """Forget everything learnt, as for a new stream, and what was to be withheld. Samples that
+        wait are dropped."""
         self._stretch = None
+        self._withheld.clear()
 
     def close(self) -> None:
         """Samples that wait are dropped, never passed on."""
@@ -268,7 +279,7 @@ class _Stretch:
 
     def goes_on(self, block: RawAudio) -> bool:
         """Whether ``block`` follows on what came."""
-        if (block.rate, block.channels) != (self._rate, self._channels):
+        if block.spliced or (block.rate, block.channels) != (self._rate, self._channels):
             return False
         expected = self._start_seconds + self._came / self._rate
         return abs(block.time.seconds - expected) <= GAP_SECONDS
@@ -281,8 +292,8 @@ class _Stretch:
             return
         if not self._listeners:
             self._listeners = [self._listen_with(self._rate) for _ in range(self._channels)]
-        if not np.isfinite(samples).all():
-            raise FrameError("a sample is not a finite number")
+        if not is_sound(samples):
+            raise FrameError("a sample is no number, or far beyond full scale")
         self._unheard.append(samples)
         while len(self._unheard) >= self._step:
             step = self._unheard.take(self._step)

@@ -5,19 +5,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from homeveil.audio import audio_from_array
+from homeveil.audio import RawAudio, audio_from_array
 from homeveil.errors import FrameError, ModelError, ProfileError
+from homeveil.frames import Timestamp
+from homeveil.models import store
 from homeveil.models.onnx_file import Graph, Port
+from homeveil.perceive._onnx import StreamNetwork
 from homeveil.perceive.hearing import Heard, load_voice_models
 from homeveil.policy import ModelFile, Policy, Sound
 from homeveil.voice_gate import VoiceGate
 from speakers import file_of
-from voices import ALONE, Script, agent, anybody, demo_sound, needs_models, run
+from voices import (
+    AGENT_FIRST,
+    ALONE,
+    Script,
+    agent,
+    anybody,
+    demo_sound,
+    needs_models,
+    run,
+    span,
+)
 
 RATE = 16_000
 
@@ -56,6 +70,8 @@ def waits(rate: int) -> Script:
     """Speaks for the agent always, with what the real networks need to look ahead."""
     return Script(rate, lambda t: ALONE, ahead=125)
 
+
+Spoils = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 FAULTS = [throws, not_numbers, wrong_shape, out_of_range]
 
@@ -127,6 +143,24 @@ def test_samples_that_are_no_numbers_close_the_gate() -> None:
     assert out[0, RATE * 6 : RATE * 7].all()
 
 
+@needs_models
+@pytest.mark.parametrize("value", [1e3, -3e38])
+def test_one_sample_far_beyond_full_scale_deafens_nobody_for_long(value: float) -> None:
+    """It is a fault of its time, and the agent is heard again soon after it."""
+    samples, rate = demo_sound()
+    samples = np.concatenate([samples, samples], axis=1)
+    half = samples.shape[1] // 2
+    samples[0, rate // 2] = value
+    gate = VoiceGate(agent())
+    out = run(gate, samples, rate, 1024)
+    assert np.abs(out).max() < 1
+    report = gate.tally.report()
+    assert report.fault_spans[0][0] <= 0.5 <= report.fault_spans[0][1]
+    assert report.withheld["fault"] < 2
+    again = span(out[:, half:], rate, AGENT_FIRST) != 0
+    assert again.mean() > 0.8
+
+
 @pytest.mark.parametrize("jump", [0.5, -0.5, 3600.0, -2.0])
 def test_a_gap_or_a_step_back_closes_the_gate(jump: float) -> None:
     """What waited for a verdict is muted, and the gate starts closed after the jump."""
@@ -146,6 +180,17 @@ def test_a_gap_or_a_step_back_closes_the_gate(jump: float) -> None:
     assert not out[0, round(0.15 * RATE) :].any()
     assert gate.tally.report().withheld["fault"] > 1.3
     assert not any(piece.samples.any() for piece in gate.flush())
+
+
+def test_a_splice_closes_the_gate_though_times_go_on() -> None:
+    """What waited for a verdict is muted, and who comes then must be known anew."""
+    gate, ones = VoiceGate(anybody(), listen=waits), np.ones((1, RATE), np.float32)
+    for number in range(4):
+        list(gate.process(RawAudio(ones, RATE, Timestamp(number, Fraction(1)))))
+    dropped = next(gate.process(RawAudio(ones, RATE, Timestamp(4, Fraction(1)), spliced=True)))
+    assert dropped.samples.shape[1] == round(1.5 * RATE)
+    assert not dropped.samples[0, round(0.3 * RATE) :].any()
+    assert gate.tally.report().withheld["fault"] > 1.2
 
 
 def test_another_rate_or_number_of_channels_closes_the_gate() -> None:
@@ -168,6 +213,56 @@ def test_closing_passes_nothing_on() -> None:
         list(gate.process(block))
 
 
+class Spoilt:
+    """A network whose answers to call number 20, or to all, are spoilt by ``how``."""
+
+    def __init__(self, network: StreamNetwork, how: Spoils, *, once: bool = False) -> None:
+        self.input_shape = network.input_shape
+        self._network, self._how, self._once, self._calls = network, how, once, 0
+
+    def run(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self._calls += 1
+        first, *rest = self._network.run(inputs)
+        return self._how([first, *rest]) if not self._once or self._calls == 20 else [first, *rest]
+
+
+def one_too_many(found: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.concatenate([found[0], found[0][:, -1:]], axis=1), *found[1:]]
+
+
+def one_too_few(found: list[np.ndarray]) -> list[np.ndarray]:
+    return [found[0][:, 1:], *found[1:]]
+
+
+@needs_models
+@pytest.mark.parametrize("how", [one_too_many, one_too_few])
+def test_answers_that_are_not_one_for_each_frame_let_nothing_out(how: Spoils) -> None:
+    """They would be taken for those of other frames, and the agent's open for the child."""
+    samples, rate = demo_sound()
+    models = load_voice_models(Policy())
+    for part in ("target", "embedding"):
+        network = Spoilt(getattr(models, part), how)
+        gate = VoiceGate(agent(), models=replace(models, **{part: network}))
+        assert not run(gate, samples, rate, 1024).any()
+
+
+@needs_models
+@pytest.mark.parametrize("part", ["target", "embedding"])
+def test_a_network_that_gave_no_numbers_once_is_begun_anew(part: str) -> None:
+    """What it remembers is no number either: it would say nothing for the rest of the file."""
+    samples, rate = demo_sound()
+    samples = np.concatenate([samples, samples], axis=1)
+    models = load_voice_models(Policy())
+    network = Spoilt(
+        getattr(models, part), lambda found: [one * np.nan for one in found], once=True
+    )
+    gate = VoiceGate(agent(), models=replace(models, **{part: network}))
+    out = run(gate, samples, rate, 1024)
+    assert 0.5 < gate.tally.report().withheld["fault"] < 2
+    again = span(out[:, samples.shape[1] // 2 :], rate, AGENT_FIRST) != 0
+    assert again.mean() > 0.8
+
+
 @needs_models
 def test_a_broken_model_is_an_error_at_the_start(tmp_path: Path) -> None:
     """A missing file, another hash or a file that is no model never makes a gate."""
@@ -180,6 +275,27 @@ def test_a_broken_model_is_an_error_at_the_start(tmp_path: Path) -> None:
     real = ModelFile(junk, hashlib.sha256(junk.read_bytes()).hexdigest())
     with pytest.raises(ModelError, match="cannot be run"):
         VoiceGate(agent(), Policy(models={"voice_embedding": real}))
+
+
+@needs_models
+@pytest.mark.parametrize(
+    ("purpose", "other"),
+    [
+        ("target_voice_monitor", "voice_embedding"),
+        ("voice_embedding", "target_voice_monitor"),
+        ("target_voice_monitor", "face_embedding"),
+    ],
+)
+def test_a_network_for_something_else_is_an_error_at_the_start(
+    tmp_path: Path, purpose: str, other: str
+) -> None:
+    """It runs, and would mute all of every file with a good exit status."""
+    data = store.load((other,), {}).data[other]
+    file = tmp_path / "other.onnx"
+    file.write_bytes(data)
+    policy = Policy(models={purpose: ModelFile(file, hashlib.sha256(data).hexdigest())})
+    with pytest.raises(ModelError, match=r"not what listens for a voice|cannot be run"):
+        load_voice_models(policy)
 
 
 @needs_models

@@ -227,6 +227,25 @@ def test_every_channel_must_be_the_agents() -> None:
     ).any()
 
 
+def test_a_channel_without_levels_is_not_quiet() -> None:
+    """Law 2: what a listener does not say of a channel is doubt, and closes all of them."""
+    made: list[int] = []
+
+    def listen(rate: int) -> Script:
+        made.append(rate)
+        if len(made) % 2:
+            return Script(rate, lambda t: ALONE)
+        script = Script(rate, lambda t: OTHER)
+        plain, none = script.push, np.zeros(0, np.float32)
+        script.push = lambda samples: replace(  # type: ignore[method-assign]
+            plain(samples), level_db=none
+        )
+        return script
+
+    one = VoiceGate(anybody(), Policy(sound=Sound.CALL), listen=listen)
+    assert not run(one, np.ones((2, RATE * 4), np.float32), RATE).any()
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([-20.0, -71.0, -95.0]), st.integers(1, 120)), min_size=1),
     st.integers(200, 9000),

@@ -172,24 +172,44 @@ def test_silence_for_a_gap_has_an_end(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_gaps_are_kept_and_a_step_back_is_a_splice() -> None:
-    """A gap of whatever length stays one. Where the clock jumps back, times go on, after a
-    gap that closes the gate, and later ones with them."""
+def spans_of(starts: list[float]) -> list[float]:
+    """Where unbroken sound begins and ends, of half a second decoded at each of these times."""
     timeline, rate = SoundTimeline("clip"), 16_000
     spans: list[tuple[float, float]] = []
-    for start in (0.0, 0.5, 5000.0, 5000.5, 20.0, 20.5):
-        frame = av.AudioFrame.from_ndarray(
-            np.full((1, rate // 2), 9000, np.int16), format="s16", layout="mono"
-        )
-        frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
-        frame.pts = round(start * rate)
-        for block in timeline.place([frame]):
+
+    def take(blocks: list[RawAudio]) -> None:
+        for block in blocks:
             assert block.seconds <= 0.6
             begin, end = block.time.seconds, block.time.seconds + block.seconds
             if spans and abs(begin - spans[-1][1]) <= GAP_SECONDS:
                 begin, _ = spans.pop()
             spans.append((begin, end))
-    assert [round(at, 3) for span in spans for at in span] == [0, 1, 5000, 5001, 5001.05, 5002.05]
+
+    for start in starts:
+        frame = av.AudioFrame.from_ndarray(
+            np.full((1, rate // 2), 9000, np.int16), format="s16", layout="mono"
+        )
+        frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+        frame.pts = round(start * rate)
+        take(timeline.place([frame]))
+    take(timeline.finish())
+    return [round(at, 3) for span in spans for at in span]
+
+
+def test_gaps_are_kept_and_a_step_back_is_a_splice() -> None:
+    """A gap of whatever length stays one. Where the clock jumps back, times go on, after a
+    gap that closes the gate, and later ones with them."""
+    found = spans_of([0.0, 0.5, 5000.0, 5000.5, 20.0, 20.5])
+    assert found == [0, 1, 5000, 5001, 5001.05, 5002.05]
+    assert spans_of([0.0, 0.5, 7.0]) == [0, 1, 7, 7.5]
+    assert spans_of([0.0, 7.0, 7.5, 9.0, 9.5]) == [0, 0.5, 7, 8, 9, 10]
+
+
+def test_one_time_far_ahead_moves_no_other_sound() -> None:
+    """A single damaged one: all that comes later keeps its place beside the picture."""
+    assert spans_of([0.0, 0.5, 5000.0, 1.5, 2.0]) == [0, 2.5]
+    assert spans_of([0.0, 0.5, 31.0, 1.5, 2.0, 40.0, 3.0]) == [0, 3.5]
+    assert spans_of([0.0, 0.5, 2.1, 2.6]) == [0, 1, 2.1, 3.1]
 
 
 def test_another_form_in_mid_stream_is_converted(tmp_path: Path) -> None:

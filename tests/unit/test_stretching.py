@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 import homeveil.clearing.here
+from clips import make
 from homeveil.audio import VeiledAudio
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Job, Outcome
@@ -19,6 +22,9 @@ from homeveil.batch.state import State
 from homeveil.clearing import Order
 from homeveil.clearing.here import open_here
 from homeveil.clearing.together import Together
+from homeveil.errors import StretchError
+from homeveil.media import stretches
+from homeveil.media.stretches import Stretch, cut
 from homeveil.policy import Policy
 from homeveil.stretching import _Muted
 from homeveil.voice_gate import VoiceGate
@@ -37,6 +43,30 @@ def tone(path: Path, seconds: int) -> Path:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+class Read(list[Any]):
+    """Packets of key frames at ticks."""
+
+    damaged, cut = 0, False
+
+    def __init__(self, ticks: list[int]) -> None:
+        plain = {"is_corrupt": False, "is_discard": False, "is_keyframe": True}
+        super().__init__(SimpleNamespace(pts=tick, **plain) for tick in ticks)
+
+
+def test_a_clock_that_jumps_back_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames of two recordings would be put in one order by their times."""
+    source = make(tmp_path / "a.mkv")
+    one = list(range(0, 400_000, 100))
+    monkeypatch.setattr(stretches, "Packets", lambda container, stream: Read(one))
+    assert cut(source, Stretch(1, 2)).count == 2
+    both = one + [tick + 13 for tick in one]
+    monkeypatch.setattr(stretches, "Packets", lambda container, stream: Read(both))
+    with pytest.raises(StretchError, match="jumps back"):
+        cut(source, Stretch(1, 2))
 
 
 def test_sound_is_muted_where_a_stretch_failed(

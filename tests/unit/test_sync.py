@@ -12,6 +12,7 @@ import time
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -20,11 +21,12 @@ import pytest
 
 import homeveil.clearing.here
 from clips import picture
-from homeveil.audio import VeiledAudio
+from homeveil.audio import RawAudio, VeiledAudio
 from homeveil.clearing import LiveInput, Order
 from homeveil.clearing.here import open_here
+from homeveil.clearing.together import OneClock
 from homeveil.errors import PerceptionError
-from homeveil.frames import RawFrame
+from homeveil.frames import RawFrame, Timestamp
 from homeveil.isolation import Isolate
 from homeveil.media.feed import EncodedSoundForm, FeedPacket, FeedWriter, Kind, PictureForm
 from homeveil.media.reader import VideoReader
@@ -166,6 +168,36 @@ def test_every_container_keeps_step(tmp_path: Path, suffix: str) -> None:
     check(make(tmp_path / "a.mp4", sound_start=0.3), tmp_path / f"out{suffix}")
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a", ".ogg"])
+@pytest.mark.parametrize("isolate", [Isolate.OFF, Isolate.AUTO])
+@pytest.mark.parametrize("begin", [0.0, 100.0])
+def test_sound_by_itself_keeps_its_place_in_the_file(
+    tmp_path: Path, suffix: str, isolate: Isolate, begin: float
+) -> None:
+    """Sound that starts later than the picture has silence before it in a file that holds no
+    times; a recording whose clock does not start at zero begins as it does."""
+    source = make(
+        tmp_path / "a.mkv", codec="flac", video_start=begin, sound_start=begin + 0.5
+    )
+    target = tmp_path / f"out{suffix}"
+    profile = anybody() if isolate is Isolate.OFF else None
+    report = redact(source, target, profile=profile, policy=Policy(), isolate=isolate)
+    with SoundReader(target) as reader:
+        blocks = list(reader)
+    end = blocks[-1].time.seconds + blocks[-1].seconds
+    holds_times = suffix in (".m4a", ".ogg")
+    assert end == pytest.approx(SECONDS + 0.5 + (begin if holds_times else 0), abs=0.06)
+    assert report.sound is not None
+    assert report.sound.seconds == pytest.approx(SECONDS, abs=0.03)
+    if isolate is Isolate.OFF:
+        loud = np.concatenate(
+            [one.time.seconds + np.flatnonzero(np.abs(one.samples[0]) > 0.3) / one.rate
+             for one in blocks]
+        )  # fmt: skip
+        first = CLICKS[0] + 0.5 + (begin if holds_times else 0)
+        assert loud[0] == pytest.approx(first, abs=0.03)
+
+
 @needs_models
 def test_a_variable_frame_rate_keeps_step(tmp_path: Path) -> None:
     """Frames at uneven times, sound at its own."""
@@ -204,6 +236,72 @@ def test_a_fault_behind_a_pause_mutes_its_sound(
     policy = Policy(style=Style.FILL)
     redact(source, target, profile=anybody(), policy=policy, isolate=Isolate.OFF)
     assert offsets(target)[0] == pytest.approx([CLICKS[0] + 0.02], abs=0.03)
+
+
+def joined(tmp_path: Path, **options: Any) -> Path:
+    """Three recordings with clocks of their own in one file; the sound of each is half a second
+    longer than its picture."""
+    part = make(tmp_path / "part.ts", frame_times=[n / 10 for n in range(35)], **options)
+    path = tmp_path / "joined.ts"
+    path.write_bytes(part.read_bytes() * 3)
+    return path
+
+
+@needs_models
+@pytest.mark.parametrize(("suffix", "lookahead"), [(".mp4", 0.0), (".mkv", 2.0)])
+def test_recordings_that_were_joined_keep_step(
+    tmp_path: Path, suffix: str, lookahead: float
+) -> None:
+    """In each part sound stands to its picture as it did, and does not fall behind with each."""
+    policy = Policy(style=Style.FILL, lookahead_seconds=lookahead)
+    target = tmp_path / f"out{suffix}"
+    redact(joined(tmp_path), target, profile=anybody(), policy=policy, isolate=Isolate.OFF)
+    found, frames = offsets(target)
+    starts = frames[::35]
+    assert len(starts) == 3
+    want = [start + at + 0.02 for start in starts for at in CLICKS]
+    assert found == pytest.approx(want, abs=0.03)
+
+
+@needs_models
+def test_a_fault_behind_a_join_mutes_its_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the third part, and no other sound."""
+    source, target = joined(tmp_path), tmp_path / "out.mkv"
+    with VideoReader(source) as reader:
+        start = [frame.time.seconds for frame in reader][70]
+    fail_between(monkeypatch, start + 0.85, start + 1.25)
+    policy = Policy(style=Style.FILL)
+    redact(source, target, profile=anybody(), policy=policy, isolate=Isolate.OFF)
+    found, frames = offsets(target)
+    heard = [start + at + 0.02 for start in frames[::35] for at in CLICKS]
+    assert found == pytest.approx(heard[:4] + heard[5:], abs=0.03)
+
+
+def test_sound_that_was_joined_without_its_picture_goes_on_by_itself() -> None:
+    """It waits until so much of the picture was read that this is known, or there is no more."""
+    picture = SimpleNamespace(joins=[(1.0, 1.0)], read_to=21.0)
+    sound = SimpleNamespace(joins=[(20.05, 20.05), (40.05, 40.05)])
+    clock = OneClock(picture, sound)  # type: ignore[arg-type]
+
+    def block(seconds: float, *, spliced: bool = False) -> RawAudio:
+        return RawAudio(
+            np.zeros((1, 16_000), np.float32), 16_000, Timestamp.from_seconds(seconds), spliced
+        )
+
+    assert clock.place(block(19.0)) is not None
+    later = block(20.05, spliced=True)
+    assert clock.place(later) is None
+    picture.read_to = 26.0
+    placed = clock.place(later)
+    assert placed is not None
+    assert placed.spliced
+    assert placed.time.seconds == pytest.approx(20.05)
+    last = block(40.05, spliced=True)
+    assert clock.place(last) is None
+    clock.end()
+    assert clock.place(last) is not None
 
 
 @needs_models

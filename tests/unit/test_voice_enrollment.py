@@ -162,3 +162,12 @@ def test_a_recording_counts_once() -> None:
     assert twice.take(blocks(half, RATE), "copy.wav") == "the same as another"
     with pytest.raises(EnrollmentError, match=r"of at least 20; copy.wav .* once"):
         twice.finish()
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e3, -3e38])
+def test_a_recording_of_impossible_samples_is_told_as_such(value: float) -> None:
+    """One that is no number, or a thousand times full scale, says nothing of a voice."""
+    samples = voice()[: 5 * RATE].copy()
+    samples[RATE] = value
+    with pytest.raises(EnrollmentError, match="a recording: holds samples that are no numbers"):
+        measured(samples)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from homeveil import _kernels
 from homeveil._kernels import ClosedBy, GateMachine, GateRule, Verdict
-from homeveil.audio import audio_from_array
+from homeveil.audio import RawAudio, audio_from_array
 from homeveil.clear.gate import _RULES, rule_of
-from homeveil.errors import FrameError
+from homeveil.errors import FrameError, UsageError
+from homeveil.frames import Timestamp
 from homeveil.perceive.hearing import CHUNK_FRAMES, FRAMES_AHEAD
 from homeveil.perceive.sound_features import FILTERS, FrameStream, Resampler
 from homeveil.policy import Muted, Policy, Sound
+from homeveil.redaction import redact
 from homeveil.voice_gate import DELAY_SECONDS, STEP_SECONDS, VoiceGate
 from voices import (
     AGENT_FIRST,
@@ -21,7 +26,9 @@ from voices import (
     CHILD_ALONE,
     OTHER,
     SPOKEN,
+    Script,
     agent,
+    anybody,
     demo_sound,
     needs_models,
     run,
@@ -275,6 +282,18 @@ def test_resampling_lets_nothing_fold_back(rate: int) -> None:
     assert np.abs(out[200:-200]).max() < 10 ** (-80 / 20)
 
 
+def test_a_rate_of_many_phases_is_prepared_once_and_in_little_memory() -> None:
+    """One that has no factor in common with 16 kHz, however many channels and stretches."""
+    tracemalloc.start()
+    Resampler(48_001)
+    (now, peak), weights = tracemalloc.get_traced_memory(), 16_000 * 102 * 4
+    assert peak < 4 * weights
+    for _ in range(8):
+        Resampler(48_001)
+    assert tracemalloc.get_traced_memory()[0] < now + weights / 10
+    tracemalloc.stop()
+
+
 def test_features_do_not_depend_on_blocks() -> None:
     """Frames are the same however samples arrive."""
     sound = np.random.default_rng(2).normal(0, 0.1, 16_000).astype(np.float32)
@@ -284,3 +303,72 @@ def test_features_do_not_depend_on_blocks() -> None:
     assert np.allclose(np.concatenate([part.sound for part in parts]), whole.sound, atol=1e-5)
     assert FILTERS.shape == (40, 201)
     assert (FILTERS.sum(1) > 0).all()
+
+
+def opened(gate: VoiceGate, seconds: float) -> np.ndarray:
+    """(n,) of 10 ms: whether sound is let through, of so many seconds."""
+    out = run(gate, np.ones((1, round(16_000 * seconds)), np.float32), 16_000)
+    return out[0].reshape(-1, 160).any(axis=1)
+
+
+def always() -> VoiceGate:
+    """A gate that hears the agent alone, always."""
+    return VoiceGate(anybody(), listen=lambda rate: Script(rate, lambda t: ALONE))
+
+
+def test_no_fault_of_the_picture_is_forgotten() -> None:
+    """However many were told before the sound of their time came."""
+    gate = always()
+    for number in range(4000):
+        gate.withhold(1 + number / 100, 1 + number / 100 + 0.001)
+    found = opened(gate, 45)
+    assert found[20:90].all()
+    assert not found[101:4095].any()
+    assert found[4110:4490].all()
+
+
+def test_what_is_withheld_ends_with_its_stream() -> None:
+    """After a reset other sound comes, on a clock of its own."""
+    gate = always()
+    gate.withhold(1.0, float("inf"))
+    assert not opened(gate, 4)[110:].any()
+    gate.reset()
+    assert opened(gate, 4)[110:390].all()
+
+
+@pytest.mark.parametrize("span", [(float("nan"), 1.0), (1.0, float("nan")), (2.0, 1.0)])
+def test_spans_that_are_none_are_refused(span: tuple[float, float]) -> None:
+    """They would withhold nothing."""
+    with pytest.raises(UsageError, match="cannot be withheld"):
+        always().withhold(*span)
+
+
+SILENCE = np.zeros((1, 480), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: RawAudio(SILENCE, 48_000.0, Timestamp.from_seconds(0)), "a whole number"),
+        (lambda: RawAudio(SILENCE, 44_100.5, Timestamp.from_seconds(0)), "a whole number"),
+        (lambda: RawAudio(SILENCE, "48000", Timestamp.from_seconds(0)), "a whole number"),
+        (lambda: RawAudio(SILENCE, 48_000, 0.0), "give a Timestamp"),
+        (lambda: RawAudio([[0.0]], 48_000, Timestamp.from_seconds(0)), "give a numpy array"),
+        (lambda: audio_from_array([0.0, 1.0], 48_000, 0.0), "give a numpy array"),
+        (lambda: VoiceGate(None, "policy.toml"), "policy is str; give"),
+        (lambda: redact("in.mp4", "out.mp4", profile=None, policy="p.toml"), "policy is str"),
+        (lambda: redact("in.mp4", "out.mp4", profile=None, sound_track="0"), "counted from 0"),
+    ],
+)
+def test_what_is_of_another_kind_is_told(make: Callable[[], object], words: str) -> None:
+    """Where it is given, and not by whatever it meets first."""
+    with pytest.raises(UsageError, match=words):
+        make()
+
+
+def test_a_rate_of_numpy_is_a_rate() -> None:
+    """Also where times are counted with it, and cut again and again."""
+    sound = RawAudio(np.zeros((1, 4800), np.float32), np.int64(48_000), Timestamp.from_seconds(9))
+    for number in range(8):
+        _, sound = sound.split(9 + number / 100)
+        assert sound.time.seconds == pytest.approx(9 + number / 100, abs=1e-4)

@@ -11,7 +11,7 @@ import pytest
 
 from homeveil._kernels import ClosedBy, Verdict
 from homeveil.clear.keys import FIRST_OPEN, KeyRule, Keys, key_rule_of
-from homeveil.errors import EnrollmentError, ModelError, ProfileError, UsageError
+from homeveil.errors import EnrollmentError, ModelError, PerceptionError, ProfileError, UsageError
 from homeveil.media.sound_reader import SoundReader
 from homeveil.models.onnx_file import Graph, Port
 from homeveil.models.store import ModelStore, State
@@ -438,6 +438,19 @@ def test_another_network_is_no_silero(tmp_path: Path) -> None:
     """A file of the user's own as `[models.speech]` must be of that kind."""
     with pytest.raises(ModelError, match="model speech"):
         SileroNetwork(bands_model())
+
+
+def test_a_state_that_is_no_number_is_not_gone_on_with() -> None:
+    """All later chunks would be closed for one that failed."""
+
+    class Broken:
+        def run(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            return [np.array([[0.9]], np.float32), inputs["state"] * np.nan]
+
+    network = SileroNetwork.__new__(SileroNetwork)
+    network._network = Broken()  # type: ignore[assignment]
+    with pytest.raises(PerceptionError, match="no numbers"):
+        network.probability(np.zeros(576, np.float32), network.start())
 
 
 needs_silero = pytest.mark.skipif(

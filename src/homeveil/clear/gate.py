@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from homeveil._kernels import GateMachine, GateRule, Verdict
 from homeveil.clear.keys import KeyRule, Keys
+from homeveil.errors import FrameError
 from homeveil.perceive.hearing import Heard
 from homeveil.policy import Policy, Sound
 
@@ -49,9 +50,14 @@ class ChannelGate:
         self._levels: list[float] = []
         self._first = 0
         self._given = 0
+        self._unanswered = 0
 
     def take(self, heard: Heard) -> list[tuple[Verdict, bool]]:
-        """What a listener gave; the verdicts that are now due."""
+        """What a listener gave; the verdicts that are now due. Raises FrameError for answers about
+        frames that were not heard."""
+        self._unanswered += len(heard.level_db) - len(heard.logits)
+        if self._unanswered < 0:
+            raise FrameError("more frames were answered than heard")
         self._levels.extend(heard.level_db.tolist())
         if self._keys is not None:
             return [self._with_level(verdict) for verdict in self._locked(heard, self._keys)]

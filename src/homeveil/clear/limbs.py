@@ -19,8 +19,8 @@ POSE_SECONDS = 0.09
 """How long a pose stands while the agent moves."""
 
 UNION_SECONDS = 0.25
-"""In a frame of movement without a pose of its own those of so long count together, a cell wider: limbs that
-move fast have been here and there."""
+"""In a frame of movement without a pose of its own those of so long count together, a cell wider:
+limbs that move fast have been here and there."""
 
 OWN = 0.2
 """From which probability a cell is of this body and nobody else's."""

@@ -64,7 +64,8 @@ class Order:
 class Form:
     """What will come, known before the first frame. width, height: 0 without a picture.
     seconds_expected and frames_expected are what the file claims. sound: None without.
-    stretches: into how many the file is cut. colour: of a camera's pictures, as far as it says."""
+    stretches: into how many the file is cut. colour: of a camera's pictures, as far as it says.
+    begin_seconds: of sound alone, when the file begins."""
 
     width: int
     height: int
@@ -75,6 +76,7 @@ class Form:
     sound: SoundFormat | None
     stretches: int = 1
     colour: Colour = field(default_factory=Colour)
+    begin_seconds: float = 0.0
 
 
 class Clearing(Scoped):

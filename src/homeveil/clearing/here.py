@@ -14,7 +14,7 @@ import numpy as np
 from homeveil.audio import RawAudio, VeiledAudio
 from homeveil.clear.lips import LipsKey
 from homeveil.clearing import Clearing, Form, Order, Veiled
-from homeveil.clearing.together import Together
+from homeveil.clearing.together import OneClock, Together
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
 from homeveil.perceive.loading import load_models, load_perceiver
 from homeveil.policy import Lips, Policy, Sound
@@ -102,8 +102,11 @@ class _SoundAlone(FileClearing):
         self._reader = self._stack.enter_context(SoundReader(order.source, order.sound_track))
         self._voices = self._gate()
         self.models = heard_with(self._voices)
-        seconds = self._reader.duration_seconds
-        self.form = Form(0, 0, None, None, None, seconds, self._reader.form)
+        reader = self._reader
+        self.form = Form(
+            0, 0, None, None, None, reader.duration_seconds, reader.form,
+            begin_seconds=reader.begin_seconds,
+        )  # fmt: skip
 
     @property
     def damaged_packets(self) -> int:
@@ -167,7 +170,8 @@ class _PictureAndSound(FileClearing):
             return None
         sound = SoundReader(reader.path, self.order.sound_track)
         lips = self._lips()
-        return _SoundBeside(self._stack.enter_context(sound), self._gate(lips), lips)
+        clock = OneClock(reader, self._stack.enter_context(sound))
+        return _SoundBeside(sound, self._gate(lips), lips, clock)
 
     @property
     def damaged_packets(self) -> int:
@@ -197,12 +201,15 @@ class _PictureAndSound(FileClearing):
 class _SoundBeside:
     """The sound of a file, gated, in step with its picture. form: what it comes in."""
 
-    def __init__(self, reader: SoundReader, gate: VoiceGate, lips: LipsKey | None) -> None:
+    def __init__(
+        self, reader: SoundReader, gate: VoiceGate, lips: LipsKey | None, clock: OneClock
+    ) -> None:
         self._reader, self.gate, self.lips = reader, gate, lips
         self.form = reader.form
         self._blocks = iter(reader)
+        self._clock = clock
+        self._unplaced: RawAudio | None = None
         self._held: RawAudio | None = None
-        self._ended = False
         self._together = Together(gate.withhold)
 
     @property
@@ -216,12 +223,7 @@ class _SoundBeside:
         seconds = frame.time.seconds
         self._together.see(seconds, failed=frame.fault)
         until = seconds + self.gate.delay_seconds - _FRAME_SECONDS
-        while not self._ended:
-            block = self._held if self._held is not None else next(self._blocks, None)
-            self._held = None
-            if block is None:
-                self._ended = True
-                return
+        while (block := self._next()) is not None:
             now, later = block.split(until)
             if self._is_early(now):
                 self._held = block
@@ -231,6 +233,19 @@ class _SoundBeside:
             if later.samples.shape[1]:
                 self._held = later
                 return
+
+    def _next(self) -> RawAudio | None:
+        """The next block by the picture's clock; None at the end, or while the picture has not
+        been read far enough to tell where it belongs."""
+        block, self._held = self._held, None
+        if block is None:
+            if self._unplaced is None:
+                self._unplaced = next(self._blocks, None)
+            if self._unplaced is not None:
+                block = self._clock.place(self._unplaced)
+            if block is not None:
+                self._unplaced = None
+        return block
 
     def _is_early(self, block: RawAudio) -> bool:
         """Whether the gate would have to decide about mouths that are not seen yet."""
@@ -242,9 +257,8 @@ class _SoundBeside:
     def rest(self) -> Iterator[VeiledAudio]:
         """All that is left."""
         self._together.end()
-        if self._held is not None:
-            yield from self.gate.process(self._held)
-        for block in self._blocks:
+        self._clock.end()
+        while (block := self._next()) is not None:
             yield from self.gate.process(block)
         yield from self.gate.flush()
 

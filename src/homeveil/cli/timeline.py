@@ -5,6 +5,7 @@ SVG, written by hand: it holds spans of time and nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from homeveil.report import Report
@@ -20,6 +21,7 @@ def timeline(report: Report) -> str:
     rows: list[tuple[str, str, list[tuple[_Spans, str]]]] = []
     end = report.seconds
     if report.frames:
+        end = max(end, *(span.end_seconds for span in report.spans), 0.0)
         spans: dict[str, list[tuple[float, float]]] = {"uncleared": [], "fault": []}
         for span in report.spans:
             spans[span.reason].append((span.start_seconds, span.end_seconds))
@@ -30,7 +32,7 @@ def timeline(report: Report) -> str:
         rows.append(("picture", _OPEN, layers))
     if report.sound is not None:
         sound = report.sound
-        end = max(end, sound.seconds, *(stop for _, stop in sound.spans), 0.0)
+        end = max(end, sound.seconds, *(stop for _, stop in (*sound.spans, *sound.fault_spans)))
         rows.append(("sound", _CLOSED, [(sound.spans, _OPEN), (sound.fault_spans, _FAULT)]))
     height = _ROW * len(rows) + 70
     scale = (_WIDTH - _LEFT - 20) / max(end, 1e-3)
@@ -73,4 +75,4 @@ def _step(end: float) -> float:
     for step in (0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800):
         if end / step <= 12:
             return step
-    return 3600
+    return 3600 * math.ceil(end / 12 / 3600)

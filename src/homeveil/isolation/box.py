@@ -372,6 +372,7 @@ def _form(opened: messages.Opened) -> Form:
         sound,
         opened.stretches,
         _colour(opened),
+        opened.begin,
     )
 
 

@@ -211,6 +211,7 @@ def _opened(clearing: FileClearing) -> messages.Opened:
         primaries=form.colour.primaries,
         transfer=form.colour.transfer,
         full_range=int(form.colour.full_range),
+        begin=form.begin_seconds if abs(form.begin_seconds) < 10.0**9 else 0.0,
     )
 
 

@@ -66,7 +66,7 @@ class Opened:
     what is unknown. purposes: bits of the models in use. voice: a voice is enrolled."""
 
     KIND: ClassVar[int] = 1
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IIIIIIQdIBHBHBBBB")
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IIIIIIQdIBHBHBBBBd")
 
     width: int
     height: int
@@ -85,9 +85,11 @@ class Opened:
     primaries: int = 2
     transfer: int = 2
     full_range: int = 0
+    begin: float = 0.0
 
     def check(self) -> None:
         _check_colour(self.matrix, self.primaries, self.transfer, self.full_range)
+        _need(abs(self.begin) <= _MOST_SECONDS)
         _need((self.width == 0) == (self.height == 0))
         _need(max(self.width, self.height) <= MAX_SIDE)
         for num, den in ((self.rate_num, self.rate_den), (self.aspect_num, self.aspect_den)):

@@ -7,6 +7,9 @@ from fractions import Fraction
 JUMP_SECONDS = 1
 """A step back by more than this is a new clock, not a misplaced frame."""
 
+Join = tuple[float, float]
+"""A time, and what is added to all times from there on, in seconds."""
+
 
 class InputClock:
     """Makes the times of decoded frames strictly increasing, in ticks of ``time_base``.
@@ -19,7 +22,8 @@ class InputClock:
     before as that followed its own.
 
     repaired: how many times were changed, or missing without a decoding time. splices: how often
-    the clock jumped back.
+    the clock jumped back. joins: the times at which the stream goes on there, and what is added to
+    all later ones.
     """
 
     def __init__(
@@ -31,7 +35,9 @@ class InputClock:
         self._last: int | None = None
         self._moved_ticks = 0
         self._decoding_lead: int | None = None
+        self._time_base = time_base
         self.repaired = self.splices = 0
+        self.joins: list[Join] = []
 
     def tick(self, pts: int | None, dts: int | None = None) -> int:
         """Time of the next frame, given when the file says it is shown and decoded."""
@@ -60,4 +66,8 @@ class InputClock:
             return self._last + 1
         self.splices += 1
         self._moved_ticks += self._last + self._step - time
-        return self._last + self._step
+        goes_on = self._last + self._step
+        self.joins.append(
+            (float(goes_on * self._time_base), float(self._moved_ticks * self._time_base))
+        )
+        return goes_on

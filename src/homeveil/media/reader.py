@@ -48,6 +48,7 @@ class VideoReader(Scoped):
     damaged_packets: packets skipped so far because they could not be read or decoded.
     concealed_frames: frames so far in which the decoder had to make up parts.
     repaired_times: times so far that did not increase or could not even be guessed.
+    joins: see :class:`homeveil.media.clock.InputClock`. read_to: time of the newest frame, seconds.
     truncated: the file ends before its own headers say; known once reading has ended
     or, where the headers tell, from the start.
 
@@ -92,6 +93,8 @@ class VideoReader(Scoped):
         self._clock = InputClock(self.time_base, self.frame_rate, stream.start_time)
         self._decoding_times_only = self._container.format.name in _DECODING_TIMES_ONLY
         self._splices = 0
+        self.joins = self._clock.joins
+        self.read_to = float("-inf")
         self._pictures = PictureReader()
         self._frames = self._read()
         self.sample_aspect_ratio: Fraction | None = None
@@ -168,6 +171,7 @@ class VideoReader(Scoped):
             self.concealed_frames += 1
         pts = None if self._decoding_times_only else picture.pts
         time = Timestamp(self._clock.tick(pts, picture.dts), self.time_base)
+        self.read_to = time.seconds
         try:
             frame = self._pictures.read(picture, time)
         except FrameError as error:

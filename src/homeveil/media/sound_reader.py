@@ -30,7 +30,9 @@ class SoundReader(Scoped):
     a few samples dropped; after a jump back (a spliced recording) times go on a moment after
     where they were. track: which one, counted from 0; the file's default if None.
 
-    rate, channels, form: of the track. tracks: how many there are.
+    rate, channels, form: of the track. tracks: how many there are. joins: where times went on, see
+    :class:`homeveil.media.clock.InputClock`.
+    begin_seconds: when the file begins, whichever of its streams is the first.
     duration_seconds: what the file claims, None if it does not. damaged_packets: packets
     skipped so far.
 
@@ -84,6 +86,8 @@ class SoundReader(Scoped):
         starts_late = self._container.format.name == "mp3" and stream.start_time is not None
         moved = -float((stream.start_time or 0) * time_base) if starts_late else 0.0
         self._timeline = SoundTimeline(str(self.path), moved)
+        self.joins = self._timeline.joins
+        self.begin_seconds = 0.0 if starts_late else (self._container.start_time or 0) / 1_000_000
 
     @property
     def damaged_packets(self) -> int:
@@ -99,6 +103,7 @@ class SoundReader(Scoped):
                 self._undecoded += 1
                 continue
             yield from blocks
+        yield from self._timeline.finish()
 
     def close(self) -> None:
         """Close the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,7 @@ from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio, Samples
 from homeveil.errors import InputError
 from homeveil.frames import Timestamp
 from homeveil.media import _av
-from homeveil.media.clock import JUMP_SECONDS
+from homeveil.media.clock import JUMP_SECONDS, Join
 from homeveil.media.sound_track import unpacked
 
 MOST_CHANNELS = 8
@@ -26,17 +27,20 @@ starts anew."""
 class SoundTimeline:
     """Turns decoded frames into :class:`RawAudio`, float32, at their own rate.
 
-    Where times leave a gap of whatever length, so do the blocks, as frames of the picture do;
-    where they drift away from the samples, these follow by a little silence or a few samples
+    Where times leave a gap of whatever length, so do the blocks, as frames of the picture do,
+    but for a single frame that claims to come later than the next one: it follows on the last.
+    Where they drift away from the samples, these follow by a little silence or a few samples
     dropped; after a jump back (a spliced recording, see ``InputClock``) times go on a moment
     after where they were. name: of the source, for messages. moved: seconds added to all
-    times.
+    times. joins: as of ``InputClock``.
     """
 
     def __init__(self, name: str, moved: float = 0.0) -> None:
         self._name = name
         self._moved = moved
+        self.joins: list[Join] = []
         self._end: float | None = None
+        self._leapt: _av.AudioFrame | None = None
         self._resampler = _av.AudioResampler(format="flt")
 
     def place(self, decoded: list[_av.AudioFrame]) -> list[RawAudio]:
@@ -48,8 +52,36 @@ class SoundTimeline:
             # What was being converted is lost; a new format starts a new converter.
             self._resampler = _av.AudioResampler(format="flt")
             raise
-        blocks = (self._block(frame) for frame in frames)
+        blocks = (self._block(one) for frame in frames for one in self._told_by(frame))
         return [block for block in blocks if block is not None]
+
+    def finish(self) -> list[RawAudio]:
+        """What still waits, at the end."""
+        leapt, self._leapt = self._leapt, None
+        block = self._block(leapt) if leapt is not None else None
+        return [block] if block is not None else []
+
+    def _told_by(self, frame: _av.AudioFrame) -> Iterator[_av.AudioFrame]:
+        """The frames whose times are settled when ``frame`` comes."""
+        leapt, self._leapt = self._leapt, None
+        if leapt is not None:
+            if self._follows(frame, leapt.samples / leapt.sample_rate):
+                leapt.pts = None
+            yield leapt
+        if self._end is not None and self._ahead(frame) > JUMP_SECONDS:
+            self._leapt = frame
+        else:
+            yield frame
+
+    def _follows(self, frame: _av.AudioFrame, between: float) -> bool:
+        """Whether it lies so many seconds behind the end of what came, about."""
+        return frame.pts is not None and abs(self._ahead(frame) - between) <= JUMP_SECONDS / 2
+
+    def _ahead(self, frame: _av.AudioFrame) -> float:
+        """How far it claims to lie behind the end of what came, in seconds."""
+        if frame.pts is None or frame.time_base is None or self._end is None:
+            return 0.0
+        return float(frame.pts * frame.time_base) + self._moved - self._end
 
     def _block(self, frame: _av.AudioFrame) -> RawAudio | None:
         samples = unpacked(frame)
@@ -68,7 +100,7 @@ class SoundTimeline:
             return None
         self._end = start + samples.shape[1] / rate
         time = Timestamp(round(start * rate), Fraction(1, rate))
-        return RawAudio(np.ascontiguousarray(samples), rate, time)
+        return RawAudio(np.ascontiguousarray(samples), rate, time, spliced)
 
     def _start(self, frame: _av.AudioFrame) -> tuple[float, bool]:
         """Where ``frame`` lies, by the source or else after the last one; whether the source's
@@ -79,7 +111,9 @@ class SoundTimeline:
         if self._end is None or start - self._end >= -JUMP_SECONDS:
             return start, False
         self._moved += self._end + _SPLICE_SECONDS - start
-        return self._end + _SPLICE_SECONDS, True
+        goes_on = self._end + _SPLICE_SECONDS
+        self.joins.append((goes_on, self._moved))
+        return goes_on, True
 
 
 def _joined(samples: Samples, ahead: int, rate: int) -> Samples:

@@ -44,6 +44,9 @@ LAYOUTS = {
 """FFmpeg's name of the layout of so many channels. Three are no 2.1: Opus has none, and AAC leaves
 of a channel for bass nothing but that."""
 
+_WITHOUT_TIMES = frozenset({"wav", "flac", "mp3"})
+"""Muxers of sound alone that count samples from the first one on."""
+
 _MOST_CHANNELS = {"libmp3lame": 2}
 _BITS_PER_CHANNEL = 80_000
 _PAD_SECONDS = 1
@@ -64,8 +67,9 @@ class SoundTrack:
 
     Samples keep their times: a gap becomes silence, samples that would overlap are left
     out. Another rate or number of channels in mid-stream is converted to the first one.
-    shift_seconds: added to all times. The caller turns what FFmpeg raises into errors of
-    this package.
+    shift_seconds: added to all times. begin_seconds: when the recording begins, which is where a
+    container without times starts; None for the first sample. The caller turns what FFmpeg raises
+    into errors of this package.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class SoundTrack:
         form: SoundFormat,
         path: Path,
         shift_seconds: Fraction = Fraction(0),
+        begin_seconds: float | None = None,
     ) -> None:
         if form.channels not in LAYOUTS:
             raise UsageError(f"{form.channels} channels of sound; 1 to {max(LAYOUTS)} are written")
@@ -83,6 +88,7 @@ class SoundTrack:
         self._path = path
         self._paused = 0
         self._shift = float(shift_seconds)
+        self._begin = begin_seconds if muxer in _WITHOUT_TIMES else None
         channels = min(form.channels, _MOST_CHANNELS.get(encoder, form.channels))
         rate = _av.sound_rate(encoder, form.rate)
         stream = container.add_stream(encoder, rate=rate, layout=LAYOUTS[channels])
@@ -105,6 +111,8 @@ class SoundTrack:
                 " pass raw sound through homeveil.VoiceGate"
             )
         samples = self._converted(sound)
+        if self._next is None and self._begin is not None:
+            self._shift, self._next = -min(self._begin, sound.time.seconds), 0
         at = round((sound.time.seconds + self._shift) * self._form.rate)
         if self._next is None:
             self._next = max(0, at)

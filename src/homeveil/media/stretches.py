@@ -15,6 +15,7 @@ import numpy as np
 
 from homeveil.errors import InputError, OutputError, StretchError
 from homeveil.media import _av
+from homeveil.media.clock import JUMP_SECONDS
 from homeveil.media.packets import Packets
 from homeveil.media.reader import video_stream
 from homeveil.media.staging import StagedFile
@@ -81,20 +82,24 @@ def cut(path: Path, stretch: Stretch) -> Cut:
                 raise StretchError("its container keeps no times of frames")
             stream = video_stream(container, path)
             base = stream.time_base or Fraction(1, 90_000)
-            ticks, keys = _times(Packets(container, stream))
+            ticks, keys = _times(Packets(container, stream), _ticks(JUMP_SECONDS, base))
     except (_av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({_av.reason(error)})") from error
     return place(ticks, keys, base, stretch)
 
 
-def _times(packets: Packets) -> tuple[array[int], array[int]]:
-    """Presentation times of all frames, and of those that are key frames, in order."""
-    ticks, keys = array("q"), array("q")
+def _times(packets: Packets, jump: int) -> tuple[array[int], array[int]]:
+    """Presentation times of all frames, and of those that are key frames, in order. jump: ticks
+    back that are a new clock, by which the frames of two recordings would be mixed."""
+    ticks, keys, newest = array("q"), array("q"), 0
     for packet in packets:
         if packet is None:
             break
         if packet.pts is None or packet.pts < 0 or packet.is_corrupt or packet.is_discard:
             raise StretchError("its frames lack times or are damaged")
+        newest = max(newest, packet.pts)
+        if newest - packet.pts > jump:
+            raise StretchError("its clock jumps back")
         ticks.append(packet.pts)
         if packet.is_keyframe:
             keys.append(packet.pts)

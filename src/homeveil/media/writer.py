@@ -315,8 +315,9 @@ class SoundWriter(_Output):
     """Encodes veiled sound into ``path``, whose suffix chooses container and encoder.
 
     form: of the first samples. source: the file being read, which must not be ``path``.
-    Raises OutputError; then and without ``commit()`` nothing stands under ``path`` that
-    was not there before.
+    begin_seconds: when the recording begins. What starts later has silence before it in a
+    container that holds no times; the others keep its time. Raises OutputError; then and without
+    ``commit()`` nothing stands under ``path`` that was not there before.
     """
 
     def __init__(
@@ -324,6 +325,7 @@ class SoundWriter(_Output):
         path: str | os.PathLike[str],
         form: SoundFormat,
         source: str | os.PathLike[str] | None = None,
+        begin_seconds: float = 0.0,
     ) -> None:
         path = Path(path)
         muxer = SOUND_MUXERS.get(path.suffix.lower())
@@ -335,7 +337,9 @@ class SoundWriter(_Output):
         super().__init__(path, source)
         with self._writing():
             self._container = _av.open_output(self._file.working_path, muxer, {})
-            self._track = SoundTrack(self._container, muxer, form, path)
+            self._track = SoundTrack(
+                self._container, muxer, form, path, begin_seconds=begin_seconds
+            )
 
     def write(self, sound: VeiledAudio) -> None:
         """Encode sound. Raises UsageError for anything but VeiledAudio, OutputError."""

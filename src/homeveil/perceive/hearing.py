@@ -7,7 +7,7 @@ samples from ``t * 10 + 7.5`` to ``t * 10 + 17.5 ms``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -21,10 +21,17 @@ from homeveil.models.purposes import (
     check_purposes,
     key_purposes,
 )
-from homeveil.perceive.sound_features import HOP, WINDOW, Array, FrameStream, Resampler
+from homeveil.perceive.sound_features import (
+    HOP,
+    SAMPLE_RATE_HZ,
+    WINDOW,
+    Array,
+    FrameStream,
+    Resampler,
+)
 from homeveil.perceive.voices import TargetVoice, VoiceEmbeddings, check_embedding
 from homeveil.policy import Policy, Sound, SpeechKey
-from homeveil.profile.voice import VoiceTemplate
+from homeveil.profile.voice import SLOTS, VOICE_SIZE, VoiceTemplate
 
 if TYPE_CHECKING:
     from homeveil.perceive._onnx import StreamNetwork
@@ -65,7 +72,8 @@ class VoiceModels:
 
 
 def load_voice_models(policy: Policy) -> VoiceModels:
-    """Read and check the voice networks. Raises ModelError for the first that is amiss."""
+    """Read and check the voice networks. Raises ModelError for the first that is amiss, and for
+    those that cannot listen: they would mute all without an error."""
     check_purposes(policy.models)
     purposes = (EMBEDDING_PURPOSE, TARGET_PURPOSES[policy.sound])
     loaded = store.load((*purposes, *key_purposes(policy)), policy.models)
@@ -85,7 +93,22 @@ def load_voice_models(policy: Policy) -> VoiceModels:
         from homeveil.perceive.keys import KeyModels
 
         keys = KeyModels.of(policy, loaded)
-    return VoiceModels(embedding, target, policy.sound, loaded.sha256, keys)
+    models = VoiceModels(embedding, target, policy.sound, loaded.sha256, keys)
+    try:
+        _try_out(replace(models, keys=None))
+    except Exception as error:
+        raise ModelError(
+            f"models {' and '.join(purposes)} are not what listens for a voice "
+            f"({type(error).__name__}: {error}); see models/target_voice/README.md"
+        ) from error
+    return models
+
+
+def _try_out(models: VoiceModels) -> None:
+    """Have them listen to a moment of silence for nobody's voice."""
+    rows, own = np.eye(SLOTS, VOICE_SIZE, dtype=np.float32), np.zeros(SLOTS, np.float32)
+    nobody = VoiceTemplate(rows, own, 1.0, 1, "0" * 64)
+    Listener(SAMPLE_RATE_HZ, nobody, models).push(np.zeros(SAMPLE_RATE_HZ // 10, np.float32))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ TRACK_MEAN_DB, TRACK_SPREAD_DB = -35.0, 15.0
 _ZERO_CROSSINGS = 16
 _PASSBAND = 0.95
 _KAISER_BETA = 8.0
+_PHASES = 512
 
 
 def mel_filters() -> Array:
@@ -64,15 +66,9 @@ class Resampler:
     def __init__(self, rate: int) -> None:
         divisor = math.gcd(rate, SAMPLE_RATE_HZ)
         self._up, self._down = SAMPLE_RATE_HZ // divisor, rate // divisor
-        cutoff = min(1.0, SAMPLE_RATE_HZ / rate) * _PASSBAND
-        self._half = 0 if rate == SAMPLE_RATE_HZ else math.ceil(_ZERO_CROSSINGS / cutoff)
-        if self._half:
-            phase = np.arange(self._up)[:, None] / self._up
-            offset = np.arange(1 - self._half, self._half + 1)[None] - phase
-            inside = np.clip(1 - (offset / self._half) ** 2, 0, None)
-            window = np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA)
-            taps = (cutoff * np.sinc(cutoff * offset) * window).astype(np.float32)
-            self._filter = ResampleFilter(taps, self._down)
+        self._half = 0
+        if rate != SAMPLE_RATE_HZ:
+            self._half, self._filter = _filter(rate, self._up, self._down)
         # The buffer starts with silence, so that the first outputs have a past.
         self._rest = np.zeros(self._half, np.float32)
         self._origin = -self._half
@@ -100,6 +96,22 @@ class Resampler:
     def finish(self) -> Array:
         """The last outputs, as if silence followed."""
         return self.push(np.zeros(self._half, np.float32))
+
+
+@lru_cache(maxsize=2)
+def _filter(rate: int, up: int, down: int) -> tuple[int, ResampleFilter]:
+    """Half the taps of a phase, and all taps. A rate that has no large factor in common with
+    16 kHz has as many phases as that: they are made once for all channels, some at a time."""
+    cutoff = min(1.0, SAMPLE_RATE_HZ / rate) * _PASSBAND
+    half = math.ceil(_ZERO_CROSSINGS / cutoff)
+    taps = np.empty((up, 2 * half), np.float32)
+    for first in range(0, up, _PHASES):
+        phase = np.arange(first, min(up, first + _PHASES))[:, None] / up
+        offset = np.arange(1 - half, half + 1)[None] - phase
+        inside = np.clip(1 - (offset / half) ** 2, 0, None)
+        window = np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA)
+        taps[first : first + _PHASES] = cutoff * np.sinc(cutoff * offset) * window
+    return half, ResampleFilter(taps, down)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,9 @@ class SileroNetwork:
         )
         if found.shape != (1, 1) or following.shape != state.shape:
             raise PerceptionError(f"speech network gave {found.shape} and {following.shape}")
+        if not np.isfinite(following).all():
+            # It would be heard for as long as the stretch goes on.
+            raise PerceptionError("speech network remembers no numbers")
         return float(found[0, 0]), following
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil.errors import ModelError
+from homeveil.errors import ModelError, PerceptionError
 from homeveil.perceive._onnx import StreamNetwork
 from homeveil.perceive.sound_features import BANDS, Array
 from homeveil.profile.voice import SLOTS, VOICE_SIZE, VoiceTemplate
@@ -18,6 +18,7 @@ BLOCK = 40
 40 j + 39 frames old."""
 
 _LAYERS = 3
+_ANSWERS = 4
 
 _ALL_ALIKE = 0.9999
 """Cosine of two sounds that share nothing, from which a network hears no difference; the default
@@ -34,7 +35,8 @@ class VoiceEmbeddings:
         self._frame = 0
 
     def push(self, mel: Array) -> Array:
-        """(n, 40) -> (n, SLOTS, 256)."""
+        """(n, 40) -> (n, SLOTS, 256). Raises PerceptionError when the network gives anything
+        else."""
         parts: list[Array] = []
         at = 0
         while at < len(mel):
@@ -46,6 +48,7 @@ class VoiceEmbeddings:
             piece = mel[at : at + BLOCK - phase]
             wide = np.repeat(piece[:, None], SLOTS, 1)
             slots, h, c = self._network.run({"mel": wide, "h": self._h, "c": self._c})
+            _check(slots, (len(piece), SLOTS, VOICE_SIZE))
             self._h, self._c = np.array(h), np.array(c)
             parts.append(slots)
             at += len(piece)
@@ -85,7 +88,9 @@ class TargetVoice:
 
     def push(self, sound: Array, slots: Array) -> Array:
         """(n, 41), (n, SLOTS, 256) -> (m, 4): of the frames now answered, log-odds of
-        nobody, the agent alone, somebody else, the agent and somebody else."""
+        nobody, the agent alone, somebody else, the agent and somebody else. Raises
+        PerceptionError when the network gives anything else: answers that do not belong to their
+        frames, or a state that is no number, would go on for as long as the stretch."""
         first = self._frame
         self._frame += len(sound)
         phase = (np.arange(first, self._frame) % BLOCK).astype(np.float32)
@@ -100,8 +105,16 @@ class TargetVoice:
                 "memory": self._memory,
             }
         )
+        _check(logits, (1, len(sound), _ANSWERS))
         # The first answers are for frames before the first one.
         return logits[0, max(0, self._ahead - first) :]
+
+
+def _check(found: Array, shape: tuple[int, ...]) -> None:
+    if found.shape != shape:
+        raise PerceptionError(f"voice network gave {found.shape}, expected {shape}")
+    if not np.isfinite(found).all():
+        raise PerceptionError("voice network gave no numbers")
 
 
 def template_from(embeddings: list[Array]) -> tuple[Array, Array]:
