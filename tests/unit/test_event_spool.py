@@ -159,3 +159,17 @@ def test_putting_and_taking_at_once(tmp_path: Path) -> None:
             assert spool.put(event)
         thread.join(60)
     assert found == events
+
+
+def test_a_long_outage_fills_the_disk_with_what_waits_and_no_more(tmp_path: Path) -> None:
+    """Nobody takes anything while 2,000 events come: the head is asked for now and then, and the
+    files stay within three times the events' own bytes."""
+    events = some_events(2000)
+    with Spool(tmp_path, "a") as spool:
+        for number, event in enumerate(events):
+            spool.put(event)
+            if number % 50 == 0:
+                assert spool.head() == events[0]
+        used = sum(file.stat().st_size for file in tmp_path.iterdir())
+        assert used < 3 * sum(len(event.line) for event in events)
+        assert spool.waiting == 2000

@@ -151,6 +151,10 @@ class _Disk:
 
     def first(self) -> Event | None:
         query = "SELECT number, line FROM events WHERE number > ? ORDER BY number LIMIT 1"
+        if self._head:
+            # Asked for again, so the place is down: nothing else folds the log in meanwhile.
+            with contextlib.suppress(sqlite3.Error):
+                self._out.execute("PRAGMA wal_checkpoint(PASSIVE)")
         while True:
             self._head = 0
             try:
