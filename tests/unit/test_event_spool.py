@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,45 @@ def test_several_at_once_do_not_mix_and_leave_nothing_behind(tmp_path: Path) -> 
         assert drained(spool) == EVENTS[1:3]
     with Spool(tmp_path, "a") as spool, Spool(tmp_path, "a") as other:
         assert (spool.head(), other.head()) == (None, None)
+
+
+def test_a_full_spool_that_was_left_is_taken_over_at_once(tmp_path: Path) -> None:
+    """All that another run left in a file of its own is here in a moment, in its order: whoever
+    starts does not wait a sync of the disk for each event."""
+    events = some_events(5_000)
+    with Spool(tmp_path, "a") as first, Spool(tmp_path, "a") as second:
+        first.put(EVENTS[0])
+        for event in events:
+            second.put(event)
+    began = time.monotonic()
+    with Spool(tmp_path, "a") as spool:
+        assert time.monotonic() - began < 5.0
+        assert spool.waiting == 5_001
+        assert [spool.head(), spool.done(), spool.head()] == [EVENTS[0], None, events[0]]
+    with sqlite3.connect(tmp_path / "a-0.sqlite") as table:
+        lines = [line for (line,) in table.execute("SELECT line FROM events ORDER BY number")]
+    assert lines == [event.line for event in events]
+    assert not (tmp_path / "a-1.sqlite").exists()
+
+
+def test_what_a_full_disk_cannot_take_over_stays_where_it_is(tmp_path: Path) -> None:
+    """No file can grow beyond 48 kB: what another run left is not moved in part, and comes with
+    the run after."""
+    with Spool(tmp_path, "a") as first, Spool(tmp_path, "a") as second:
+        first.put(EVENTS[0])
+        for event in some_events(200):
+            second.put(event)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (48_000, before[1]))
+    try:
+        with Spool(tmp_path, "a") as spool:
+            assert drained(spool) == EVENTS[:1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    with Spool(tmp_path, "a") as spool:
+        assert drained(spool) == some_events(200)
 
 
 def test_the_file_is_its_owners_and_holds_events_alone(tmp_path: Path) -> None:
