@@ -15,7 +15,6 @@ or, for frames of one's own:
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from homeveil.desk.findings import Finding
 from homeveil.desk.site import Site
 from homeveil.desk.times import Clock, Recorded
 from homeveil.desk_rules import DeskRules
-from homeveil.emit.events.delivery import Delivery, DeliveryTally
+from homeveil.emit.events.delivery import Delivery, DeliveryTally, close_together
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.errors import UsageError
 from homeveil.frames import VeiledFrame
@@ -106,7 +105,7 @@ class DeskEvents(Scoped):
                     sinks.append(delivery)
             self._watcher = watcher or _own_watcher(rules, models or {}, template)
         except BaseException:
-            self._close_deliveries()
+            close_together(self._deliveries)
             raise
         self._feed = EventFeed(rules, sinks, clock=clock, site=site)
 
@@ -143,12 +142,7 @@ class DeskEvents(Scoped):
     def close(self) -> None:
         """Finish, and wait for events on their way as long as ``patience_seconds`` allows."""
         self.finish()
-        self._close_deliveries()
-
-    def _close_deliveries(self) -> None:
-        with contextlib.ExitStack() as stack:
-            for delivery in reversed(self._deliveries):
-                stack.callback(delivery.close)
+        close_together(self._deliveries)
 
 
 def _own_watcher(
