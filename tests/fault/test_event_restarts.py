@@ -17,7 +17,7 @@ from homeveil.desk.events import Event
 from homeveil.emit.events.lines import LinesFile
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.errors import EventError
-from receivers import free_port, numbers, unique, webhook
+from receivers import free_port, numbers, unique, wait_until, webhook
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -222,6 +222,41 @@ def test_a_file_gets_each_event_at_once_and_in_order(tmp_path: Path) -> None:
             for event in half:
                 made.put(event)
     assert path.read_bytes().splitlines() == [event.line for event in events]
+
+
+@pytest.mark.parametrize("act", ["removed", "moved", "replaced"])
+def test_a_file_that_was_moved_or_removed_is_made_anew(tmp_path: Path, act: str) -> None:
+    """Somebody tidies up or turns logs over in mid-run: what comes later is in a file of the
+    name that was given, not in one without a name or with another."""
+    path = tmp_path / "events.jsonl"
+    one, two = some_events(2)
+    with open_place(read_place(path)) as made:
+        made.put(one)
+        wait_until(lambda: made.tally.delivered == 1)
+        if act == "removed":
+            path.unlink()
+        else:
+            path.rename(tmp_path / "events.jsonl.1")
+        if act == "replaced":
+            path.write_bytes(one.line + b"\n")
+        made.put(two)
+    kept = [one.line] if act == "replaced" else []
+    assert path.read_bytes().splitlines() == [*kept, two.line]
+    assert made.tally.delivered == 2
+
+
+def test_a_file_that_was_replaced_by_something_else_is_not_touched(tmp_path: Path) -> None:
+    """A diary has the name now: nothing is written to it, and the event waits."""
+    path = tmp_path / "events.jsonl"
+    one, two = some_events(2)
+    with open_place(read_place(path), patience_seconds=0.2) as made:
+        made.put(one)
+        wait_until(lambda: made.tally.delivered == 1)
+        path.unlink()
+        path.write_bytes(b"dear diary")
+        made.put(two)
+    assert path.read_bytes() == b"dear diary"
+    assert (made.tally.delivered, made.tally.waiting) == (1, 1)
 
 
 def test_standard_output_that_nobody_reads_holds_nothing_up() -> None:

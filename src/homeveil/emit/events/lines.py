@@ -25,28 +25,33 @@ class LinesFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._handle = self._opened()
+
+    def _opened(self) -> int:
+        """The file that has the name now, made if there is none."""
         try:
             # A pipe would have us wait for its reader.
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
-            self._handle = os.open(path, flags, 0o644)
+            handle = os.open(self._path, flags, 0o644)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise _cannot_write(self._path, error) from error
         try:
-            self._mend()
+            self._mend(handle)
         except OSError as error:
-            self.close()
-            raise _cannot_write(path, error) from error
+            os.close(handle)
+            raise _cannot_write(self._path, error) from error
         except BaseException:
-            self.close()
+            os.close(handle)
             raise
+        return handle
 
-    def _mend(self) -> None:
-        known = os.fstat(self._handle)
+    def _mend(self, handle: int) -> None:
+        known = os.fstat(handle)
         if not stat.S_ISREG(known.st_mode):
             raise EventError(f"{self._path}: is no file; give - for standard output")
         if known.st_size == 0:
             return
-        with open(self._handle, "rb", closefd=False) as file:
+        with open(handle, "rb", closefd=False) as file:
             first = file.readline(MOST_BYTES + 1)
             file.seek(max(0, known.st_size - MOST_BYTES - 1))
             _, end, torn = file.read().rpartition(b"\n")
@@ -59,14 +64,15 @@ class LinesFile:
                 "give another name"
             )
         if alone:
-            os.write(self._handle, b"\n")
+            os.write(handle, b"\n")
         elif torn:
-            os.ftruncate(self._handle, known.st_size - len(torn))
+            os.ftruncate(handle, known.st_size - len(torn))
 
     def send(self, event: Event) -> None:
         """Append one line, whole or not at all."""
         size = None
         try:
+            self._follow()
             size = os.fstat(self._handle).st_size
             line = event.line + b"\n"
             if os.write(self._handle, line) != len(line):
@@ -77,6 +83,19 @@ class LinesFile:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._handle, size)
             raise NotDelivered(error.strerror or "cannot be written") from error
+
+    def _follow(self) -> None:
+        """After the file was moved away or removed, go on in the one that has its name: nobody
+        looks for events in another."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(self._path), os.fstat(self._handle)):
+                return
+        try:
+            handle = self._opened()
+        except EventError as error:
+            raise NotDelivered("it was replaced by what cannot be written to") from error
+        os.close(self._handle)
+        self._handle = handle
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
