@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -156,6 +157,62 @@ def test_a_full_disk_under_the_file_tears_no_line(tmp_path: Path) -> None:
     # What stood in the file already may come again: the full disk could not forget it.
     dropped = int(result.stdout.split("dropped=")[1].split(",")[0])
     assert numbers(path.read_bytes().splitlines()) == list(range(1, 1 + 200 - dropped))
+
+
+TELL_AND_FAIL = f"""
+import sys, time
+sys.path.insert(0, {TESTS!r})
+from desks import some_events
+from homeveil.emit.events.carrier import NotDelivered
+from homeveil.emit.events.lines import LinesFile
+from pathlib import Path
+file, event, failed = LinesFile(Path(sys.argv[1])), some_events(1)[0], 0
+print("ready", flush=True)
+while failed < 20_000:
+    try:
+        file.send(event)
+    except NotDelivered:
+        failed += 1
+"""
+"""Fills the file up to the limit of its process, and goes on trying."""
+
+
+def test_a_run_without_room_cuts_nothing_off_that_another_wrote(tmp_path: Path) -> None:
+    """Two runs tell events to one file, and one of them can write no more than 48 kB: what it
+    takes back of a line that did not fit are its own bytes alone."""
+    path = tmp_path / "events.jsonl"
+    events = some_events(400)
+    words = [sys.executable, "-c", FULL_DISK + TELL_AND_FAIL, str(path)]
+    file = LinesFile(path)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        for event in events[1:]:
+            file.send(event)
+        assert other.wait(120) == 0
+    file.close()
+    lines = path.read_bytes().splitlines()
+    assert [line for line in lines if line != events[0].line] == [one.line for one in events[1:]]
+
+
+def test_a_file_that_somebody_keeps_locked_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not waited for at the start, and later the event waits."""
+    monkeypatch.setattr("homeveil.emit.events.lines._LOCKED_SECONDS", 0.1)
+    path = tmp_path / "events.jsonl"
+    one, two = some_events(2)
+    made = open_place(read_place(path), patience_seconds=0.3)
+    made.put(one)
+    wait_until(lambda: made.tally.delivered == 1)
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        made.put(two)
+        made.close()
+        with pytest.raises(EventError, match="somebody else keeps it locked"):
+            open_place(read_place(path))
+    assert path.read_bytes() == one.line + b"\n"
+    assert (made.tally.delivered, made.tally.waiting) == (1, 1)
 
 
 def test_a_torn_last_line_is_mended(tmp_path: Path) -> None:

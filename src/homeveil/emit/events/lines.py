@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import stat
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from homeveil.desk.events import MOST_BYTES, Event
@@ -14,6 +18,9 @@ from homeveil.errors import EventError
 
 _BEGINNING = b'{"data":{'
 """How the one form of every event begins."""
+
+_LOCKED_SECONDS = 5.0
+"""Others hold the lock while they write one line to the disk."""
 
 
 class LinesFile:
@@ -36,7 +43,8 @@ class LinesFile:
         except OSError as error:
             raise _cannot_write(self._path, error) from error
         try:
-            self._mend(handle)
+            with _alone(handle):
+                self._mend(handle)
         except OSError as error:
             os.close(handle)
             raise _cannot_write(self._path, error) from error
@@ -70,19 +78,23 @@ class LinesFile:
 
     def send(self, event: Event) -> None:
         """Append one line, whole or not at all."""
-        size = None
         try:
             self._follow()
-            size = os.fstat(self._handle).st_size
-            line = event.line + b"\n"
-            if os.write(self._handle, line) != len(line):
-                raise OSError(28, "No space left on device")
-            os.fsync(self._handle)
+            with _alone(self._handle):
+                self._append(event.line + b"\n")
         except OSError as error:
-            if size is not None:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(self._handle, size)
             raise NotDelivered(error.strerror or "cannot be written") from error
+
+    def _append(self, line: bytes) -> None:
+        size = os.fstat(self._handle).st_size
+        try:
+            if os.write(self._handle, line) != len(line):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            os.fsync(self._handle)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._handle, size)
+            raise
 
     def _follow(self) -> None:
         """After the file was moved away or removed, go on in the one that has its name: nobody
@@ -100,6 +112,30 @@ class LinesFile:
     def close(self) -> None:
         with contextlib.suppress(OSError):
             os.close(self._handle)
+
+
+@contextlib.contextmanager
+def _alone(handle: int) -> Iterator[None]:
+    """No other run that tells events there writes meanwhile. Raises OSError if somebody keeps the
+    file locked; a file system without locks has none."""
+    end = time.monotonic() + _LOCKED_SECONDS
+    while not _locked(handle):
+        if time.monotonic() > end:
+            raise OSError(errno.EAGAIN, "somebody else keeps it locked")
+        time.sleep(0.001)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
+    return True
 
 
 def _cannot_write(path: Path, error: OSError) -> EventError:
