@@ -338,6 +338,30 @@ def test_standard_output_that_nobody_reads_holds_nothing_up() -> None:
     assert process.returncode == 0
 
 
+def test_a_full_disk_under_standard_output_tears_no_line(tmp_path: Path) -> None:
+    """Standard output is a file that cannot grow in the middle of a line: once it can, that line
+    is written to its end, not begun anew."""
+    code = f"""
+import resource, signal, sys
+sys.path.insert(0, {TESTS!r})
+from desks import some_events
+from homeveil.emit.events.places import open_place, read_place
+from receivers import wait_until
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+with open_place(read_place("-")) as made:
+    for event in some_events(5):
+        made.put(event)
+    wait_until(lambda: made.tally.failures >= 1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+"""
+    path = tmp_path / "out"
+    with path.open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert path.read_bytes().splitlines() == [event.line for event in some_events(5)]
+
+
 def test_standard_output_gets_lines() -> None:
     """With a reader, every event is a line there."""
     code = RUN.replace(", flush=True)", ", flush=True, file=sys.stderr)")

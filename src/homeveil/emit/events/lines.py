@@ -156,13 +156,14 @@ class LinesOut:
     def __init__(self) -> None:
         sys.stdout.flush()
         self._handle = os.dup(sys.stdout.fileno())
+        self._left = b""
 
     def send(self, event: Event) -> None:
-        """Write one line."""
-        left = event.line + b"\n"
+        """Write one line; of one that failed midway, what is left of it."""
+        self._left = self._left or event.line + b"\n"
         try:
-            while left:
-                left = left[os.write(self._handle, left) :]
+            while self._left:
+                self._left = self._left[os.write(self._handle, self._left) :]
         except OSError as error:
             raise NotDelivered(error.strerror or "cannot be written") from error
 
