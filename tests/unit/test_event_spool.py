@@ -184,6 +184,32 @@ def test_what_the_disk_does_not_take_waits_in_memory_in_its_turn(tmp_path: Path)
         assert spool.lasting == 1
 
 
+def test_what_is_put_while_the_head_is_looked_for_keeps_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the disk and the one at memory an event goes to each of them, the second
+    because somebody locks the file just then: the first is the head."""
+    with Spool(tmp_path, "a") as spool:
+        assert spool._disk is not None
+        look, looked = spool._disk.first, []
+
+        def first() -> Event | None:
+            found = look()
+            if not looked:
+                looked.append(found)
+                spool.put(EVENTS[0])
+                with sqlite3.connect(tmp_path / "a-0.sqlite", isolation_level=None) as other:
+                    other.execute("BEGIN IMMEDIATE")
+                    spool.put(EVENTS[1])
+                    other.execute("COMMIT")
+                other.close()
+            return found
+
+        monkeypatch.setattr(spool._disk, "first", first)
+        assert drained(spool) == EVENTS[:2]
+        assert looked == [None]
+
+
 def test_putting_and_taking_at_once(tmp_path: Path) -> None:
     """One thread puts while another takes: all come out, once, in order."""
     events, found = some_events(300), []

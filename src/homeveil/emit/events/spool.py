@@ -80,7 +80,11 @@ class Spool(Scoped):
         event = self._disk.first() if self._disk is not None else None
         if event is None:
             with self._guard:
-                event = self._memory[0] if self._memory else None
+                if self._memory and self._disk is not None:
+                    # Put since that look, and before what is in memory.
+                    event = self._disk.first()
+                if event is None and self._memory:
+                    event = self._memory[0]
                 if event is None and self._disk is not None:
                     # Lines that were no events any more are gone without being told.
                     left = self._disk.count()
