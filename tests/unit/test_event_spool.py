@@ -140,7 +140,7 @@ def test_the_file_is_its_owners_and_holds_events_alone(tmp_path: Path) -> None:
 
 
 def test_what_somebody_wrote_into_the_file_does_not_leave(tmp_path: Path) -> None:
-    """A line that is no event is left out; events around it are told."""
+    """A line that is no event is left out and counted; events around it are told."""
     with Spool(tmp_path, "a") as spool:
         spool.put(EVENTS[0])
         with sqlite3.connect(tmp_path / "a-0.sqlite") as table:
@@ -150,7 +150,7 @@ def test_what_somebody_wrote_into_the_file_does_not_leave(tmp_path: Path) -> Non
         spool.put(EVENTS[2])
     with Spool(tmp_path, "a") as spool:
         assert drained(spool) == [EVENTS[0], EVENTS[2]]
-        assert spool.waiting == 0
+        assert (spool.waiting, spool.dropped) == (0, 3)
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
@@ -164,6 +164,15 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EventError, match="file"):
         Spool(tmp_path / "file" / "x", "a")
+
+
+def test_a_file_of_another_version_is_named(tmp_path: Path) -> None:
+    """One whose table has other columns is refused at the start, not used for nothing."""
+    with sqlite3.connect(tmp_path / "a-0.sqlite") as table:
+        table.execute("CREATE TABLE events(number INTEGER PRIMARY KEY, text TEXT)")
+    table.close()
+    with pytest.raises(EventError, match=r"a-0\.sqlite"):
+        Spool(tmp_path, "a")
 
 
 def test_what_the_disk_does_not_take_waits_in_memory_in_its_turn(tmp_path: Path) -> None:

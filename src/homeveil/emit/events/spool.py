@@ -53,8 +53,8 @@ class Spool(Scoped):
 
     @property
     def dropped(self) -> int:
-        """Events that found no room."""
-        return self._dropped
+        """Events that found no room, and lines from before that are no events (any more)."""
+        return self._dropped + (self._disk.left_out if self._disk is not None else 0)
 
     @property
     def lasting(self) -> int:
@@ -112,7 +112,7 @@ class _Disk:
 
     def __init__(self, path: Path, lock: sqlite3.Connection) -> None:
         self._path, self._lock = path, lock
-        self._done_to = self._head = 0
+        self._done_to = self._head = self.left_out = 0
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._in, self._out = self._connect(), self._connect()
@@ -121,7 +121,7 @@ class _Disk:
                 "CREATE TABLE IF NOT EXISTS events"
                 "(number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB NOT NULL)"
             )
-            self._in.execute("SELECT count(*) FROM events").fetchone()
+            self._in.execute("SELECT count(number), count(line) FROM events").fetchone()
         except (OSError, sqlite3.Error) as error:
             lock.close()
             raise EventError(
@@ -173,6 +173,7 @@ class _Disk:
             except EventError:
                 # Somebody else wrote into the file. What is no event does not leave.
                 _log.warning("%s: holds what is no event; it was left out", self._path.name)
+                self.left_out += 1
                 self.remove_first()
 
     def remove_first(self) -> bool:
