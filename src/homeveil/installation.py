@@ -6,6 +6,7 @@ A secret is made when first needed and readable by its owner alone.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,16 +50,15 @@ def own_secret(
 
 def _keep(path: Path, what: str, make: Callable[[], bytes], error: type[HomeveilError]) -> bytes:
     data = make()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # A name that nobody had: what a run that was killed left must not be in the way.
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:
-            os.write(handle, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        try:
+            with open(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(handle)
             # Two first runs at once: the first secret to stand is everybody's.
             os.link(part, path)
         finally:

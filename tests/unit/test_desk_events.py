@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -317,6 +319,26 @@ def test_the_secret_of_the_installation(tmp_path: Path, monkeypatch: pytest.Monk
     secret_path().write_bytes(b"short")
     with pytest.raises(EventError, match="no event secret"):
         Site.of_installation()
+
+
+def test_a_secret_is_made_whatever_an_earlier_run_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full when it was to be made, and a run of this process id that was killed
+    at it: the next run makes it, and nothing is left beside it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(EventError, match="cannot be made"):
+            Site.of_installation()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    folder = secret_path().parent
+    assert list(folder.iterdir()) == []
+    (folder / f".event_secret.{os.getpid()}.part").touch()
+    assert Site.of_installation().secret == Site.of_installation().secret
+    assert secret_path().stat().st_mode & 0o777 == 0o600
 
 
 def flapping(seconds: int, step: float = 1.0) -> list[tuple[float, Finding]]:
