@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -542,6 +543,29 @@ def test_a_corner_that_was_never_seen_is_not_compared(models: DeskModels) -> Non
     assert watch(watcher, lambda _: with_card(desk(), 10, 270, 40, 30), 4, start=4) == []
     both = with_card(with_card(desk(), 10, 270, 40, 30), 400, 270)
     assert len(watch(watcher, lambda _: both, 4, start=8)) == 1
+
+
+@pytest.mark.parametrize("sizes", [((320, 180), (640, 360)), ((640, 360), (320, 180))])
+def test_a_recording_that_changes_its_resolution_enrolls_the_same_desk(
+    models: DeskModels, template: DeskTemplate, sizes: tuple[tuple[int, int], ...]
+) -> None:
+    """As of a call that gets more, or less, from the network: each frame is looked at where the
+    desk is in it, not where it was in the first."""
+    enrollment = DeskEnrollment(models.items, POLYGON)
+    for number in range(10):
+        picture = cv2.resize(desk(), sizes[number >= 5], interpolation=cv2.INTER_AREA)
+        enrollment.take(veiled(picture, number / RATE))
+    clean = enrollment.finish().clean.astype(float)
+    assert np.abs(clean - template.clean).mean() < 4
+
+
+def test_a_recording_that_changes_its_shape_enrolls_nothing(models: DeskModels) -> None:
+    """Wide, then square: where the desk is in both is not known."""
+    enrollment = DeskEnrollment(models.items, POLYGON)
+    for number, size in enumerate(((640, 360), (480, 480))):
+        enrollment.take(veiled(cv2.resize(desk(), size), float(number)))
+    with pytest.raises(EnrollmentError, match="changes its shape"):
+        enrollment.finish()
 
 
 def test_a_desk_with_somebody_in_it_is_not_enrolled(models: DeskModels) -> None:
