@@ -189,6 +189,22 @@ def test_unfit_findings_are_counted_and_not_told(finding: Finding) -> None:
     assert (feed.tally.told, feed.tally.refused) == (1, 1)
 
 
+def test_a_sink_that_fails_costs_nobody_else_an_event(caplog: pytest.LogCaptureFixture) -> None:
+    """The sink after it gets all of them, frames go on, and the log names no word of the event."""
+
+    class Broken:
+        def put(self, event: Event) -> None:
+            raise ValueError(event.line.decode())
+
+    kept = Kept()
+    feed = EventFeed(DeskRules(), [Broken(), kept], site=SITE)
+    for number, change in enumerate((APPEARED, CLEARED)):
+        feed.take([item(change)], float(number))
+    assert kept.words == ["appeared phone", "cleared phone"]
+    assert caplog.text.count("a sink missed a desk event (ValueError)") == 2
+    assert "phone" not in caplog.text
+
+
 def test_rules_hold_nothing_unknown() -> None:
     """Severities and permitted kinds are of the closed sets, also without a policy file."""
     with pytest.raises(PolicyError):

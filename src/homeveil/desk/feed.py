@@ -32,7 +32,8 @@ class EventSink(Protocol):
     """Takes events in order."""
 
     def put(self, event: Event) -> None:
-        """Take one event. Never waits for anybody and never raises."""
+        """Take one event. Never waits for anybody. What it raises is logged by its type, and costs
+        this sink alone the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +165,7 @@ class EventFeed:
         while self._held and (everything or self._times.is_over(self._held[0][1])):
             event, _ = self._held.popleft()
             for sink in self._sinks:
-                sink.put(event)
+                try:
+                    sink.put(event)
+                except Exception as error:
+                    _log.warning("a sink missed a desk event (%s)", type(error).__name__)
