@@ -16,6 +16,7 @@ or, for frames of one's own:
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,9 @@ class DeskEvents(Scoped):
             raise UsageError("desk events need a list of places to go to, with one at least")
         places = [one if isinstance(one, EventSink) else read_place(one) for one in to]
         named = [one for one in places if not isinstance(one, EventSink)]
-        if len(set(named)) != len(named):
+        # One file may have several names.
+        apart = {os.path.realpath(one.file) if one.file else one.text for one in named}
+        if len(apart) != len(named):
             raise UsageError("desk events are to go to one place twice; name each once")
         self.files = tuple(place.file for place in named if place.file is not None)
         site = Site.of_installation()

@@ -318,6 +318,19 @@ def test_where_to_is_a_list(state: Path) -> None:
             homeveil.DeskEvents(to, watcher=ScriptedDesk({}))  # type: ignore[arg-type]
 
 
+def test_one_file_under_two_names_is_one_place(state: Path, tmp_path: Path) -> None:
+    """Each event would stand in it twice: refused, before the file is made."""
+    path = tmp_path / "e.jsonl"
+    (tmp_path / "link").symlink_to(tmp_path)
+    for other in (
+        tmp_path / "link" / "e.jsonl",
+        tmp_path / "link" / ".." / tmp_path.name / path.name,
+    ):
+        with pytest.raises(UsageError, match="twice"):
+            homeveil.DeskEvents([path, other], watcher=ScriptedDesk({}))
+    assert not path.exists()
+
+
 def test_homeveils_own_watcher_says_what_it_cannot(state: Path, tmp_path: Path) -> None:
     """With nothing scripted the real watcher runs over the real frames, and the user is told that
     its silence does not mean a clean desk."""
