@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -217,6 +221,51 @@ def test_what_is_put_while_the_head_is_looked_for_keeps_its_turn(
         monkeypatch.setattr(spool._disk, "first", first)
         assert drained(spool) == EVENTS[:2]
         assert looked == [None]
+
+
+SLOW_FLUSH = """
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <unistd.h>
+int fsync(int file) { usleep(300000); return syscall(SYS_fsync, file); }
+int fdatasync(int file) { usleep(300000); return syscall(SYS_fdatasync, file); }
+"""
+
+PUT_AND_TAKE = """
+import sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from desks import some_events
+from homeveil.emit.events.spool import Spool
+slowest = 0.0
+for events in (some_events(3), some_events(130)):
+    with Spool(Path(sys.argv[2]), "a") as spool:
+        for number, event in enumerate(events):
+            began = time.monotonic()
+            spool.put(event)
+            slowest = max(slowest, time.monotonic() - began)
+            if len(events) > 3:
+                taking = threading.Thread(target=lambda: (spool.head(), spool.done()))
+                taking.start()
+                taking.join()
+print(slowest)
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_putting_never_waits_for_a_flush_of_the_disk(tmp_path: Path) -> None:
+    """A disk that needs 0.3 s for each flush, a spool with something left in it, and events that
+    are taken one by one: all flushes are the taking thread's."""
+    library = tmp_path / "slow.so"
+    words = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    subprocess.run(words, input=SLOW_FLUSH, text=True, check=True)
+    tests = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", PUT_AND_TAKE, tests, str(tmp_path / "events")],
+        env={**os.environ, "LD_PRELOAD": str(library)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert float(done.stdout) < 0.2
 
 
 def test_putting_and_taking_at_once(tmp_path: Path) -> None:

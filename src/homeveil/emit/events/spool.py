@@ -26,6 +26,8 @@ MOST_EVENTS = 10_000
 
 _MOST_AT_ONCE = 16
 _BUSY_SECONDS = 0.02
+_WRITES_IN_LOG = 100
+"""Some 9 kB each."""
 
 
 class Spool(Scoped):
@@ -77,7 +79,10 @@ class Spool(Scoped):
 
     def head(self) -> Event | None:
         """The event that has waited longest; it stays."""
-        event = self._disk.first() if self._disk is not None else None
+        event = None
+        if self._disk is not None:
+            self._disk.fold()
+            event = self._disk.first()
         if event is None:
             with self._guard:
                 if self._memory and self._disk is not None:
@@ -112,7 +117,7 @@ class _Disk:
 
     def __init__(self, path: Path, lock: sqlite3.Connection) -> None:
         self._path, self._lock = path, lock
-        self._done_to = self._head = self.left_out = 0
+        self._done_to = self._head = self.left_out = self._written = 0
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._in, self._out = self._connect(), self._connect()
@@ -122,6 +127,7 @@ class _Disk:
                 "(number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB NOT NULL)"
             )
             self._in.execute("SELECT count(number), count(line) FROM events").fetchone()
+            self._begin_log(self._in)
         except (OSError, sqlite3.Error) as error:
             lock.close()
             raise EventError(
@@ -135,7 +141,6 @@ class _Disk:
         )
         # NORMAL: a killed process loses nothing; after a power cut the file is whole.
         connection.execute("PRAGMA synchronous=NORMAL")
-        # The log is folded in by the taking thread, which may wait for the disk.
         connection.execute("PRAGMA wal_autocheckpoint=0")
         return connection
 
@@ -150,15 +155,13 @@ class _Disk:
         try:
             self._in.execute("INSERT INTO events(line) VALUES (?)", (event.line,))
         except sqlite3.Error:
+            self._written = _WRITES_IN_LOG  # on a full disk, a log that is folded has room again
             return False
+        self._written += 1
         return True
 
     def first(self) -> Event | None:
         query = "SELECT number, line FROM events WHERE number > ? ORDER BY number LIMIT 1"
-        if self._head:
-            # Asked for again, so the place is down: nothing else folds the log in meanwhile.
-            with contextlib.suppress(sqlite3.Error):
-                self._out.execute("PRAGMA wal_checkpoint(PASSIVE)")
         while True:
             self._head = 0
             try:
@@ -182,10 +185,28 @@ class _Disk:
             return False
         # On a full disk the row stays; it is not told again before a restart.
         self._done_to, self._head = self._head, 0
-        with contextlib.suppress(sqlite3.Error):
+        try:
             self._out.execute("DELETE FROM events WHERE number <= ?", (self._done_to,))
-            self._out.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._written += 1
+        except sqlite3.Error:
+            self._written = _WRITES_IN_LOG
         return True
+
+    def fold(self) -> None:
+        """Now and then, fold the log into the table; for the taking thread, which may wait for
+        the disk."""
+        if self._written < _WRITES_IN_LOG:
+            return
+        self._written = 0
+        with contextlib.suppress(sqlite3.Error):
+            self._out.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._begin_log(self._out)
+
+    @staticmethod
+    def _begin_log(connection: sqlite3.Connection) -> None:
+        """The first write to a folded log flushes the disk: whoever puts must not wait for that."""
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("PRAGMA user_version=1")
 
     def take_over(self, other: _Disk) -> None:
         """Append all that waits in another file, in one step, and empty that one."""
@@ -202,6 +223,7 @@ class _Disk:
                 raise
             # Not before it is here to stay, also after a power cut.
             self._in.execute("PRAGMA wal_checkpoint(FULL)")
+            self._begin_log(self._in)
             other._in.execute("DELETE FROM events")
 
     def close(self) -> None:
