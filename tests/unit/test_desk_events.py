@@ -205,6 +205,26 @@ def test_a_sink_that_fails_costs_nobody_else_an_event(caplog: pytest.LogCaptureF
     assert "phone" not in caplog.text
 
 
+def test_an_interrupt_while_an_event_is_handed_on_does_not_lose_it() -> None:
+    """Ctrl-C in the middle, then the end: all sinks have it, some perhaps twice."""
+    interrupted = []
+
+    class Interrupted(Kept):
+        def put(self, event: Event) -> None:
+            if not interrupted:
+                interrupted.append(event)
+                raise KeyboardInterrupt
+            super().put(event)
+
+    before, kept = Kept(), Interrupted()
+    feed = EventFeed(DeskRules(), [before, kept], site=SITE)
+    with pytest.raises(KeyboardInterrupt):
+        feed.take([item(APPEARED)], 0.0)
+    feed.finish()
+    assert kept.words == ["appeared phone"]
+    assert {event.id for event in before.events} == {kept.events[0].id}
+
+
 def test_rules_hold_nothing_unknown() -> None:
     """Severities and permitted kinds are of the closed sets, also without a policy file."""
     with pytest.raises(PolicyError):
