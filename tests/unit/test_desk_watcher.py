@@ -147,6 +147,26 @@ def test_an_item_is_not_cleared_where_nobody_sees(watcher: DeskWatcher) -> None:
     assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
 
 
+@pytest.mark.parametrize("between", ["veiled", "nothing"])
+def test_what_is_missed_before_and_after_nobody_looked_is_not_gone(
+    models: DeskModels, between: str
+) -> None:
+    """The detector misses it in one look, then the desk is veiled, or no frame comes, for a minute,
+    and then in one more: a minute in which nobody looked is none in which it was away."""
+    watcher, items = shaded(models, None, {SMALL: (DeskItem.PHONE, 0.9)})
+    assert len(watch(watcher, lambda _: LEFT, 4)) == 1
+    known, unknown = items.names, dict[int, tuple[DeskItem, float]]()
+    items.names = items.mirrored = unknown
+    assert watch(watcher, lambda _: LEFT, 0.6, start=4) == []
+    if between == "veiled":
+        assert watch(watcher, lambda _: LEFT, 60, start=4.6, withheld=lambda _: ~NOTHING) == []
+    assert watch(watcher, lambda _: LEFT, 0.6, start=64.6) == []
+    items.names = items.mirrored = known
+    assert watch(watcher, lambda _: LEFT, 4, start=65.2) == []
+    gone = watch(watcher, lambda _: desk(), 3, start=69.2)
+    assert told(gone) == [(Change.CLEARED, DeskItem.PHONE), (Change.CLEAN, None)]
+
+
 def test_permitted_kinds_are_silent(models: DeskModels, template: DeskTemplate) -> None:
     """With everything permitted nothing is told, whatever lies there."""
     rules = DeskRules(polygon=POLYGON, permitted=frozenset(DeskItem))
