@@ -13,6 +13,7 @@ from desk_tops import (
     POLYGON,
     RATE,
     RULES,
+    WIDTH,
     clean_template,
     desk,
     shadowed,
@@ -515,6 +516,20 @@ def test_the_policys_polygon_narrows_the_enrolled_zone(
     bare = with_card(desk(), 400, 270)
     gone = watch(watcher, lambda _: bare, 5, start=10)
     assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
+
+
+@pytest.mark.parametrize("crop", [False, True], ids=["sees more", "sees less"])
+def test_a_picture_of_another_shape_is_not_compared_with_the_clean_desk(
+    models: DeskModels, template: DeskTemplate, crop: bool
+) -> None:
+    """The camera is in another mode, 4:3 for 16:9: the desk is elsewhere in it, and all of that
+    would be taken for things that came. In another resolution it is where it was."""
+    more = np.vstack([np.full((120, WIDTH, 3), 200, np.uint8), desk()])
+    watcher = DeskWatcher(RULES, models, template)
+    with pytest.raises(FrameError, match="another shape"):
+        watcher.look(veiled(desk()[:, 80:560] if crop else more, 0.0))
+    for number, size in enumerate(((1280, 720), (854, 480), (1366, 768))):
+        watcher.look(veiled(cv2.resize(desk(), size), 1.0 + number))
 
 
 @pytest.mark.parametrize("low", [0.4, 0.599, 0.6, 0.602])
