@@ -170,6 +170,19 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         Spool(tmp_path / "file" / "x", "a")
 
 
+def test_a_full_disk_is_not_taken_for_many_runs_at_once(tmp_path: Path) -> None:
+    """Not a byte can be written when the spool is to be made: that is said, of the first file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(EventError, match=r"a-0\.(lock|sqlite).*free or repair the disk"):
+            Spool(tmp_path, "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with Spool(tmp_path, "a") as spool:
+        assert spool.put(EVENTS[0])
+
+
 def test_a_file_of_another_version_is_named(tmp_path: Path) -> None:
     """One whose table has other columns is refused at the start, not used for nothing."""
     with sqlite3.connect(tmp_path / "a-0.sqlite") as table:

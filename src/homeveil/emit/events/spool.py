@@ -275,10 +275,12 @@ def _lock(path: Path) -> sqlite3.Connection | None:
         raise EventError(f"{path}: the spool of events cannot be locked ({error})") from error
     try:
         lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        lock.close()
-        return None
     except sqlite3.Error as error:
         lock.close()
-        raise EventError(f"{path}: is no lock of a spool; move it away") from error
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return None
+        raise EventError(
+            f"{path}: the spool of events cannot be locked ({error}); free or repair the disk, or "
+            "move the file away"
+        ) from error
     return lock
