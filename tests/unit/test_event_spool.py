@@ -170,6 +170,21 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         Spool(tmp_path / "file" / "x", "a")
 
 
+def test_nothing_is_left_of_a_spool_that_was_emptied_on_a_full_disk(tmp_path: Path) -> None:
+    """The log could not be folded in, and goes with its table all the same."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Spool(tmp_path, "a") as spool:
+        for event in EVENTS:
+            spool.put(event)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+        try:
+            assert drained(spool) == EVENTS
+            spool.close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert [file.name for file in tmp_path.glob("*.sqlite*")] == []
+
+
 def test_a_full_disk_is_not_taken_for_many_runs_at_once(tmp_path: Path) -> None:
     """Not a byte can be written when the spool is to be made: that is said, of the first file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

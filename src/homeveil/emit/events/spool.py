@@ -234,8 +234,9 @@ class _Disk:
         self._out.close()
         if is_empty:
             # Still under the lock; the lock's own name must stay, or two could hold it.
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+            for more in ("", "-wal", "-shm"):
+                with contextlib.suppress(OSError):
+                    self._path.with_name(self._path.name + more).unlink()
         self._lock.close()
 
 
