@@ -233,6 +233,25 @@ def test_rules_hold_nothing_unknown() -> None:
         DeskRules(permitted=frozenset({"sofa"}))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        ((0.1, 0.6), (0.9, 0.6), (1, 1), (0, 1)),
+        ((0, 0.5), (0.4, 0.5), (0.5, 0.7), (0.6, 0.5), (1, 0.5), (1, 1), (0, 1)),
+        ((0, 0.5), (0, 0.5), (0.5, 0.5), (1, 0.5), (1, 1), (1, 1), (0, 1)),
+    ],
+    ids=["a desk seen from above", "round a monitor", "corners twice and on a side"],
+)
+def test_a_zone_may_have_any_shape_whose_sides_do_not_cross(
+    polygon: tuple[tuple[float, float], ...],
+) -> None:
+    """Whichever corner comes first, and either way round."""
+    for start in range(len(polygon)):
+        turned = polygon[start:] + polygon[:start]
+        assert DeskRules(polygon=turned).polygon == turned
+        assert DeskRules(polygon=turned[::-1]).polygon == turned[::-1]
+
+
 def test_times_of_a_recording() -> None:
     """Without a start: whole windows since the first frame. With one: that much later, in UTC.
     The first frame's own clock does not matter."""
