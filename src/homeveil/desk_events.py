@@ -108,7 +108,7 @@ class DeskEvents(Scoped):
                     sinks.append(delivery)
             self._watcher = watcher or _own_watcher(rules, models or {}, template)
         except BaseException:
-            close_together(self._deliveries)
+            close_together(self._deliveries, at_once=True)
             raise
         self._feed = EventFeed(rules, sinks, clock=clock, site=site)
 

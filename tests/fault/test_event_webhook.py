@@ -26,7 +26,7 @@ from homeveil.emit.events.delivery import Backoff, Delivery
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.emit.events.spool import Spool
 from homeveil.emit.events.webhook import Webhook, WebhookTarget
-from homeveil.errors import UsageError
+from homeveil.errors import EventError, UsageError
 from homeveil.fakes import ScriptedDesk
 from ledgers import veiled
 from receivers import Fault, answer, for_first, free_port, numbers, reset, wait_until, webhook
@@ -260,6 +260,20 @@ def test_several_places_that_are_down_are_waited_for_at_once() -> None:
     events.close()
     assert 1.9 < time.monotonic() - began < 5.0
     assert [place.waiting for place in events.tally.places] == [1, 1, 1]
+
+
+def test_a_place_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
+    """Though something waits since the last run for one that is down: nobody waits ten seconds
+    to learn that the other name is wrong."""
+    url = f"http://localhost:{free_port()}/desk"
+    for last in (False, True):
+        began = time.monotonic()
+        with pytest.raises(EventError, match="nowhere"), DeskEvents([url, "/nowhere/e.jsonl"]):
+            pass
+        assert time.monotonic() - began < 5.0
+        if not last:
+            with open_place(read_place(url), patience_seconds=0.1) as made:
+                made.put(EVENTS[0])
 
 
 def test_one_interrupt_ends_the_wait_for_every_place() -> None:

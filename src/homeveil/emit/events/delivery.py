@@ -183,14 +183,14 @@ class Delivery(Scoped):
                 self._wake.wait(left)
 
 
-def close_together(deliveries: Sequence[Delivery]) -> None:
+def close_together(deliveries: Sequence[Delivery], *, at_once: bool = False) -> None:
     """Close all of them, whose waiting overlaps. What interrupts it, such as KeyboardInterrupt,
-    ends the wait for each of them."""
+    ends the wait for each of them. at_once: without waiting."""
     open_ones = [one for one in deliveries if not one._closed]
     for one in open_ones:
         one._begin_to_close()
     try:
-        for one in open_ones:
+        for one in open_ones if not at_once else ():
             one._wait()
     finally:
         for one in open_ones:
