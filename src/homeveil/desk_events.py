@@ -20,6 +20,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 from homeveil.desk.feed import EventFeed, EventSink, FeedTally
@@ -36,6 +37,8 @@ from homeveil.profile.desk import DeskTemplate
 from homeveil.scoped import Scoped
 
 _log = logging.getLogger("homeveil")
+
+_INTERRUPTED_SECONDS = 1.0
 
 
 class Watcher(Protocol):
@@ -108,7 +111,7 @@ class DeskEvents(Scoped):
                     sinks.append(delivery)
             self._watcher = watcher or _own_watcher(rules, models or {}, template)
         except BaseException:
-            close_together(self._deliveries, at_once=True)
+            close_together(self._deliveries, 0.0)
             raise
         self._feed = EventFeed(rules, sinks, clock=clock, site=site)
 
@@ -148,6 +151,18 @@ class DeskEvents(Scoped):
         """Finish, and wait for events on their way as long as ``patience_seconds`` allows."""
         self.finish()
         close_together(self._deliveries)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; after an interrupt, whoever wants the end is not kept waiting for it."""
+        if isinstance(error, KeyboardInterrupt):
+            self.finish()
+            close_together(self._deliveries, _INTERRUPTED_SECONDS)
+        super().__exit__(kind, error, trace)
 
 
 def _own_watcher(

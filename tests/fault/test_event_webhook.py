@@ -276,6 +276,15 @@ def test_a_place_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
                 made.put(EVENTS[0])
 
 
+def test_a_run_that_was_interrupted_does_not_wait_for_a_place_that_is_down() -> None:
+    """Ctrl-C in mid-run is the wish to end: events wait for the next run, nobody for them."""
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), three_places_without_anybody(15.0) as events:
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 8.0
+    assert [place.waiting for place in events.tally.places] == [1, 1, 1]
+
+
 def test_one_interrupt_ends_the_wait_for_every_place() -> None:
     """Ctrl-C while three places are waited for: none of them is waited for any longer."""
     events = three_places_without_anybody(15.0)

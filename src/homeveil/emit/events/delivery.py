@@ -13,6 +13,7 @@ again for as long as the process lives, less and less often.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -116,8 +117,8 @@ class Delivery(Scoped):
             self._closing = True
             self._wake.notify()
 
-    def _wait(self) -> None:
-        while self._thread.is_alive() and self._patient():
+    def _wait(self, end: float) -> None:
+        while self._thread.is_alive() and self._patient() and time.monotonic() < end:
             self._thread.join(0.05)
 
     def _let_go(self) -> None:
@@ -183,15 +184,16 @@ class Delivery(Scoped):
                 self._wake.wait(left)
 
 
-def close_together(deliveries: Sequence[Delivery], *, at_once: bool = False) -> None:
+def close_together(deliveries: Sequence[Delivery], within_seconds: float = math.inf) -> None:
     """Close all of them, whose waiting overlaps. What interrupts it, such as KeyboardInterrupt,
-    ends the wait for each of them. at_once: without waiting."""
+    ends the wait for each of them. within_seconds: how long is waited, whatever is taken."""
     open_ones = [one for one in deliveries if not one._closed]
     for one in open_ones:
         one._begin_to_close()
     try:
-        for one in open_ones if not at_once else ():
-            one._wait()
+        end = time.monotonic() + within_seconds
+        for one in open_ones:
+            one._wait(end)
     finally:
         for one in open_ones:
             one._let_go()
