@@ -68,12 +68,16 @@ def shadowed(picture: Picture, x: int, depth: float = 0.6) -> Picture:
 
 
 def veiled(picture: Picture, seconds: float, withheld: NDArray[np.bool_] = NOTHING) -> VeiledFrame:
-    """The picture with a camera's noise, painted over where ``withheld``."""
+    """The picture with a camera's noise, painted over where ``withheld`` (of a picture of another
+    size: nothing is)."""
     rng = np.random.default_rng(round(seconds * 1000))
     noisy = np.clip(picture + rng.normal(0, 2.0, picture.shape), 0, 255).astype(np.uint8)
     raw = frame_from_array(noisy, "rgb", seconds)
-    colours = np.full((*GRID.shape, 3), 118, np.uint8)
-    return Veil(GRID, Policy()).paint(raw, withheld.copy(), colours, NOTHING)
+    grid = Grid.over(raw.width, raw.height)
+    if grid.shape != GRID.shape:
+        withheld = np.zeros(grid.shape, bool)
+    colours = np.full((*grid.shape, 3), 118, np.uint8)
+    return Veil(grid, Policy()).paint(raw, withheld.copy(), colours, np.zeros(grid.shape, bool))
 
 
 def clean_template(models: DeskModels) -> DeskTemplate:

@@ -15,11 +15,12 @@ or, for frames of one's own:
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 from homeveil.desk.feed import EventFeed, EventSink, FeedTally
@@ -27,15 +28,17 @@ from homeveil.desk.findings import Finding
 from homeveil.desk.site import Site
 from homeveil.desk.times import Clock, Recorded
 from homeveil.desk_rules import DeskRules
-from homeveil.emit.events.delivery import Delivery, DeliveryTally
+from homeveil.emit.events.delivery import Delivery, DeliveryTally, close_together
 from homeveil.emit.events.places import open_place, read_place
-from homeveil.errors import UsageError
+from homeveil.errors import HomeveilError, UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.policy import ModelFile
 from homeveil.profile.desk import DeskTemplate
 from homeveil.scoped import Scoped
 
 _log = logging.getLogger("homeveil")
+
+_INTERRUPTED_SECONDS = 1.0
 
 
 class Watcher(Protocol):
@@ -88,7 +91,9 @@ class DeskEvents(Scoped):
             raise UsageError("desk events need a list of places to go to, with one at least")
         places = [one if isinstance(one, EventSink) else read_place(one) for one in to]
         named = [one for one in places if not isinstance(one, EventSink)]
-        if len(set(named)) != len(named):
+        # One file may have several names.
+        apart = {os.path.realpath(one.file) if one.file else one.text for one in named}
+        if len(apart) != len(named):
             raise UsageError("desk events are to go to one place twice; name each once")
         self.files = tuple(place.file for place in named if place.file is not None)
         site = Site.of_installation()
@@ -106,7 +111,7 @@ class DeskEvents(Scoped):
                     sinks.append(delivery)
             self._watcher = watcher or _own_watcher(rules, models or {}, template)
         except BaseException:
-            self._close_deliveries()
+            close_together(self._deliveries, 0.0)
             raise
         self._feed = EventFeed(rules, sinks, clock=clock, site=site)
 
@@ -131,7 +136,9 @@ class DeskEvents(Scoped):
         except Exception as error:
             self._faults += 1
             if self._faults == 1:
-                _log.warning("the desk could not be watched (%s)", type(error).__name__)
+                known = isinstance(error, HomeveilError)
+                why = str(error) if known else type(error).__name__
+                _log.warning("the desk could not be watched (%s)", why)
         self._feed.take(found, frame.time.seconds)
 
     def finish(self) -> None:
@@ -143,12 +150,19 @@ class DeskEvents(Scoped):
     def close(self) -> None:
         """Finish, and wait for events on their way as long as ``patience_seconds`` allows."""
         self.finish()
-        self._close_deliveries()
+        close_together(self._deliveries)
 
-    def _close_deliveries(self) -> None:
-        with contextlib.ExitStack() as stack:
-            for delivery in reversed(self._deliveries):
-                stack.callback(delivery.close)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; after an interrupt, whoever wants the end is not kept waiting for it."""
+        if isinstance(error, KeyboardInterrupt):
+            self.finish()
+            close_together(self._deliveries, _INTERRUPTED_SECONDS)
+        super().__exit__(kind, error, trace)
 
 
 def _own_watcher(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -56,7 +57,8 @@ class DeskRules:
 
     zone: name of the desk zone: lower-case letters, digits, ``_`` and ``-``.
     polygon: its corners in order, as shares (x, y) of the frame's width and height, 0..1, at
-        least three around at least LEAST_AREA; empty: the work surface is found.
+        least three around at least LEAST_AREA, no two sides crossing; empty: the work surface
+        is found.
     permitted: kinds that raise no event.
     severity: kind -> severity; WARNING for those left out.
     round_seconds: times in events are rounded down to multiples of this.
@@ -85,6 +87,11 @@ class DeskRules:
             raise PolicyError(
                 f"policy: desk polygon encloses less than {LEAST_AREA:.1%} of the picture; give "
                 "its corners in the order in which they lie around the desk"
+            )
+        if _crosses_itself(self.polygon):
+            raise PolicyError(
+                "policy: sides of the desk polygon cross, so that part of the desk would be left "
+                "out; give its corners in the order in which they lie around the desk"
             )
         if not (math.isfinite(self.round_seconds) and 1 <= self.round_seconds <= 3600):
             raise PolicyError(
@@ -146,3 +153,16 @@ def _area(polygon: tuple[Point, ...]) -> float:
     """What a polygon encloses, as a share of the frame."""
     sides = zip(polygon, (*polygon[1:], polygon[0]), strict=True)
     return abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in sides)) / 2
+
+
+def _crosses_itself(polygon: tuple[Point, ...]) -> bool:
+    """Whether two sides meet between their ends, each going over to the other's far side."""
+    sides = list(zip(polygon, (*polygon[1:], *polygon[:1]), strict=True))
+
+    def turn(a: Point, b: Point, c: Point) -> float:
+        return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+    return any(
+        turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0
+        for (a, b), (c, d) in itertools.combinations(sides, 2)
+    )

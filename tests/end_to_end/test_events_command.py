@@ -20,7 +20,7 @@ from clips import make, veiled_frame
 from commands import Run
 from homeveil.desk.findings import Change, Finding
 from homeveil.desk_rules import DeskItem
-from homeveil.errors import OutputError, UsageError
+from homeveil.errors import FrameError, OutputError, UsageError
 from homeveil.fakes import ScriptedDesk, fake_frames, finding
 from homeveil.frames import VeiledFrame
 from receivers import free_port, numbers, wait_until, webhook
@@ -311,11 +311,46 @@ def test_raw_frames_and_failing_watchers(state: Path, tmp_path: Path) -> None:
     assert len(path.read_bytes().splitlines()) == 1
 
 
+def test_why_the_desk_is_not_watched_is_said_once(
+    state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error of our own in its words, which hold no content; another by its type."""
+    for error, said in (
+        (FrameError("another shape"), "(another shape)"),
+        (KeyError("x"), "KeyError"),
+    ):
+
+        class Failing:
+            def look(self, frame: VeiledFrame, error: Exception = error) -> tuple[Finding, ...]:
+                raise error
+
+        caplog.clear()
+        with homeveil.DeskEvents([state.parent / "e.jsonl"], watcher=Failing()) as events:
+            for frame in frames(3):
+                events.take(frame)
+        assert events.tally.faults == 3
+        assert caplog.text.count("could not be watched") == 1
+        assert said in caplog.text
+
+
 def test_where_to_is_a_list(state: Path) -> None:
     """A bare name would be taken for a list of letters: refused."""
     for to in ("events.jsonl", Path("events.jsonl"), []):
         with pytest.raises(UsageError, match="list"):
             homeveil.DeskEvents(to, watcher=ScriptedDesk({}))  # type: ignore[arg-type]
+
+
+def test_one_file_under_two_names_is_one_place(state: Path, tmp_path: Path) -> None:
+    """Each event would stand in it twice: refused, before the file is made."""
+    path = tmp_path / "e.jsonl"
+    (tmp_path / "link").symlink_to(tmp_path)
+    for other in (
+        tmp_path / "link" / "e.jsonl",
+        tmp_path / "link" / ".." / tmp_path.name / path.name,
+    ):
+        with pytest.raises(UsageError, match="twice"):
+            homeveil.DeskEvents([path, other], watcher=ScriptedDesk({}))
+    assert not path.exists()
 
 
 def test_homeveils_own_watcher_says_what_it_cannot(state: Path, tmp_path: Path) -> None:

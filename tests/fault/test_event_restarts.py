@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from homeveil.desk.events import Event
 from homeveil.emit.events.lines import LinesFile
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.errors import EventError
-from receivers import free_port, numbers, unique, webhook
+from receivers import free_port, numbers, unique, wait_until, webhook
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -158,6 +159,62 @@ def test_a_full_disk_under_the_file_tears_no_line(tmp_path: Path) -> None:
     assert numbers(path.read_bytes().splitlines()) == list(range(1, 1 + 200 - dropped))
 
 
+TELL_AND_FAIL = f"""
+import sys, time
+sys.path.insert(0, {TESTS!r})
+from desks import some_events
+from homeveil.emit.events.carrier import NotDelivered
+from homeveil.emit.events.lines import LinesFile
+from pathlib import Path
+file, event, failed = LinesFile(Path(sys.argv[1])), some_events(1)[0], 0
+print("ready", flush=True)
+while failed < 20_000:
+    try:
+        file.send(event)
+    except NotDelivered:
+        failed += 1
+"""
+"""Fills the file up to the limit of its process, and goes on trying."""
+
+
+def test_a_run_without_room_cuts_nothing_off_that_another_wrote(tmp_path: Path) -> None:
+    """Two runs tell events to one file, and one of them can write no more than 48 kB: what it
+    takes back of a line that did not fit are its own bytes alone."""
+    path = tmp_path / "events.jsonl"
+    events = some_events(400)
+    words = [sys.executable, "-c", FULL_DISK + TELL_AND_FAIL, str(path)]
+    file = LinesFile(path)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        for event in events[1:]:
+            file.send(event)
+        assert other.wait(120) == 0
+    file.close()
+    lines = path.read_bytes().splitlines()
+    assert [line for line in lines if line != events[0].line] == [one.line for one in events[1:]]
+
+
+def test_a_file_that_somebody_keeps_locked_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not waited for at the start, and later the event waits."""
+    monkeypatch.setattr("homeveil.emit.events.lines._LOCKED_SECONDS", 0.1)
+    path = tmp_path / "events.jsonl"
+    one, two = some_events(2)
+    made = open_place(read_place(path), patience_seconds=0.3)
+    made.put(one)
+    wait_until(lambda: made.tally.delivered == 1)
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        made.put(two)
+        made.close()
+        with pytest.raises(EventError, match="somebody else keeps it locked"):
+            open_place(read_place(path))
+    assert path.read_bytes() == one.line + b"\n"
+    assert (made.tally.delivered, made.tally.waiting) == (1, 1)
+
+
 def test_a_torn_last_line_is_mended(tmp_path: Path) -> None:
     """After a power cut the last line may be half there: it goes, since its event still waits
     in the spool, and the next line is whole."""
@@ -224,6 +281,41 @@ def test_a_file_gets_each_event_at_once_and_in_order(tmp_path: Path) -> None:
     assert path.read_bytes().splitlines() == [event.line for event in events]
 
 
+@pytest.mark.parametrize("act", ["removed", "moved", "replaced"])
+def test_a_file_that_was_moved_or_removed_is_made_anew(tmp_path: Path, act: str) -> None:
+    """Somebody tidies up or turns logs over in mid-run: what comes later is in a file of the
+    name that was given, not in one without a name or with another."""
+    path = tmp_path / "events.jsonl"
+    one, two = some_events(2)
+    with open_place(read_place(path)) as made:
+        made.put(one)
+        wait_until(lambda: made.tally.delivered == 1)
+        if act == "removed":
+            path.unlink()
+        else:
+            path.rename(tmp_path / "events.jsonl.1")
+        if act == "replaced":
+            path.write_bytes(one.line + b"\n")
+        made.put(two)
+    kept = [one.line] if act == "replaced" else []
+    assert path.read_bytes().splitlines() == [*kept, two.line]
+    assert made.tally.delivered == 2
+
+
+def test_a_file_that_was_replaced_by_something_else_is_not_touched(tmp_path: Path) -> None:
+    """A diary has the name now: nothing is written to it, and the event waits."""
+    path = tmp_path / "events.jsonl"
+    one, two = some_events(2)
+    with open_place(read_place(path), patience_seconds=0.2) as made:
+        made.put(one)
+        wait_until(lambda: made.tally.delivered == 1)
+        path.unlink()
+        path.write_bytes(b"dear diary")
+        made.put(two)
+    assert path.read_bytes() == b"dear diary"
+    assert (made.tally.delivered, made.tally.waiting) == (1, 1)
+
+
 def test_standard_output_that_nobody_reads_holds_nothing_up() -> None:
     """A full pipe on standard output: all frames are taken, the end comes, and what was not
     written counts as dropped."""
@@ -244,6 +336,30 @@ def test_standard_output_that_nobody_reads_holds_nothing_up() -> None:
     assert delivered + dropped == 400
     process.communicate()
     assert process.returncode == 0
+
+
+def test_a_full_disk_under_standard_output_tears_no_line(tmp_path: Path) -> None:
+    """Standard output is a file that cannot grow in the middle of a line: once it can, that line
+    is written to its end, not begun anew."""
+    code = f"""
+import resource, signal, sys
+sys.path.insert(0, {TESTS!r})
+from desks import some_events
+from homeveil.emit.events.places import open_place, read_place
+from receivers import wait_until
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+with open_place(read_place("-")) as made:
+    for event in some_events(5):
+        made.put(event)
+    wait_until(lambda: made.tally.failures >= 1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+"""
+    path = tmp_path / "out"
+    with path.open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert path.read_bytes().splitlines() == [event.line for event in some_events(5)]
 
 
 def test_standard_output_gets_lines() -> None:

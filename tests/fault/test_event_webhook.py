@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import os
+import signal
 import ssl
 import threading
 import time
@@ -15,14 +17,18 @@ from pathlib import Path
 import pytest
 import trustme
 
-from desks import some_events
+from desks import item, some_events
 from homeveil.desk.events import MEDIA_TYPE, Event
+from homeveil.desk.findings import Change
+from homeveil.desk_events import DeskEvents
 from homeveil.emit.events import TOKEN
 from homeveil.emit.events.delivery import Backoff, Delivery
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.emit.events.spool import Spool
 from homeveil.emit.events.webhook import Webhook, WebhookTarget
-from homeveil.errors import UsageError
+from homeveil.errors import EventError, UsageError
+from homeveil.fakes import ScriptedDesk
+from ledgers import veiled
 from receivers import Fault, answer, for_first, free_port, numbers, reset, wait_until, webhook
 
 EVENTS = some_events(12)
@@ -236,6 +242,58 @@ def test_a_hanging_place_does_not_hold_the_end_up(tmp_path: Path) -> None:
         let_go.set()
         # The thread that was left to itself ends then, and lets go of the spool.
         wait_until(lambda: not any(t.name == "homeveil events" for t in threading.enumerate()))
+
+
+def three_places_without_anybody(patience: float) -> DeskEvents:
+    """Something was told to three webhooks at which nobody listens."""
+    desk = ScriptedDesk({0.0: [item(Change.APPEARED)]})
+    places = [f"http://localhost:{free_port()}/desk" for _ in range(3)]
+    events = DeskEvents(places, watcher=desk, patience_seconds=patience)
+    events.take(veiled(0.0))
+    return events
+
+
+def test_several_places_that_are_down_are_waited_for_at_once() -> None:
+    """The end of a run waits as long for three of them as for one."""
+    events = three_places_without_anybody(2.0)
+    began = time.monotonic()
+    events.close()
+    assert 1.9 < time.monotonic() - began < 5.0
+    assert [place.waiting for place in events.tally.places] == [1, 1, 1]
+
+
+def test_a_place_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
+    """Though something waits since the last run for one that is down: nobody waits ten seconds
+    to learn that the other name is wrong."""
+    url = f"http://localhost:{free_port()}/desk"
+    for last in (False, True):
+        began = time.monotonic()
+        with pytest.raises(EventError, match="nowhere"), DeskEvents([url, "/nowhere/e.jsonl"]):
+            pass
+        assert time.monotonic() - began < 5.0
+        if not last:
+            with open_place(read_place(url), patience_seconds=0.1) as made:
+                made.put(EVENTS[0])
+
+
+def test_a_run_that_was_interrupted_does_not_wait_for_a_place_that_is_down() -> None:
+    """Ctrl-C in mid-run is the wish to end: events wait for the next run, nobody for them."""
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), three_places_without_anybody(15.0) as events:
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 8.0
+    assert [place.waiting for place in events.tally.places] == [1, 1, 1]
+
+
+def test_one_interrupt_ends_the_wait_for_every_place() -> None:
+    """Ctrl-C while three places are waited for: none of them is waited for any longer."""
+    events = three_places_without_anybody(15.0)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        events.close()
+    assert time.monotonic() - began < 10.0
+    assert [place.waiting for place in events.tally.places] == [1, 1, 1]
 
 
 def test_beyond_the_bound_events_are_dropped_and_counted(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -187,12 +189,67 @@ def test_unfit_findings_are_counted_and_not_told(finding: Finding) -> None:
     assert (feed.tally.told, feed.tally.refused) == (1, 1)
 
 
+def test_a_sink_that_fails_costs_nobody_else_an_event(caplog: pytest.LogCaptureFixture) -> None:
+    """The sink after it gets all of them, frames go on, and the log names no word of the event."""
+
+    class Broken:
+        def put(self, event: Event) -> None:
+            raise ValueError(event.line.decode())
+
+    kept = Kept()
+    feed = EventFeed(DeskRules(), [Broken(), kept], site=SITE)
+    for number, change in enumerate((APPEARED, CLEARED)):
+        feed.take([item(change)], float(number))
+    assert kept.words == ["appeared phone", "cleared phone"]
+    assert caplog.text.count("a sink missed a desk event (ValueError)") == 2
+    assert "phone" not in caplog.text
+
+
+def test_an_interrupt_while_an_event_is_handed_on_does_not_lose_it() -> None:
+    """Ctrl-C in the middle, then the end: all sinks have it, some perhaps twice."""
+    interrupted = []
+
+    class Interrupted(Kept):
+        def put(self, event: Event) -> None:
+            if not interrupted:
+                interrupted.append(event)
+                raise KeyboardInterrupt
+            super().put(event)
+
+    before, kept = Kept(), Interrupted()
+    feed = EventFeed(DeskRules(), [before, kept], site=SITE)
+    with pytest.raises(KeyboardInterrupt):
+        feed.take([item(APPEARED)], 0.0)
+    feed.finish()
+    assert kept.words == ["appeared phone"]
+    assert {event.id for event in before.events} == {kept.events[0].id}
+
+
 def test_rules_hold_nothing_unknown() -> None:
     """Severities and permitted kinds are of the closed sets, also without a policy file."""
     with pytest.raises(PolicyError):
         DeskRules(severity={DeskItem.PHONE: "a child was here"})  # type: ignore[dict-item]
     with pytest.raises(PolicyError):
         DeskRules(permitted=frozenset({"sofa"}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        ((0.1, 0.6), (0.9, 0.6), (1, 1), (0, 1)),
+        ((0, 0.5), (0.4, 0.5), (0.5, 0.7), (0.6, 0.5), (1, 0.5), (1, 1), (0, 1)),
+        ((0, 0.5), (0, 0.5), (0.5, 0.5), (1, 0.5), (1, 1), (1, 1), (0, 1)),
+    ],
+    ids=["a desk seen from above", "round a monitor", "corners twice and on a side"],
+)
+def test_a_zone_may_have_any_shape_whose_sides_do_not_cross(
+    polygon: tuple[tuple[float, float], ...],
+) -> None:
+    """Whichever corner comes first, and either way round."""
+    for start in range(len(polygon)):
+        turned = polygon[start:] + polygon[:start]
+        assert DeskRules(polygon=turned).polygon == turned
+        assert DeskRules(polygon=turned[::-1]).polygon == turned[::-1]
 
 
 def test_times_of_a_recording() -> None:
@@ -317,6 +374,26 @@ def test_the_secret_of_the_installation(tmp_path: Path, monkeypatch: pytest.Monk
     secret_path().write_bytes(b"short")
     with pytest.raises(EventError, match="no event secret"):
         Site.of_installation()
+
+
+def test_a_secret_is_made_whatever_an_earlier_run_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full when it was to be made, and a run of this process id that was killed
+    at it: the next run makes it, and nothing is left beside it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(EventError, match="cannot be made"):
+            Site.of_installation()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    folder = secret_path().parent
+    assert list(folder.iterdir()) == []
+    (folder / f".event_secret.{os.getpid()}.part").touch()
+    assert Site.of_installation().secret == Site.of_installation().secret
+    assert secret_path().stat().st_mode & 0o777 == 0o600
 
 
 def flapping(seconds: int, step: float = 1.0) -> list[tuple[float, Finding]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from desk_tops import (
     POLYGON,
     RATE,
     RULES,
+    WIDTH,
     clean_template,
     desk,
     shadowed,
@@ -144,6 +146,26 @@ def test_an_item_is_not_cleared_where_nobody_sees(watcher: DeskWatcher) -> None:
     assert watch(watcher, lambda _: desk(), 6, start=5, withheld=lambda _: over) == []
     gone = watch(watcher, lambda _: desk(), 4, start=11)
     assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
+
+
+@pytest.mark.parametrize("between", ["veiled", "nothing"])
+def test_what_is_missed_before_and_after_nobody_looked_is_not_gone(
+    models: DeskModels, between: str
+) -> None:
+    """The detector misses it in one look, then the desk is veiled, or no frame comes, for a minute,
+    and then in one more: a minute in which nobody looked is none in which it was away."""
+    watcher, items = shaded(models, None, {SMALL: (DeskItem.PHONE, 0.9)})
+    assert len(watch(watcher, lambda _: LEFT, 4)) == 1
+    known, unknown = items.names, dict[int, tuple[DeskItem, float]]()
+    items.names = items.mirrored = unknown
+    assert watch(watcher, lambda _: LEFT, 0.6, start=4) == []
+    if between == "veiled":
+        assert watch(watcher, lambda _: LEFT, 60, start=4.6, withheld=lambda _: ~NOTHING) == []
+    assert watch(watcher, lambda _: LEFT, 0.6, start=64.6) == []
+    items.names = items.mirrored = known
+    assert watch(watcher, lambda _: LEFT, 4, start=65.2) == []
+    gone = watch(watcher, lambda _: desk(), 3, start=69.2)
+    assert told(gone) == [(Change.CLEARED, DeskItem.PHONE), (Change.CLEAN, None)]
 
 
 def test_permitted_kinds_are_silent(models: DeskModels, template: DeskTemplate) -> None:
@@ -496,6 +518,20 @@ def test_the_policys_polygon_narrows_the_enrolled_zone(
     assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
 
 
+@pytest.mark.parametrize("crop", [False, True], ids=["sees more", "sees less"])
+def test_a_picture_of_another_shape_is_not_compared_with_the_clean_desk(
+    models: DeskModels, template: DeskTemplate, crop: bool
+) -> None:
+    """The camera is in another mode, 4:3 for 16:9: the desk is elsewhere in it, and all of that
+    would be taken for things that came. In another resolution it is where it was."""
+    more = np.vstack([np.full((120, WIDTH, 3), 200, np.uint8), desk()])
+    watcher = DeskWatcher(RULES, models, template)
+    with pytest.raises(FrameError, match="another shape"):
+        watcher.look(veiled(desk()[:, 80:560] if crop else more, 0.0))
+    for number, size in enumerate(((1280, 720), (854, 480), (1366, 768))):
+        watcher.look(veiled(cv2.resize(desk(), size), 1.0 + number))
+
+
 @pytest.mark.parametrize("low", [0.4, 0.599, 0.6, 0.602])
 def test_a_polygon_beside_the_enrolled_zone_is_refused(
     models: DeskModels, template: DeskTemplate, low: float
@@ -542,6 +578,29 @@ def test_a_corner_that_was_never_seen_is_not_compared(models: DeskModels) -> Non
     assert watch(watcher, lambda _: with_card(desk(), 10, 270, 40, 30), 4, start=4) == []
     both = with_card(with_card(desk(), 10, 270, 40, 30), 400, 270)
     assert len(watch(watcher, lambda _: both, 4, start=8)) == 1
+
+
+@pytest.mark.parametrize("sizes", [((320, 180), (640, 360)), ((640, 360), (320, 180))])
+def test_a_recording_that_changes_its_resolution_enrolls_the_same_desk(
+    models: DeskModels, template: DeskTemplate, sizes: tuple[tuple[int, int], ...]
+) -> None:
+    """As of a call that gets more, or less, from the network: each frame is looked at where the
+    desk is in it, not where it was in the first."""
+    enrollment = DeskEnrollment(models.items, POLYGON)
+    for number in range(10):
+        picture = cv2.resize(desk(), sizes[number >= 5], interpolation=cv2.INTER_AREA)
+        enrollment.take(veiled(picture, number / RATE))
+    clean = enrollment.finish().clean.astype(float)
+    assert np.abs(clean - template.clean).mean() < 4
+
+
+def test_a_recording_that_changes_its_shape_enrolls_nothing(models: DeskModels) -> None:
+    """Wide, then square: where the desk is in both is not known."""
+    enrollment = DeskEnrollment(models.items, POLYGON)
+    for number, size in enumerate(((640, 360), (480, 480))):
+        enrollment.take(veiled(cv2.resize(desk(), size), float(number)))
+    with pytest.raises(EnrollmentError, match="changes its shape"):
+        enrollment.finish()
 
 
 def test_a_desk_with_somebody_in_it_is_not_enrolled(models: DeskModels) -> None:

@@ -17,10 +17,16 @@ import numpy as np
 import pytest
 
 from clips import veiled_frame
+from homeveil.desk.findings import Change
+from homeveil.desk.times import Live
+from homeveil.desk_events import DeskEvents
+from homeveil.desk_rules import DeskItem
 from homeveil.errors import OutputError, UsageError
+from homeveil.fakes import ScriptedDesk, finding
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
 from homeveil.live.outputs import push
 from homeveil.live.outputs.broadcast import MOST_WAITING_BYTES, Broadcast, Chunk
+from homeveil.live.outputs.desk import DeskWatch
 from homeveil.live.outputs.push import Push
 from homeveil.live.outputs.recorder import Recorder
 from homeveil.live.outputs.transport import Transport
@@ -310,3 +316,26 @@ def test_an_address_nobody_can_send_to_is_refused() -> None:
 def test_a_name_holds_no_secret() -> None:
     push = Push(Broadcast(), "rtsp://me:secret@host:8554/desk?key=other")
     assert push.status().name == "stream to rtsp://host:8554"
+
+
+def test_desk_events_that_wait_or_are_lost_are_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody took the events of a live session: what it says last is how many wait for the next
+    run, and how many there is no next run for."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    caplog.set_level("INFO", logger="homeveil")
+    kinds = (DeskItem.PHONE, DeskItem.PAPER)
+    desk = ScriptedDesk({0.0: [finding(Change.APPEARED, kind) for kind in kinds]})
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"http://localhost:{nobody.getsockname()[1]}/desk"
+        events = DeskEvents([url], clock=Live(), watcher=desk, patience_seconds=0.3)
+        output = DeskWatch(events)
+        output.begin(64, 48, 10.0, None)
+        output.take(veiled_frame(0, MS))
+        until(lambda: output.waiting() == 0)
+        # Its spool takes one more, as a disk does that is nearly full.
+        events._deliveries[0]._spool._most = 1
+        output.close()
+    assert f"{url[:-5]}: 1 events wait for the next run" in caplog.text
+    assert f"{url[:-5]}: 1 events are lost" in caplog.text

@@ -43,7 +43,7 @@ COMPANY_CELLS = 5
 COMPANY_SECONDS = 30.0
 """How many cells of things make company, and how long it is remembered."""
 
-STRANGER_CELLS = 8
+STRANGER_CELLS = 16
 """How many cells of the outline that no limb of the agent's reaches are somebody."""
 
 MOVED_SECONDS = 1.5

@@ -44,9 +44,9 @@ class DeskEnrollment:
         """The zone and its clean look; EnrollmentError where too little of it was seen."""
         if not self._frames:
             raise EnrollmentError("no frame of the desk was seen; give a picture or a video of it")
-        first = self._frames[0]
-        polygon = self._polygon or self._found(View.of(ANYWHERE, first.width, first.height))
-        view = View.of(polygon, first.width, first.height)
+        last = self._frames[-1]
+        polygon = self._polygon or self._found(View.of(ANYWHERE, last.width, last.height))
+        view = View.of(polygon, last.width, last.height)
         looks, seen = self._looks(view)
         if seen[:, view.inside].any(0).mean() < LEAST_SEEN:
             raise EnrollmentError(
@@ -63,14 +63,19 @@ class DeskEnrollment:
         return DeskTemplate(polygon, np.asarray(small, np.uint8))
 
     def _looks(self, view: View) -> tuple[Rgb, Mask]:
-        looks = np.stack([view.picture(frame) for frame in self._frames])
-        seen = np.stack(
-            [
-                ~view.withheld(frame, Grid.over(frame.width, frame.height).cell)
-                for frame in self._frames
-            ]
-        )
-        return looks, seen
+        """Of all frames, each in its own resolution, at the size of ``view``."""
+        sizes = {(frame.width, frame.height) for frame in self._frames}
+        views = {size: View.of(view.polygon, *size) for size in sizes}
+        if any(one.size != view.size for one in views.values()):
+            raise EnrollmentError(
+                "the picture changes its shape in mid-recording; give a recording of one shape"
+            )
+        looks, seen = [], []
+        for frame in self._frames:
+            one = views[frame.width, frame.height]
+            looks.append(one.picture(frame))
+            seen.append(~one.withheld(frame, Grid.over(frame.width, frame.height).cell))
+        return np.stack(looks), np.stack(seen)
 
     def _found(self, view: View) -> tuple[Point, ...]:
         """The largest work surface, as a polygon."""

@@ -32,7 +32,8 @@ class EventSink(Protocol):
     """Takes events in order."""
 
     def put(self, event: Event) -> None:
-        """Take one event. Never waits for anybody and never raises."""
+        """Take one event. Never waits for anybody. What it raises is logged by its type, and costs
+        this sink alone the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,11 @@ class EventFeed:
 
     def _release(self, *, everything: bool) -> None:
         while self._held and (everything or self._times.is_over(self._held[0][1])):
-            event, _ = self._held.popleft()
+            event = self._held[0][0]
             for sink in self._sinks:
-                sink.put(event)
+                try:
+                    sink.put(event)
+                except Exception as error:
+                    _log.warning("a sink missed a desk event (%s)", type(error).__name__)
+            # Not before: an interrupt on the way must not lose it. It comes again then.
+            self._held.popleft()

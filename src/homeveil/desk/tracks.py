@@ -19,6 +19,8 @@ GONE_SECONDS = 1.6
 """It clears when its place was seen without it for this long."""
 
 LEAST_LOOKS = 4
+"""That must have seen it, or its place without it: time in which nobody looked says nothing."""
+
 SEEN_SHARE = 0.7
 """Share of the looks since it was first seen that must have found it."""
 
@@ -54,6 +56,7 @@ class Track:
     last: float
     looks: int = 1
     seen: int = 1
+    misses: int = 0
     missed_since: float | None = None
     missed_last: float | None = None
     number: int = 0
@@ -64,13 +67,14 @@ class Track:
         moved = self.box.overlap(candidate.box) < PLACE
         self.box = candidate.box if moved else _between(self.box, candidate.box)
         self.scores = MEMORY * self.scores + (1 - MEMORY) * candidate.scores
-        self.last, self.missed_since = seconds, None
+        self.last, self.missed_since, self.misses = seconds, None, 0
         self.looks += 1
         self.seen += 1
 
     def miss(self, seconds: float) -> None:
         """Its place was seen, and it was not there."""
         self.looks += 1
+        self.misses += 1
         self.missed_last = seconds
         if self.missed_since is None:
             self.missed_since = seconds
@@ -146,7 +150,7 @@ class Tracks:
         """Whether its place has stayed without it, up to this look."""
         if track.missed_since is None or track.missed_last != seconds:
             return False
-        return seconds - track.missed_since >= GONE_SECONDS
+        return track.misses >= LEAST_LOOKS and seconds - track.missed_since >= GONE_SECONDS
 
     def _lost(self, track: Track, seconds: float) -> bool:
         if track.number:

@@ -15,7 +15,7 @@ from homeveil.desk.items import KINDS, SAME, STRIDE, Detection, ItemDetector, Sc
 from homeveil.desk.supplied import SuppliedDetector
 from homeveil.desk.surface import WorkSurface, averaged, found_in
 from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks, named
-from homeveil.desk.view import Mask, Rgb, View, resized
+from homeveil.desk.view import STEP, Mask, Rgb, View, resized
 from homeveil.desk_rules import LEAST_AREA, DeskItem, DeskRules, Point
 from homeveil.errors import FrameError, PolicyError
 from homeveil.frames import VeiledFrame
@@ -109,7 +109,8 @@ class DeskWatcher:
         self._dirty = False
 
     def look(self, frame: VeiledFrame) -> tuple[Finding, ...]:
-        """What changed, as of this frame. FrameError for anything but a veiled frame."""
+        """What changed, as of this frame. FrameError for anything but a veiled frame, and for one
+        of another shape than those in which the clean desk was enrolled."""
         if not isinstance(frame, VeiledFrame):
             raise FrameError(f"the desk is watched in veiled frames, not {type(frame).__name__}")
         seconds = frame.time.seconds
@@ -160,6 +161,8 @@ class DeskWatcher:
             return old
         looking = View.close if self._template is None else View.of
         view = looking(polygon, *size)
+        if self._template is not None:
+            _check_shape(view, self._template)
         if self._rules.polygon:  # the view stays that of the clean look
             view = view.narrowed(self._rules.polygon)
         self._view = view
@@ -301,6 +304,19 @@ def _check(enrolled: tuple[Point, ...], polygon: tuple[Point, ...]) -> None:
             f"policy: desk polygon has less than {LEAST_AREA:.1%} of the picture in common with "
             "the desk enrolled in the profile; draw it over that, leave it out, or enroll the "
             "desk once more"
+        )
+
+
+def _check_shape(view: View, template: DeskTemplate) -> None:
+    """FrameError where the clean look is not one of this view. Its size says so: it depends on the
+    zone and the shape of frames alone, and where another resolution rounds otherwise, by a step."""
+    rows, columns = template.clean.shape[:2]
+    if any(
+        abs(now - 2 * then) > STEP for now, then in zip(view.size, (columns, rows), strict=True)
+    ):
+        raise FrameError(
+            "the picture has another shape than the one in which the desk was enrolled, so what "
+            "lies on it cannot be told; enroll the desk once more as this camera shows it"
         )
 
 

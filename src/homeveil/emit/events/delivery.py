@@ -13,9 +13,11 @@ again for as long as the process lives, less and less often.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeveil.desk.events import Event
@@ -107,21 +109,22 @@ class Delivery(Scoped):
 
     def close(self) -> None:
         """Wait until all is delivered, or until nothing was for ``patience_seconds``."""
-        if self._closed:
-            return
+        close_together([self])
+
+    def _begin_to_close(self) -> None:
         self._last_success = time.monotonic()
         with self._wake:
             self._closing = True
             self._wake.notify()
-        try:
-            while self._thread.is_alive() and self._patient():
-                self._thread.join(0.05)
-        finally:
-            self._closed = True
-            with self._wake:
-                self._wake.notify()
-        # A carrier that hangs is left to itself: its thread lets go of everything when it ends.
-        self._thread.join(_LAST_TRIES_SECONDS)
+
+    def _wait(self, end: float) -> None:
+        while self._thread.is_alive() and self._patient() and time.monotonic() < end:
+            self._thread.join(0.05)
+
+    def _let_go(self) -> None:
+        self._closed = True
+        with self._wake:
+            self._wake.notify()
 
     def _patient(self) -> bool:
         return time.monotonic() - self._last_success < self._patience
@@ -179,3 +182,22 @@ class Delivery(Scoped):
                 if left <= 0:
                     return
                 self._wake.wait(left)
+
+
+def close_together(deliveries: Sequence[Delivery], within_seconds: float = math.inf) -> None:
+    """Close all of them, whose waiting overlaps. What interrupts it, such as KeyboardInterrupt,
+    ends the wait for each of them. within_seconds: how long is waited, whatever is taken."""
+    open_ones = [one for one in deliveries if not one._closed]
+    for one in open_ones:
+        one._begin_to_close()
+    try:
+        end = time.monotonic() + within_seconds
+        for one in open_ones:
+            one._wait(end)
+    finally:
+        for one in open_ones:
+            one._let_go()
+        # A carrier that hangs is left to itself: its thread lets go of everything when it ends.
+        end = time.monotonic() + _LAST_TRIES_SECONDS
+        for one in open_ones:
+            one._thread.join(max(0.0, end - time.monotonic()))

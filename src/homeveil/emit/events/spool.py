@@ -26,6 +26,8 @@ MOST_EVENTS = 10_000
 
 _MOST_AT_ONCE = 16
 _BUSY_SECONDS = 0.02
+_WRITES_IN_LOG = 100
+"""Some 9 kB each."""
 
 
 class Spool(Scoped):
@@ -53,8 +55,8 @@ class Spool(Scoped):
 
     @property
     def dropped(self) -> int:
-        """Events that found no room."""
-        return self._dropped
+        """Events that found no room, and lines from before that are no events (any more)."""
+        return self._dropped + (self._disk.left_out if self._disk is not None else 0)
 
     @property
     def lasting(self) -> int:
@@ -77,10 +79,17 @@ class Spool(Scoped):
 
     def head(self) -> Event | None:
         """The event that has waited longest; it stays."""
-        event = self._disk.first() if self._disk is not None else None
+        event = None
+        if self._disk is not None:
+            self._disk.fold()
+            event = self._disk.first()
         if event is None:
             with self._guard:
-                event = self._memory[0] if self._memory else None
+                if self._memory and self._disk is not None:
+                    # Put since that look, and before what is in memory.
+                    event = self._disk.first()
+                if event is None and self._memory:
+                    event = self._memory[0]
                 if event is None and self._disk is not None:
                     # Lines that were no events any more are gone without being told.
                     left = self._disk.count()
@@ -108,7 +117,7 @@ class _Disk:
 
     def __init__(self, path: Path, lock: sqlite3.Connection) -> None:
         self._path, self._lock = path, lock
-        self._done_to = self._head = 0
+        self._done_to = self._head = self.left_out = self._written = 0
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._in, self._out = self._connect(), self._connect()
@@ -117,7 +126,8 @@ class _Disk:
                 "CREATE TABLE IF NOT EXISTS events"
                 "(number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB NOT NULL)"
             )
-            self._in.execute("SELECT count(*) FROM events").fetchone()
+            self._in.execute("SELECT count(number), count(line) FROM events").fetchone()
+            self._begin_log(self._in)
         except (OSError, sqlite3.Error) as error:
             lock.close()
             raise EventError(
@@ -131,7 +141,6 @@ class _Disk:
         )
         # NORMAL: a killed process loses nothing; after a power cut the file is whole.
         connection.execute("PRAGMA synchronous=NORMAL")
-        # The log is folded in by the taking thread, which may wait for the disk.
         connection.execute("PRAGMA wal_autocheckpoint=0")
         return connection
 
@@ -146,7 +155,9 @@ class _Disk:
         try:
             self._in.execute("INSERT INTO events(line) VALUES (?)", (event.line,))
         except sqlite3.Error:
+            self._written = _WRITES_IN_LOG  # on a full disk, a log that is folded has room again
             return False
+        self._written += 1
         return True
 
     def first(self) -> Event | None:
@@ -165,6 +176,7 @@ class _Disk:
             except EventError:
                 # Somebody else wrote into the file. What is no event does not leave.
                 _log.warning("%s: holds what is no event; it was left out", self._path.name)
+                self.left_out += 1
                 self.remove_first()
 
     def remove_first(self) -> bool:
@@ -173,17 +185,46 @@ class _Disk:
             return False
         # On a full disk the row stays; it is not told again before a restart.
         self._done_to, self._head = self._head, 0
-        with contextlib.suppress(sqlite3.Error):
+        try:
             self._out.execute("DELETE FROM events WHERE number <= ?", (self._done_to,))
-            self._out.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._written += 1
+        except sqlite3.Error:
+            self._written = _WRITES_IN_LOG
         return True
 
+    def fold(self) -> None:
+        """Now and then, fold the log into the table; for the taking thread, which may wait for
+        the disk."""
+        if self._written < _WRITES_IN_LOG:
+            return
+        self._written = 0
+        with contextlib.suppress(sqlite3.Error):
+            self._out.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._begin_log(self._out)
+
+    @staticmethod
+    def _begin_log(connection: sqlite3.Connection) -> None:
+        """The first write to a folded log flushes the disk: whoever puts must not wait for that."""
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("PRAGMA user_version=1")
+
     def take_over(self, other: _Disk) -> None:
-        """Append all that waits in another file, and empty that one."""
-        while (event := other.first()) is not None:
-            if not self.append(event):
-                return
-            other.remove_first()
+        """Append all that waits in another file, in one step, and empty that one."""
+        rows = "SELECT line FROM events ORDER BY number"
+        with contextlib.suppress(sqlite3.Error):
+            self._in.execute("BEGIN IMMEDIATE")
+            try:
+                self._in.executemany(
+                    "INSERT INTO events(line) VALUES (?)", other._out.execute(rows)
+                )
+                self._in.execute("COMMIT")
+            except sqlite3.Error:
+                self._in.execute("ROLLBACK")
+                raise
+            # Not before it is here to stay, also after a power cut.
+            self._in.execute("PRAGMA wal_checkpoint(FULL)")
+            self._begin_log(self._in)
+            other._in.execute("DELETE FROM events")
 
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -193,8 +234,9 @@ class _Disk:
         self._out.close()
         if is_empty:
             # Still under the lock; the lock's own name must stay, or two could hold it.
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+            for more in ("", "-wal", "-shm"):
+                with contextlib.suppress(OSError):
+                    self._path.with_name(self._path.name + more).unlink()
         self._lock.close()
 
 
@@ -234,10 +276,12 @@ def _lock(path: Path) -> sqlite3.Connection | None:
         raise EventError(f"{path}: the spool of events cannot be locked ({error})") from error
     try:
         lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        lock.close()
-        return None
     except sqlite3.Error as error:
         lock.close()
-        raise EventError(f"{path}: is no lock of a spool; move it away") from error
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return None
+        raise EventError(
+            f"{path}: the spool of events cannot be locked ({error}); free or repair the disk, or "
+            "move the file away"
+        ) from error
     return lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from homeveil.desk_events import DeskEvents
@@ -9,10 +10,13 @@ from homeveil.frames import VeiledFrame
 from homeveil.live.board import OutputStatus
 from homeveil.live.outputs.newest import Newest
 
+_log = logging.getLogger("homeveil")
+
 
 class DeskWatch(Newest):
     """Shows frames to ``events``, the newest when it has time: a desk is looked at a few times a
-    second, so that frames left out are no loss. Closing finishes and closes them."""
+    second, so that frames left out are no loss. Closing finishes and closes them, and the log says
+    how many wait or are lost."""
 
     def __init__(self, events: DeskEvents) -> None:
         super().__init__("desk events")
@@ -29,3 +33,8 @@ class DeskWatch(Newest):
     def close(self) -> None:
         super().close()
         self._events.close()
+        for place in self._events.tally.places:
+            if place.waiting:
+                _log.info("%s: %d events wait for the next run", place.place, place.waiting)
+            if place.dropped:
+                _log.warning("%s: %d events are lost", place.place, place.dropped)
