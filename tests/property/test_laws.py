@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -603,7 +605,12 @@ class Swallowing(FakePerceiver):
         close = seen.close
         if close is not None:
             close = replace(close, probability=near[close.window.index])
-        return replace(seen, wide=replace(seen.wide, probability=near), close=close)
+        pose = seen.pose
+        if pose is not None:  # somebody stands where an arm might be: the pose is no help
+            joints = pose.joints.copy()
+            joints[[11, 13, 15, 17, 19, 21, 23], 0] = 272
+            pose = replace(pose, joints=joints, probability=near)
+        return replace(seen, wide=replace(seen.wide, probability=near), close=close, pose=pose)
 
 
 @pytest.mark.parametrize("has_face", [True, False])
@@ -626,6 +633,46 @@ def test_a_mask_that_swallows_somebody_shows_nothing_of_them(has_face: bool, swa
     assert shown(raws[15].planes[0], out[15].planes[0], 120, 120, 200, 230) > 0.95
     for n in range(35, 60):
         assert shown(raws[n].planes[0], out[n].planes[0], 224, 74, 278, 236) < 0.02, n
+
+
+@dataclass(slots=True)
+class Merging(FakePerceiver):
+    """The mask cannot tell the agent from who stands behind; there is no face to tell by."""
+
+    place: Callable[[float], Box] = field(kw_only=True)
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = FakePerceiver.look(self, frame, grid, request)
+        near = np.maximum(seen.wide.probability, grid.cells_in(self.place(frame.time.seconds)))
+        close = seen.close
+        if close is not None:
+            close = replace(close, probability=near[close.window.index])
+        return replace(seen, wide=replace(seen.wide, probability=near), close=close)
+
+
+@pytest.mark.parametrize("rate", [10, 30])
+@pytest.mark.parametrize("delay", [0.0, 1.0])
+def test_who_comes_out_from_behind_the_agent_is_not_the_agent(delay: float, rate: int) -> None:
+    """The mask grows over them, no face is seen and nobody came in: but none of the agent's limbs
+    reaches there."""
+    agent, stranger = texture(4, 96, 140), texture(5, 48, 160)
+
+    def place(seconds):
+        return Box(136, 80, 184, HEIGHT).moved(min(90, 30 * max(0, seconds - 2)), 0)
+
+    def picture(n):
+        at = place(n / rate)
+        return with_patch(with_patch(ROOM, stranger, int(at.x0), int(at.y0)), agent, 112, 100)
+
+    raws = frames(picture, 5 * rate, rate)
+    see = partial(Merging, place=place)
+    out = run(raws, FakeScene(agent=AGENT), profile=fake_profile(), delay=delay, see=see)
+    last = raws[-1].planes[0], out[-1].planes[0]
+    assert shown(*last, 120, 120, 190, 230) > 0.6
+    for n in range(int(3.4 * rate), 5 * rate):
+        right = int(place(n / rate).x1)
+        planes = raws[n].planes[0], out[n].planes[0]
+        assert shown(*planes, 224, 88, right, 232) < 0.02, n
 
 
 def test_who_passes_behind_the_agent_is_veiled_in_every_gap() -> None:

@@ -43,9 +43,6 @@ COMPANY_CELLS = 5
 COMPANY_SECONDS = 30.0
 """How many cells of things make company, and how long it is remembered."""
 
-STRANGER_CELLS = 16
-"""How many cells of the outline that no limb of the agent's reaches are somebody."""
-
 MOVED_SECONDS = 1.5
 MOVED_CELLS = 6
 """How long, and how far round it, a place where somebody moved is distrusted."""
@@ -153,7 +150,6 @@ class Clearance:
         self._sight = silhouette.Sight(grid)
         self._limbs = Limbs(grid)
         self._pose_asked = False
-        self._strangers = none
         self._stray = none
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
@@ -210,8 +206,7 @@ class Clearance:
             self._company_seconds, self._company_due = seconds, None
             self.scene.settle_gap(near)
         self._sight.forget(changed)
-        if (changed & near).any():
-            self._limbs.stir()
+        self._limbs.stir(changed & near)
         self._attention.notice(
             seconds, changed, self.scene.excess, self._outline, self._close_window()
         )
@@ -330,8 +325,8 @@ class Clearance:
         seconds: float,
         pose: Pose | None,
     ) -> BoolGrid:
-        """The outline, as far as the agent's own limbs reach; who sticks out is a stranger."""
-        self._strangers = self._stray = np.zeros(self.grid.shape, bool)
+        """The outline, as far as the agent's own limbs reach; what sticks out is not theirs."""
+        self._stray = np.zeros(self.grid.shape, bool)
         if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
             self._limbs.forget()
             return np.zeros(self.grid.shape, bool)
@@ -341,8 +336,6 @@ class Clearance:
         limbs = self._limbs.cells(seconds, candidate.box)
         beyond = whole & ~limbs
         self._stray = touching(beyond, ~_kernels.grow(limbs, 1))
-        came = self._stray & (self.scene.origin != Origin.STARTUP)
-        self._strangers = large(came, STRANGER_CELLS)
         return whole & limbs
 
     def _claimed(self, candidate: Track | None) -> BoolGrid:
@@ -384,7 +377,6 @@ class Clearance:
         foreign_before &= ~self._claimed_before
         outside = large(arrived & ~body, COMPANY_CELLS)
         outside |= large(self._others & ~body, COMPANY_CELLS)
-        outside |= self._strangers
         theirs = claimed & body
         self._claimed_before = claimed
         disputed = outside | (self._supported & body)
@@ -409,7 +401,7 @@ class Clearance:
         doubtful = self._doubtful(doubtful, seconds)
         if not contested.any() and not doubtful.any():
             self._undisputed, self._supported = body & ~theirs, theirs
-            return self._undisputed, theirs | self._strangers
+            return self._undisputed, theirs
         asked = (contested & ~foreign_before) | doubtful
         kept = self._memory.explains(
             frame, scene.previous, self._agent_before, asked, scene.texture
@@ -432,7 +424,7 @@ class Clearance:
         self._foreign_until[kept] = -np.inf
         foreign |= theirs
         self._undisputed, self._supported = body & ~foreign & ~contested, supported
-        return body & ~foreign, foreign | self._strangers
+        return body & ~foreign, foreign
 
     def _in_company(self, seconds: float) -> bool:
         """Whether somebody else was seen about not long ago."""

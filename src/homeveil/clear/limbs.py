@@ -16,7 +16,10 @@ from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
 from homeveil.perceive.observation import Pose
 
 POSE_SECONDS = 0.09
-"""How long a pose stands while the agent moves."""
+STEADY_SECONDS = 0.24
+STEADY_CELLS = 3
+"""How long a pose stands while the agent moves, and while fewer cells than so many change that no
+limb reached when it was seen."""
 
 UNION_SECONDS = 0.25
 """In a frame of movement without a pose of its own those of so long count together, a cell wider:
@@ -57,20 +60,25 @@ class Limbs:
         self._regions: deque[tuple[float, BoolGrid]] = deque()
         self._seen_seconds = float("-inf")
         self._stirred = True
+        self._moved = 0
 
-    def stir(self) -> None:
-        """Something changed at or beside the outline."""
-        self._stirred = True
+    def stir(self, changed: BoolGrid) -> None:
+        """Take in what changed at or beside the outline."""
+        if changed.any():
+            self._stirred = True
+            if self._regions:
+                self._moved += int((changed & ~_kernels.grow(self._regions[-1][1], 1)).sum())
 
     def wanted(self, seconds: float) -> bool:
         """Whether a new pose is needed."""
-        return self._stirred and seconds - self._seen_seconds >= POSE_SECONDS
+        patience = STEADY_SECONDS if self._moved < STEADY_CELLS else POSE_SECONDS
+        return self._stirred and seconds - self._seen_seconds >= patience
 
     def take(self, seconds: float, face: Box, pose: Pose | None) -> None:
         """Take in what was seen when asked; None: no body of this face."""
         region = bust(self._grid, face) if pose is None else reach(self._grid, face, pose)
         self._regions.append((seconds, region))
-        self._seen_seconds, self._stirred = seconds, False
+        self._seen_seconds, self._stirred, self._moved = seconds, False, 0
 
     def forget(self) -> None:
         """It may be somebody else from now on."""

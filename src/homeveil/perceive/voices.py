@@ -64,7 +64,8 @@ def check_embedding(network: StreamNetwork) -> None:
         first, second = (VoiceEmbeddings(network).push(mel) for mel in (noise, noise * 0))
     except Exception as error:
         raise ModelError(
-            f"model voice_embedding is not what listens for a voice ({type(error).__name__}: {error})"
+            "model voice_embedding is not what listens for a voice "
+            f"({type(error).__name__}: {error})"
         ) from error
     one, other = first[-1, 0], second[-1, 0]
     lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
