@@ -162,7 +162,7 @@ def _people(grid: Grid, scene: FakeScene) -> FloatGrid:
 
 
 def _pose(grid: Grid, scene: FakeScene) -> Pose | None:
-    """As wide as the body, with the arms along it."""
+    """As wide as the body, with the arms along it and the legs out of sight."""
     if scene.agent is None:
         return None
     body, own = body_of(scene.agent, grid.height), np.zeros(grid.shape, np.float32)
@@ -171,8 +171,7 @@ def _pose(grid: Grid, scene: FakeScene) -> Pose | None:
     inset = 0.2 * body.width
     for first, down in ((11, body.y0), (13, (body.y0 + body.y1) / 2), (15, body.y1)):
         joints[first], joints[first + 1] = (body.x1 - inset, down), (body.x0 + inset, down)
-    joints[17:23:2] = joints[23] = joints[15]
-    joints[18:23:2] = joints[24] = joints[16]
+    joints[17::2], joints[18::2] = joints[15], joints[16]
     return Pose(joints, own)
 
 

@@ -26,6 +26,7 @@ def pose(left: tuple[float, float] = (420, 330), own: BoolGrid | None = None) ->
     joints[11], joints[12] = (375, 150), (265, 150)
     joints[13], joints[14] = (395, 240), (245, 240)
     joints[23], joints[24] = (355, 380), (285, 380)
+    joints[25], joints[26] = joints[27], joints[28] = (355, 500), (285, 500)
     for wrist, at in ((15, left), (16, (250, 330))):
         joints[wrist] = joints[wrist + 2] = joints[wrist + 4] = joints[wrist + 6] = at
     whole = np.ones(GRID.shape, np.float32)
@@ -47,6 +48,13 @@ def test_head_trunk_and_arms_are_reached_and_nothing_beside_them() -> None:
 def test_a_raised_hand_is_reached_where_it_is() -> None:
     assert not at(reach(GRID, FACE, pose()), 460, 120)
     assert at(reach(GRID, FACE, pose((460, 120))), 460, 120)
+
+
+def test_legs_are_reached_where_they_stand() -> None:
+    tall = Grid(640, 640, 8)
+    standing = Pose(pose().joints, np.ones(tall.shape, np.float32))
+    assert at(reach(tall, FACE, standing), 355, 480)
+    assert not at(bust(tall, FACE), 355, 480)
 
 
 def test_what_the_pose_knows_to_be_another_body_is_not_reached() -> None:

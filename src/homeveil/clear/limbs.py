@@ -29,6 +29,7 @@ OWN = 0.2
 """From which probability a cell is of this body and nobody else's."""
 
 _SHOULDERS, _HIPS = (11, 12), (23, 24)
+_LEGS = ((23, 25, 27), (24, 26, 28))
 _ARMS = ((11, 13, 15, (17, 19, 21)), (12, 14, 16, (18, 20, 22)))
 
 _LEAST_SHOULDERS = 1.5
@@ -41,8 +42,9 @@ face, and the radius of the neck with hair and collar, in sides of the face."""
 
 _SHOULDER, _SIDE, _TRUNK = 0.18, 0.25, 0.45
 _UPPER_ARM, _FOREARM, _HAND = 0.26, 0.25, 0.25
+_THIGH, _SHIN = 0.28, 0.25
 """Radii in widths of the shoulders, with clothes: about the line between the shoulders, from
-them to the hips, down the middle, arms and hands."""
+them to the hips, down the middle, arms, hands and legs."""
 
 _FINGERS = 1.6
 """How far fingertips are from the wrist, in distances of the knuckles."""
@@ -108,6 +110,9 @@ def reach(grid: Grid, face: Box, pose: Pose) -> BoolGrid:
         cells |= _about(grid, points[shoulder], points[elbow], _UPPER_ARM * width)
         cells |= _about(grid, points[elbow], points[wrist], _FOREARM * width)
         cells |= _about(grid, points[wrist], tips, _HAND * width)
+    for hip, knee, ankle in _LEGS:
+        cells |= _about(grid, points[hip], points[knee], _THIGH * width)
+        cells |= _about(grid, points[knee], points[ankle], _SHIN * width)
     cells &= _kernels.grow(pose.probability >= OWN, 1)
     return cells
 
