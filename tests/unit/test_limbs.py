@@ -96,13 +96,16 @@ def test_what_stirs_beyond_the_limbs_is_looked_at_sooner() -> None:
         assert limbs.wanted(seconds)
 
 
-def test_between_two_poses_the_last_ones_count_together_and_a_cell_wider() -> None:
+def test_after_limbs_moved_the_last_poses_count_together_and_a_cell_wider() -> None:
     limbs = Limbs(GRID)
     limbs.take(0.0, FACE, pose())
     limbs.take(0.1, FACE, pose((460, 120)))
-    assert at(limbs.cells(0.1, FACE), 460, 120)
-    assert not at(limbs.cells(0.1, FACE), 424, 335)
+    exact = limbs.cells(0.1, FACE)
+    assert at(exact, 460, 120)
+    assert not at(exact, 424, 335)
     limbs.stir(GRID.cells_in(FACE))
+    assert (limbs.cells(0.15, FACE) == exact).all()
+    limbs.stir(GRID.cells_in(Box(440, 180, 480, 220)))
     cells = limbs.cells(0.15, FACE)
     assert at(cells, 460, 120)
     assert at(cells, 424, 335)
@@ -149,3 +152,15 @@ def test_nobody_has_no_pose_wherever_the_face_is_said_to_be(face: Box) -> None:
     (frame,) = fake_frames(lambda n: texture(3, 640, 360), 1)
     assert network.of(frame, GRID, face, 1.0) is None
     network.close()
+
+
+def test_beside_the_head_is_above_the_shoulders() -> None:
+    """By the pose seen last, or by the face where there was none."""
+    limbs, everywhere = Limbs(GRID), np.ones(GRID.shape, bool)
+    low = pose()
+    low.joints[11:13, 1] = 200
+    for seen, last in ((pose(), 150), (low, 200), (None, 156)):
+        limbs.take(0.0, FACE, seen)
+        rows = np.flatnonzero(limbs.beside_head(everywhere).any(axis=1))
+        assert rows[0] == 0
+        assert abs((rows[-1] + 1) * GRID.cell - last) <= GRID.cell / 2

@@ -50,6 +50,9 @@ MOVED_CELLS = 6
 STILL_SECONDS = 1.5
 """How long a cell of the outline held still whose change must be explained."""
 
+EMERGED_CELLS = 8
+"""How many cells of the mask beside the agent's head that no limb reaches are somebody."""
+
 EMERGE_SECONDS = 0.6
 """How long before somebody comes out beside the agent a change there may be of them."""
 
@@ -377,6 +380,10 @@ class Clearance:
         foreign_before &= ~self._claimed_before
         outside = large(arrived & ~body, COMPANY_CELLS)
         outside |= large(self._others & ~body, COMPANY_CELLS)
+        # Beside the agent's head there is no desk and no lap: whoever the mask sees there besides
+        # has come out from behind.
+        emerged = self._limbs.beside_head(self._stray & (scene.origin != Origin.STARTUP))
+        outside |= large(emerged, EMERGED_CELLS)
         theirs = claimed & body
         self._claimed_before = claimed
         disputed = outside | (self._supported & body)

@@ -22,8 +22,8 @@ STEADY_CELLS = 3
 limb reached when it was seen."""
 
 UNION_SECONDS = 0.25
-"""In a frame of movement without a pose of its own those of so long count together, a cell wider:
-limbs that move fast have been here and there."""
+"""Poses of so long count together, a cell wider, in a frame without one of its own in which limbs
+have moved: those that move fast have been here and there."""
 
 OWN = 0.2
 """From which probability a cell is of this body and nobody else's."""
@@ -63,6 +63,7 @@ class Limbs:
         self._seen_seconds = float("-inf")
         self._stirred = True
         self._moved = 0
+        self._shoulders = 0.0
 
     def stir(self, changed: BoolGrid) -> None:
         """Take in what changed at or beside the outline."""
@@ -79,6 +80,10 @@ class Limbs:
     def take(self, seconds: float, face: Box, pose: Pose | None) -> None:
         """Take in what was seen when asked; None: no body of this face."""
         region = bust(self._grid, face) if pose is None else reach(self._grid, face, pose)
+        side = max(face.width, face.height)
+        self._shoulders = face.centre[1] + _BUST_DOWN * side
+        if pose is not None:
+            self._shoulders = float(pose.joints[list(_SHOULDERS), 1].mean())
         self._regions.append((seconds, region))
         self._seen_seconds, self._stirred, self._moved = seconds, False, 0
 
@@ -93,9 +98,14 @@ class Limbs:
             self._regions.popleft()
         if not self._regions:
             return bust(self._grid, face)
-        if seconds == self._seen_seconds or not self._stirred:
+        if seconds == self._seen_seconds or self._moved < STEADY_CELLS:
             return self._regions[-1][1]
         return _kernels.grow(np.logical_or.reduce([region for _, region in self._regions]), 1)
+
+
+    def beside_head(self, cells: BoolGrid) -> BoolGrid:
+        """Those of ``cells`` that lie above the shoulders, as they were seen last."""
+        return cells & (self._grid.centres()[1] < self._shoulders)
 
 
 def reach(grid: Grid, face: Box, pose: Pose) -> BoolGrid:
