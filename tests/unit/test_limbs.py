@@ -126,6 +126,14 @@ def test_a_failed_pose_leaves_head_and_trunk() -> None:
     assert limbs.wanted(0.2)
 
 
+def test_a_pose_of_another_face_is_none() -> None:
+    """The network may find whoever is nearer; theirs are not the agent's limbs."""
+    limbs, other = Limbs(GRID), pose()
+    other.joints[:11] += (90, 20)
+    limbs.take(0.0, FACE, other)
+    assert (limbs.cells(0.0, FACE) == bust(GRID, FACE)).all()
+
+
 @pytest.mark.parametrize("wrong", ["nan joint", "nan mask", "few joints", "other grid"])
 def test_a_pose_that_is_none_is_a_fault(wrong: str) -> None:
     good = pose()

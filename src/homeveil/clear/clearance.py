@@ -153,6 +153,7 @@ class Clearance:
         self._sight = silhouette.Sight(grid)
         self._limbs = Limbs(grid)
         self._pose_asked = False
+        self._posed = 0
         self._stray = none
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
@@ -304,7 +305,7 @@ class Clearance:
         self.scene.observe(observation, spill, self._moving() | body)
         self._look_again(observation, seconds, body)
         self.scene.settle(frame, seconds, agent, others, self._empty(probability, body))
-        agent = self._with_edge(agent, others, claimed | self._sudden(seconds))
+        agent = self._with_edge(agent, others, claimed | self._sudden(seconds) | self._stray)
         self._remember(frame, seconds, body, agent, others, candidate)
         return self._decision(seconds, agent, others, candidate)
 
@@ -333,6 +334,9 @@ class Clearance:
         if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
             self._limbs.forget()
             return np.zeros(self.grid.shape, bool)
+        if candidate.number != self._posed:
+            self._limbs.forget()
+            self._posed = candidate.number
         whole = silhouette.outline(self.grid, probability, candidate.box)
         if self._pose_asked:
             self._limbs.take(seconds, candidate.box, pose)

@@ -28,6 +28,10 @@ have moved: those that move fast have been here and there."""
 OWN = 0.2
 """From which probability a cell is of this body and nobody else's."""
 
+_FACE = slice(0, 11)
+_STRAY = 0.5
+"""How far outside the face's box the middle of its joints may lie, in sizes of the box."""
+
 _SHOULDERS, _HIPS = (11, 12), (23, 24)
 _LEGS = ((23, 25, 27), (24, 26, 28))
 _ARMS = ((11, 13, 15, (17, 19, 21)), (12, 14, 16, (18, 20, 22)))
@@ -78,12 +82,13 @@ class Limbs:
         return self._stirred and seconds - self._seen_seconds >= patience
 
     def take(self, seconds: float, face: Box, pose: Pose | None) -> None:
-        """Take in what was seen when asked; None: no body of this face."""
-        region = bust(self._grid, face) if pose is None else reach(self._grid, face, pose)
-        side = max(face.width, face.height)
-        self._shoulders = face.centre[1] + _BUST_DOWN * side
-        if pose is not None:
+        """Take in what was seen when asked. None, or a pose of another face: no body of this."""
+        if pose is not None and _is_of(pose, face):
+            region = reach(self._grid, face, pose)
             self._shoulders = float(pose.joints[list(_SHOULDERS), 1].mean())
+        else:
+            region = bust(self._grid, face)
+            self._shoulders = face.centre[1] + _BUST_DOWN * max(face.width, face.height)
         self._regions.append((seconds, region))
         self._seen_seconds, self._stirred, self._moved = seconds, False, 0
 
@@ -102,15 +107,20 @@ class Limbs:
             return self._regions[-1][1]
         return _kernels.grow(np.logical_or.reduce([region for _, region in self._regions]), 1)
 
-
     def beside_head(self, cells: BoolGrid) -> BoolGrid:
         """Those of ``cells`` that lie above the shoulders, as they were seen last."""
         return cells & (self._grid.centres()[1] < self._shoulders)
 
 
+def _is_of(pose: Pose, face: Box) -> bool:
+    across, down = pose.joints[_FACE].mean(axis=0)
+    near = face.grown(_STRAY, _STRAY, _STRAY, _STRAY)
+    return near.holds(Box(across, down, across, down))
+
+
 def reach(grid: Grid, face: Box, pose: Pose) -> BoolGrid:
     """Cells that a body in this pose, in clothes, can be seen in."""
-    points = pose.joints[:, :2].astype(np.float64)
+    points = pose.joints.astype(np.float64)
     left, right = (points[joint] for joint in _SHOULDERS)
     side = max(face.width, face.height)
     width = max(float(np.hypot(*(left - right))), _LEAST_SHOULDERS * side)

@@ -21,10 +21,6 @@ _BELOW = 3.0
 """The square looked at, in sides of the face, and how far below the face its middle is. The
 network wants a whole body, also where most of it is hidden: about the hips, twice as high."""
 
-_FACE_JOINTS = slice(0, 11)
-_STRAY = 0.5
-"""How far outside the face's box the middle of its joints may lie, in sizes of the box."""
-
 
 class BodyPose:
     """The body below a face."""
@@ -35,8 +31,8 @@ class BodyPose:
         self._square = np.zeros((side, side, 3), np.uint8)
 
     def of(self, frame: RawFrame, grid: Grid, face: Box, gain: float) -> Pose | None:
-        """The pose of whom ``face`` belongs to; None where the network sees nobody, or somebody
-        whose face is elsewhere. gain: the frame's, see ``exposure``."""
+        """The pose of the body about ``face``, which may turn out to be another's; None where the
+        network sees nobody. gain: the frame's, see ``exposure``."""
         x, y = face.centre
         side = max(face.width, face.height)
         left, top = x - _SIDES * side / 2, y + (_BELOW - _SIDES / 2) * side
@@ -47,9 +43,7 @@ class BodyPose:
         if not np.isfinite(joints).all() or not np.isfinite(presence):
             raise PerceptionError("a pose is not finite")
         joints = np.asarray(joints / scale + (left, top), np.float32)
-        across, down = joints[_FACE_JOINTS].mean(axis=0)
-        near = face.grown(_STRAY, _STRAY, _STRAY, _STRAY)
-        if presence < PRESENT or not near.holds(Box(across, down, across, down)):
+        if presence < PRESENT:
             return None
         return Pose(joints, _on_cells(grid, probability, left, top, scale))
 
