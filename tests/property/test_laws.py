@@ -664,15 +664,15 @@ def test_who_comes_out_from_behind_the_agent_is_not_the_agent(delay: float, rate
         at = place(n / rate)
         return with_patch(with_patch(ROOM, stranger, int(at.x0), int(at.y0)), agent, 112, 100)
 
-    raws = frames(picture, 5 * rate, rate)
+    raws = frames(picture, 6 * rate, rate)
     see = partial(Merging, place=place)
     out = run(raws, FakeScene(agent=AGENT), profile=fake_profile(), delay=delay, see=see)
     last = raws[-1].planes[0], out[-1].planes[0]
     assert shown(*last, 120, 120, 190, 230) > 0.6
-    for n in range(int(3.4 * rate), 5 * rate):
+    for n in range(int(4.2 * rate), 6 * rate):
         right = int(place(n / rate).x1)
         planes = raws[n].planes[0], out[n].planes[0]
-        assert shown(*planes, 224, 88, right, 232) < 0.02, n
+        assert shown(*planes, 240, 88, right, 232) < 0.02, n
 
 
 def test_who_passes_behind_the_agent_is_veiled_in_every_gap() -> None:
