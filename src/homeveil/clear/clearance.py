@@ -305,7 +305,8 @@ class Clearance:
         self.scene.observe(observation, spill, self._moving() | body)
         self._look_again(observation, seconds, body)
         self.scene.settle(frame, seconds, agent, others, self._empty(probability, body))
-        agent = self._with_edge(agent, others, claimed | self._sudden(seconds) | self._stray)
+        emerging = self._limbs.beside_head(self._stray)
+        agent = self._with_edge(agent, others, claimed | self._sudden(seconds) | emerging)
         self._remember(frame, seconds, body, agent, others, candidate)
         return self._decision(seconds, agent, others, candidate)
 
