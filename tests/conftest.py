@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ ONCE = CLOCK | {
 }  # fmt: skip
 """Modules about servers, processes and files, which take long and whose outcome does not hang on
 the kernels: CI runs them in a pass of their own."""
+
+IN_TURN = (
+    {"test_stretches"},
+    {"test_batch_command"},
+    {"test_lips_in_files", "test_batch_ray"},
+    {"test_gstreamer", "test_batch_places"},
+)
+"""Modules that take minutes: CI runs one of these groups, another one for another commit; all of
+them are run where nothing is said of turns."""
 
 PLAIN = frozenset(
     {
@@ -54,10 +64,19 @@ at most as others do that are in it."""
 def pytest_addoption(parser: pytest.Parser) -> None:
     about = "begin with the tests marked clock when FILE is there"
     parser.addoption("--clock-after", type=Path, metavar="FILE", help=about)
+    about = "of the groups of long modules run one only, chosen by NUMBER"
+    parser.addoption("--in-turn", type=partial(int, base=0), metavar="NUMBER", help=about)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks them, and puts those that hang on the clock last, where they can wait for others."""
+    number: int | None = config.getoption("--in-turn")
+    if number is not None:
+        group = IN_TURN[number % len(IN_TURN)]
+        others = frozenset().union(*IN_TURN) - group
+        left = [item for item in items if item.path.stem in others]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item.path.stem not in others]
     for item in items:
         if item.path.stem in ONCE:
             item.add_marker("once")
