@@ -285,6 +285,15 @@ def test_a_run_that_was_interrupted_does_not_wait_for_a_place_that_is_down() -> 
     assert [place.waiting for place in events.tally.places] == [1, 1, 1]
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """A shell that runs the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_one_interrupt_ends_the_wait_for_every_place() -> None:
     """Ctrl-C while three places are waited for: none of them is waited for any longer."""
     events = three_places_without_anybody(15.0)
