@@ -17,6 +17,7 @@ from homeveil.perceive.hearing import SPEAKER_WINDOW as WINDOW_FRAMES
 from homeveil.perceive.kaldi_features import BANDS, kaldi_bands
 from homeveil.perceive.sound_features import HOP, Array
 from homeveil.perceive.speech import SpeechDetector
+from homeveil.perceive.voices import are_alike
 from homeveil.profile.voice import ACCEPT_FLOOR, QUANTILES, SpeakerTemplate
 
 SPOKEN_FRAMES = 75
@@ -33,9 +34,6 @@ _APART = -(-WINDOW_FRAMES // STEP_FRAMES)
 _MOST_NUMBERS = 4096
 _BUZZ_SAMPLES = 100
 """A period of 160 Hz."""
-
-_ALL_ALIKE = 0.9999
-"""Cosine of two sounds that share nothing, from which a network hears no difference."""
 
 _WANTED = f"one float32 input, sound (1, N) or mel bands (1, T, {BANDS}), and one output (1, D)"
 
@@ -75,9 +73,7 @@ class SpeakerNetwork:
             raise ModelError(f"model speaker gave {form}; expected {_WANTED}")
         if not np.isfinite(found).all() or not found.any():
             raise ModelError("model speaker gives no numbers for noise; it is of no use")
-        lengths = float(np.linalg.norm(found) * np.linalg.norm(other))
-        # Written so that what is no number is refused, too.
-        if other.shape != form or not abs(float(found[0] @ other[0])) <= _ALL_ALIKE * lengths:
+        if other.shape != form or are_alike(found[0], other[0]):
             raise ModelError("model speaker gives the same for noise and a buzz; it is of no use")
         self.size: int = form[1]
 

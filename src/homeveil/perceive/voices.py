@@ -67,10 +67,16 @@ def check_embedding(network: StreamNetwork) -> None:
             "model voice_embedding is not what listens for a voice "
             f"({type(error).__name__}: {error})"
         ) from error
-    one, other = first[-1, 0], second[-1, 0]
-    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    if abs(float(one @ other)) > _ALL_ALIKE * lengths:
+    if are_alike(first[-1, 0], second[-1, 0]):
         raise ModelError("model voice_embedding gives the same for noise and silence; use another")
+
+
+def are_alike(one: Array, other: Array) -> bool:
+    """Whether a network hears no difference between two sounds that share nothing, by their
+    embeddings, (n,) each; also where these are no numbers."""
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    # Written so that what is no number is alike, too.
+    return not abs(float(one @ other)) <= _ALL_ALIKE * lengths
 
 
 class TargetVoice:
