@@ -121,7 +121,7 @@ def test_a_failed_pose_leaves_head_and_trunk() -> None:
     limbs.take(0.1, FACE, None)
     assert (limbs.cells(0.1, FACE) == bust(GRID, FACE)).all()
     limbs.take(0.2, FACE, pose())
-    limbs.forget()
+    limbs.follow(1)
     assert (limbs.cells(0.2, FACE) == bust(GRID, FACE)).all()
     assert limbs.wanted(0.2)
 

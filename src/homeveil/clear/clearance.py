@@ -153,7 +153,6 @@ class Clearance:
         self._sight = silhouette.Sight(grid)
         self._limbs = Limbs(grid)
         self._pose_asked = False
-        self._posed = 0
         self._stray = none
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
@@ -333,11 +332,9 @@ class Clearance:
         """The outline, as far as the agent's own limbs reach; what sticks out is not theirs."""
         self._stray = np.zeros(self.grid.shape, bool)
         if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
-            self._limbs.forget()
+            self._limbs.follow(0)
             return np.zeros(self.grid.shape, bool)
-        if candidate.number != self._posed:
-            self._limbs.forget()
-            self._posed = candidate.number
+        self._limbs.follow(candidate.number)
         whole = silhouette.outline(self.grid, probability, candidate.box)
         if self._pose_asked:
             self._limbs.take(seconds, candidate.box, pose)

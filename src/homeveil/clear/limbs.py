@@ -64,7 +64,8 @@ class Limbs:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._regions: deque[tuple[float, BoolGrid]] = deque()
-        self._seen_seconds = float("-inf")
+        self._margin = np.zeros(grid.shape, bool)
+        self._whose = 0
         self._stirred = True
         self._moved = 0
         self._shoulders = 0.0
@@ -74,12 +75,16 @@ class Limbs:
         if changed.any():
             self._stirred = True
             if self._regions:
-                self._moved += int((changed & ~_kernels.grow(self._regions[-1][1], 1)).sum())
+                self._moved += int((changed & ~self._margin).sum())
 
     def wanted(self, seconds: float) -> bool:
         """Whether a new pose is needed."""
         patience = STEADY_SECONDS if self._moved < STEADY_CELLS else POSE_SECONDS
         return self._stirred and seconds - self._seen_seconds >= patience
+
+    @property
+    def _seen_seconds(self) -> float:
+        return self._regions[-1][0] if self._regions else float("-inf")
 
     def take(self, seconds: float, face: Box, pose: Pose | None) -> None:
         """Take in what was seen when asked. None, or a pose of another face: no body of this."""
@@ -90,12 +95,16 @@ class Limbs:
             region = bust(self._grid, face)
             self._shoulders = face.centre[1] + _BUST_DOWN * max(face.width, face.height)
         self._regions.append((seconds, region))
-        self._seen_seconds, self._stirred, self._moved = seconds, False, 0
+        self._margin = _kernels.grow(region, 1)
+        self._stirred, self._moved = False, 0
 
-    def forget(self) -> None:
-        """It may be somebody else from now on."""
-        self._regions.clear()
-        self._seen_seconds, self._stirred = float("-inf"), True
+    def follow(self, number: int) -> None:
+        """Whose limbs they are, by the number of the track, 0 for nobody's: of another's nothing is
+        known."""
+        if number != self._whose:
+            self._whose = number
+            self._regions.clear()
+            self._stirred = True
 
     def cells(self, seconds: float, face: Box) -> BoolGrid:
         """Cells in which the body can be now. face: where its face is."""
