@@ -198,18 +198,20 @@ def test_who_sits_still_for_ten_minutes_stays_veiled(seen: bool) -> None:
 
 
 @pytest.mark.parametrize("seen", [True, False])
-@pytest.mark.parametrize("shock", ["lamp", "nudge"])
+@pytest.mark.parametrize("shock", ["lamp", "nudge", "push", "slow push"])
 def test_a_shock_launders_nobody(shock: str, seen: bool) -> None:
     """Somebody came in and sits still, seen by a trace or not at all; the light goes on, or the
-    camera is nudged. They stay veiled, though the rest of the room is soon back."""
+    camera is nudged, or pushed by some cells. They stay veiled, though the rest of the room is soon
+    back."""
     person = texture(3, 64, 150)
+    by = {"nudge": 6, "push": 20, "slow push": 40}.get(shock, 0)
 
     def picture(n):
         room = ROOM if n < 30 else with_patch(ROOM, person, 200, 60)
         if n < 60:
             return room
-        if shock == "nudge":
-            return np.roll(room, 6, axis=1)
+        if by:
+            return np.roll(room, min(by, 8 * (n - 59) if shock == "slow push" else by), axis=1)
         return np.clip(255 - (255 - room.astype(float)) * 0.5, 0, 255).astype(np.uint8)
 
     def scene(seconds):
@@ -217,9 +219,77 @@ def test_a_shock_launders_nobody(shock: str, seen: bool) -> None:
 
     raws = frames(picture, 240)
     out = run(raws, scene, see=Trace if seen else FakePerceiver)
-    for n in (30, 59, 60, 61, 90, 150, 239):
-        assert shown(raws[n].planes[0], out[n].planes[0], 208, 62, 262, 208) < 0.03, n
-    assert shown(raws[239].planes[0], out[239].planes[0], 0, 0, 130, HEIGHT) == 1.0
+    for n in (30, 59, 60, 61, 64, 90, 150, 239):
+        x = 200 + (min(by, 8 * (n - 59) if shock == "slow push" else by) if n >= 60 else 0)
+        assert shown(raws[n].planes[0], out[n].planes[0], x + 2, 62, x + 62, 208) < 0.03, n
+    assert shown(raws[239].planes[0], out[239].planes[0], max(by, 8), 0, 130, HEIGHT) > 0.99
+
+
+@pytest.mark.parametrize("impostor", [False, True])
+def test_a_pushed_camera_shows_the_agent_again_and_nobody_instead(impostor: bool) -> None:
+    """While somebody is about the camera is pushed: the agent is compared in that very frame and
+    shown on, with all that was known of the agent's body; who took the seat in it is not."""
+    agent, stranger = texture(4, 96, 140), texture(5, 48, 140)
+
+    def picture(n):
+        room = ROOM if n < 30 else with_patch(ROOM, stranger, 240, 90)
+        room = with_patch(room, texture(7, 96, 140) if impostor and n >= 60 else agent, 112, 100)
+        return room if n < 60 else np.roll(room, 20, axis=1)
+
+    def scene(seconds):
+        if seconds < 5.95:
+            return FakeScene(agent=AGENT)
+        moved = AGENT.moved(20, 0)
+        return FakeScene(others=(moved,)) if impostor else FakeScene(agent=moved)
+
+    raws = frames(picture, 90)
+    out = run(raws, scene, profile=fake_profile())
+    for n in (58, 59):
+        assert shown(raws[n].planes[0], out[n].planes[0], 120, 110, 190, 230) > 0.95
+    for n in (60, 61, 70, 89):
+        seen = shown(raws[n].planes[0], out[n].planes[0], 140, 110, 210, 230)
+        assert seen < 0.02 if impostor else seen > 0.9, n
+        assert shown(raws[n].planes[0], out[n].planes[0], 262, 92, 306, 228) < 0.03, n
+
+
+def test_who_holds_still_unseen_at_the_start_is_withheld_when_they_move_soon_after() -> None:
+    """A sliver of somebody at a door, in which no look sees anybody, was cleared with the room.
+    When it moves soon after, no frame that still waits shows any of it, nor does any later one."""
+    sliver = texture(2, 20, 100)
+
+    def picture(n):
+        return with_patch(ROOM, sliver, 200 + 3 * max(0, n - 16), 80)
+
+    raws = frames(picture, 60)
+    out = run(raws, FakeScene(), delay=2.0)
+    for n in range(60):
+        x = 200 + 3 * max(0, n - 16)
+        assert shown(raws[n].planes[0], out[n].planes[0], x, 80, x + 20, 180) < 0.05, n
+    assert shown(raws[19].planes[0], out[15].planes[0], 0, 0, 150, HEIGHT) == 1.0
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_agent_who_sits_down_while_the_camera_runs_is_believed_when_alone(alone: bool) -> None:
+    """Whoever comes in is withheld. The body below the agent's face is taken for the agent's after
+    half a minute in which nobody else was noticed, and not while somebody else moves about."""
+    agent, stranger = texture(4, 96, 140), texture(5, 40, 100)
+
+    def picture(n):
+        room = ROOM if n < 30 else with_patch(ROOM, agent, min(112, 8 * (n - 42)), 100)
+        if not alone and n >= 60:
+            room = with_patch(room, stranger, 250 + 3 * (n // 50 % 2), 90)
+        return room
+
+    def scene(seconds):
+        return FakeScene(agent=AGENT) if seconds >= 5.6 else FakeScene()
+
+    raws = frames(picture, 450)
+    out = run(raws, scene, profile=fake_profile())
+    body = (124, 120, 196, 230)
+    for n in (60, 100, 150, 300, 340):
+        assert shown(raws[n].planes[0], out[n].planes[0], *body) < 0.05, n
+    believed = shown(raws[449].planes[0], out[449].planes[0], *body)
+    assert believed > 0.9 if alone else believed < 0.05
 
 
 def test_who_comes_in_after_an_early_gap_came_in() -> None:

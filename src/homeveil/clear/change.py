@@ -7,9 +7,10 @@ the whole frame and taken out first, so that automatic gain does not veil the ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,7 +54,7 @@ _MAX_LIT = 235
 _MIN_USABLE = 16
 """Grey levels between which a cell tells the exposure, and how many must."""
 
-_NO_GAIN = 256
+NO_GAIN = 256
 _GAIN_RANGE = (0.6, 1.7)
 
 _EXCESS = _kernels.Excess(
@@ -145,10 +146,18 @@ def exposure_gain(
     when there is hardly a change. light, before: mean luma of each cell."""
     usable = known & (before > _MIN_LIT) & (before < _MAX_LIT)
     if usable.sum() < _MIN_USABLE:
-        return _NO_GAIN
+        return NO_GAIN
     ratio = _quantile(light[usable] / before[usable], 0.5)
-    gain = round(_NO_GAIN * min(_GAIN_RANGE[1], max(_GAIN_RANGE[0], ratio)))
-    return gain if abs(gain - _NO_GAIN) > 2 else _NO_GAIN
+    gain = round(NO_GAIN * min(_GAIN_RANGE[1], max(_GAIN_RANGE[0], ratio)))
+    return gain if abs(gain - NO_GAIN) > 2 else NO_GAIN
+
+
+def brightened(frame: RawFrame, gain_q8: int) -> RawFrame:
+    """``frame`` in a light ``gain_q8`` / 256 times as strong; itself where that is the same."""
+    if gain_q8 == NO_GAIN:
+        return frame
+    luma = cv2.convertScaleAbs(frame.planes[0], alpha=gain_q8 / NO_GAIN)
+    return replace(frame, planes=(np.asarray(luma, np.uint8), *frame.planes[1:]))
 
 
 def _quantile(values: NDArray[Any], share: float) -> float:

@@ -43,6 +43,10 @@ COMPANY_CELLS = 5
 COMPANY_SECONDS = 30.0
 """How many cells of things make company, and how long it is remembered."""
 
+QUIET_SECONDS = 30.0
+"""How long the agent must have been in sight and nobody else been noticed before what came in with
+the agent is taken for the agent's own."""
+
 MOVED_SECONDS = 1.5
 MOVED_CELLS = 6
 """How long, and how far round it, a place where somebody moved is distrusted."""
@@ -160,6 +164,8 @@ class Clearance:
         self._undisputed = none
         self._supported = none
         self._disputed_seconds = -np.inf
+        self._noticed_seconds = -np.inf
+        self._arriving = False
         self._moved_seconds = np.full(grid.shape, -np.inf)
         self._moves: deque[tuple[float, BoolGrid]] = deque()
         self._unexplained = none
@@ -191,9 +197,9 @@ class Clearance:
         resumed = self.scene.skipped
         changed = self.scene.advance(frame, seconds, near, self._outsiders)
         changed &= ~self.scene.on_plate
+        self._memory.brighten(self.scene.gain_q8)
         if self.scene.began_anew:
-            # Another light or place, or another recording: who is in it is not known.
-            self.tracks.forget()
+            self._begin_anew(seconds)
             resumed = False
         elif self._has_changed_face(frame):
             self.tracks.question(seconds)
@@ -213,6 +219,27 @@ class Clearance:
         self._attention.notice(
             seconds, changed, self.scene.excess, self._outline, self._close_window()
         )
+
+    def _begin_anew(self, seconds: float) -> None:
+        """Another light or place, or another recording: who is in it is not known. Where only the
+        camera moved, what is known of people has moved with it, and the agent is asked again."""
+        motion, grid = self.scene.motion, self.grid
+        self._second, self._limbs = SecondLooks(grid), Limbs(grid)
+        if motion is None:
+            self.tracks.forget()
+            return
+        self.tracks.carry(motion)
+        self.tracks.question(seconds)
+        self._attention.look_now()
+        self._outline = motion.touched(self._outline, grid)
+        self._agent_before = motion.filled(self._agent_before, grid)
+        self._others = motion.touched(self._others, grid)
+        self._outsiders = motion.touched(self._outsiders, grid)
+        self._supported = motion.touched(self._supported, grid)
+        self._claimed_before = motion.touched(self._claimed_before, grid)
+        foreign = motion.touched(self._foreign_until >= seconds, grid)
+        self._foreign_until = np.where(foreign, seconds + FOREIGN_SECONDS, -np.inf)
+        self._memory.carry(motion)
 
     def _has_changed_face(self, frame: RawFrame) -> bool:
         """Whether the agent's face is not the one of a frame ago, moved a little: at a cut it is
@@ -332,9 +359,11 @@ class Clearance:
         """The outline, as far as the agent's own limbs reach; what sticks out is not theirs."""
         self._stray = np.zeros(self.grid.shape, bool)
         if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
-            self._limbs.follow(0)
+            if self._limbs.follow(0):
+                self._noticed_seconds = seconds
             return np.zeros(self.grid.shape, bool)
-        self._limbs.follow(candidate.number)
+        if self._limbs.follow(candidate.number):
+            self._noticed_seconds = seconds
         whole = silhouette.outline(self.grid, probability, candidate.box)
         if self._pose_asked:
             self._limbs.take(seconds, candidate.box, pose)
@@ -372,14 +401,10 @@ class Clearance:
         """
         scene = self.scene
         arrived = (scene.origin == Origin.ARRIVED) & ~scene.on_plate
-        foreign_before = self._outsiders | (self._foreign_until >= seconds)
-        # What held still since it was somebody's outside the outline is still theirs.
-        self._outsider_run[self._outsiders] = scene.run[self._outsiders]
-        foreign_before = (foreign_before | (scene.run == self._outsider_run)) & body
         # Who is told apart by a face of their own is told apart anew in every frame; what
         # such a face no longer claims must be explained.
         let_go = self._claimed_before & ~claimed & body
-        foreign_before &= ~self._claimed_before
+        foreign_before = self._foreign_before(seconds) & body & ~self._claimed_before
         outside = large(arrived & ~body, COMPANY_CELLS)
         outside |= large(self._others & ~body, COMPANY_CELLS)
         # Beside the agent's head there is no desk and no lap: whoever the mask sees there besides
@@ -387,6 +412,10 @@ class Clearance:
         emerged = self._limbs.beside_head(self._stray & (scene.origin != Origin.STARTUP))
         outside |= large(emerged, EMERGED_CELLS)
         theirs = claimed & body
+        moved = outside & (scene.run_frames == 0)
+        noticed = emerged | theirs | large(moved & ~_kernels.grow(body, 2), COMPANY_CELLS)
+        own = self._own(seconds, body, foreign_before, noticed=bool(noticed.any()))
+        foreign_before &= ~own
         self._claimed_before = claimed
         disputed = outside | (self._supported & body)
         contested = body & (
@@ -395,7 +424,6 @@ class Clearance:
         knew = bool(self._outline.any())
         if outside.sum() >= COMPANY_CELLS or theirs.any():
             self._company_seconds = seconds
-        moved = outside & (scene.run_frames == 0)
         self._moved_seconds[moved] = seconds
         self._moves.append((seconds, moved))
         self._unexplained = np.zeros(self.grid.shape, bool)
@@ -405,8 +433,8 @@ class Clearance:
             near = _kernels.grow(seconds - self._moved_seconds <= MOVED_SECONDS, MOVED_CELLS)
             changed = (scene.run_frames == 0) & near
             contested |= body & (changed | ~_kernels.grow(self._outline, 1) | self._sudden(seconds))
-        contested &= ~theirs & ~core
-        doubtful = body & ~contested & ~theirs & ~foreign_before & ~middle
+        contested &= ~theirs & ~core & ~own
+        doubtful = body & ~contested & ~theirs & ~foreign_before & ~middle & ~own
         doubtful = self._doubtful(doubtful, seconds)
         if not contested.any() and not doubtful.any():
             self._undisputed, self._supported = body & ~theirs, theirs
@@ -434,6 +462,37 @@ class Clearance:
         foreign |= theirs
         self._undisputed, self._supported = body & ~foreign & ~contested, supported
         return body & ~foreign, foreign
+
+    def _foreign_before(self, seconds: float) -> BoolGrid:
+        """Cells of somebody else's by what was decided before."""
+        # What held still since it was somebody's outside the outline is still theirs.
+        self._outsider_run[self._outsiders] = self.scene.run[self._outsiders]
+        foreign: BoolGrid = self._outsiders | (self._foreign_until >= seconds)
+        foreign |= self.scene.run == self._outsider_run
+        return foreign
+
+    def _own(
+        self, seconds: float, body: BoolGrid, foreign: BoolGrid, *, noticed: bool
+    ) -> BoolGrid:
+        """What is the agent's own of an outline that came in: who sits down while the camera runs
+        has come in like anybody, and is believed when for long nobody else was noticed.
+
+        foreign: cells of somebody else by what is remembered. noticed: somebody else is, now.
+        """
+        if not self._outline.any():
+            self._arriving = 2 * int((foreign & body).sum()) > int(body.sum())
+            self._noticed_seconds = seconds
+        believed = seconds - self._noticed_seconds >= QUIET_SECONDS
+        if noticed:
+            self._arriving &= not believed
+            self._noticed_seconds = seconds
+        if noticed or not self._arriving or not believed:
+            return np.zeros(self.grid.shape, bool)
+        own = body & self._limbs.surely(seconds)
+        self._foreign_until[own] = -np.inf
+        self._outsider_run[own] = -1
+        self._supported = self._supported & ~own
+        return own
 
     def _in_company(self, seconds: float) -> bool:
         """Whether somebody else was seen about not long ago."""
@@ -500,8 +559,9 @@ class Clearance:
         scene.evidence.excuse(self._second.answer(observation.checks))
         settled = (scene.origin == Origin.STARTUP) & ~scene.on_plate
         settled &= seconds - scene.run_seconds >= scene.hold_seconds
-        settled &= scene.evidence.looked_enough() & ~_kernels.grow(body, 1)
-        self._second.suspect(scene.evidence.suspected() & ~body, settled, seconds)
+        settled &= scene.evidence.looked_enough()
+        apart = ~_kernels.grow(body, 1)
+        self._second.suspect(scene.evidence.suspected() & apart, settled, seconds)
 
     def _empty(self, probability: FloatGrid, body: BoolGrid) -> BoolGrid:
         return self._sight.empty(probability) & ~body

@@ -11,6 +11,7 @@ import math
 import cv2
 import numpy as np
 
+from homeveil.clear.patches import touching
 from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import BAND_WIDTHS, Face, PeopleLook
 
@@ -28,7 +29,7 @@ SURE = 0.45
 CONTRADICTION = 0.35
 """Mean probability in two bands that withdraws a plate."""
 
-FACE_ALONE = 0.65
+FACE_ALONE = 0.5
 FACE_AGREED = 0.4
 FACE_SEEN = 0.3
 """Detector scores: enough in one band; enough for the better of two bands that agree; and
@@ -115,8 +116,10 @@ class Evidence:
         """
         means = self.means()
         seen = means > SEEN
-        bodies = with_feet((seen.sum(0) >= 2) | (means.max(0) > SURE))
-        sure = bodies | self.face_there()
+        bodies = (seen.sum(0) >= 2) | (means.max(0) > SURE)
+        faces = self.face_there()
+        # Somebody who stands still has a face and, below it, a body of which masks see parts.
+        sure = with_feet(touching(bodies | faces, bodies)) | faces
         return sure, sure | seen.any(0)
 
     def suspected(self) -> BoolGrid:

@@ -26,7 +26,8 @@ UNION_SECONDS = 0.25
 have moved: those that move fast have been here and there."""
 
 OWN = 0.2
-"""From which probability a cell is of this body and nobody else's."""
+SURELY_OWN = 0.6
+"""From which probability a cell may be of this body and nobody else's, and from which it is."""
 
 _FACE = slice(0, 11)
 _STRAY = 0.5
@@ -65,6 +66,7 @@ class Limbs:
         self._grid = grid
         self._regions: deque[tuple[float, BoolGrid]] = deque()
         self._margin = np.zeros(grid.shape, bool)
+        self._own = np.zeros(grid.shape, bool)
         self._whose = 0
         self._stirred = True
         self._moved = 0
@@ -90,21 +92,26 @@ class Limbs:
         """Take in what was seen when asked. None, or a pose of another face: no body of this."""
         if pose is not None and _is_of(pose, face):
             region = reach(self._grid, face, pose)
+            self._own = region & (pose.probability >= SURELY_OWN)
             self._shoulders = float(pose.joints[list(_SHOULDERS), 1].mean())
         else:
             region = bust(self._grid, face)
+            self._own = np.zeros(self._grid.shape, bool)
             self._shoulders = face.centre[1] + _BUST_DOWN * max(face.width, face.height)
         self._regions.append((seconds, region))
         self._margin = _kernels.grow(region, 1)
         self._stirred, self._moved = False, 0
 
-    def follow(self, number: int) -> None:
+    def follow(self, number: int) -> bool:
         """Whose limbs they are, by the number of the track, 0 for nobody's: of another's nothing is
-        known."""
-        if number != self._whose:
+        known. Returns whether it is another's."""
+        changes = number != self._whose
+        if changes:
             self._whose = number
             self._regions.clear()
+            self._own = np.zeros(self._grid.shape, bool)
             self._stirred = True
+        return changes
 
     def cells(self, seconds: float, face: Box) -> BoolGrid:
         """Cells in which the body can be now. face: where its face is."""
@@ -115,6 +122,13 @@ class Limbs:
         if seconds == self._seen_seconds or self._moved < STEADY_CELLS:
             return self._regions[-1][1]
         return _kernels.grow(np.logical_or.reduce([region for _, region in self._regions]), 1)
+
+    def surely(self, seconds: float) -> BoolGrid:
+        """Cells in which the body is, and nobody before it, by a pose of now or since which
+        nothing stirred."""
+        if self._stirred and seconds - self._seen_seconds > STEADY_SECONDS:
+            return np.zeros(self._grid.shape, bool)
+        return self._own
 
     def beside_head(self, cells: BoolGrid) -> BoolGrid:
         """Those of ``cells`` that lie above the shoulders, as they were seen last."""

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil import _kernels
-from homeveil.clear.change import NoiseMeter, compare
+from homeveil.clear.camera import CameraMotion, CameraMove, CameraWatch
+from homeveil.clear.change import NO_GAIN, NoiseMeter, brightened, compare, exposure_gain
 from homeveil.clear.evidence import Evidence
-from homeveil.clear.patches import significant
+from homeveil.clear.patches import significant, touching
 from homeveil.errors import StretchError
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, FloatGrid, Grid
@@ -40,6 +41,13 @@ which the rest of it, some way off, may still be cleared."""
 UNCOVERED_FRAMES = 2
 RESET_SHARE = 0.6
 """Share of plated cells that change at once when the light or the camera changed."""
+
+PROBATION_SECONDS = 2.0
+PROBATION_CELLS = 3
+BESIDE_CELLS = 4
+LIGHT_SECONDS = 1.0
+"""How long after a cell was cleared a change there, or so near, speaks against that; how near
+something that moves that change may begin, and how soon after the light changed."""
 
 LEAST_PLATED = 0.2
 BACK_SHARE = 0.5
@@ -63,7 +71,9 @@ class Origin(enum.IntEnum):
 
 class Scene:
     """Plates, runs and evidence of every cell. skipped: the next frame comes after a gap.
-    began_anew: in the last frame the light or the place was another one."""
+    began_anew: in the last frame the light or the place was another one. motion: then, how the
+    camera moved, if that is known; ``previous`` is what it would have seen from where it is, and in
+    the light of now. gain_q8: how much stronger that is than a frame ago, in 1/256."""
 
     def __init__(self, grid: Grid, hold_seconds: float) -> None:
         self.grid = grid
@@ -73,6 +83,7 @@ class Scene:
         shape = grid.shape
         self.has_plate = np.zeros(shape, bool)
         self.plate_run = np.full(shape, -1, np.int32)
+        self._plate_seconds = np.full(shape, -np.inf)
         self.withdrawn_run = np.full(shape, -2, np.int32)
         self.run = np.zeros(shape, np.int32)
         self.origin = np.full(shape, Origin.STARTUP, np.uint8)
@@ -87,12 +98,17 @@ class Scene:
         self._reference: RawFrame | None = None
         self._previous: RawFrame | None = None
         self._light: NDArray[np.float64] = np.zeros(shape)
+        self._lit_seconds = -np.inf
+        self._camera = CameraWatch(grid)
+        self.motion: CameraMotion | None = None
+        self.gain_q8 = NO_GAIN
         self._frame_number = -1
         self.began_anew = False
         self.skipped = False
         self._same_room = False
         self._outdated = np.zeros(shape, bool)
         self._unseen = np.zeros(shape, bool)
+        self._doubted = np.zeros(shape, bool)
         self._barred = np.zeros(shape, bool)
 
     def skip(self, *, same_room: bool) -> None:
@@ -116,16 +132,19 @@ class Scene:
         the first frame after a gap, the room must be the one of the plates and is not.
         """
         self._frame_number += 1
-        self.began_anew = False
+        self.began_anew, self.motion, self.gain_q8 = False, None, NO_GAIN
         if self._plate is None or self._reference is None or self._previous is None:
             self._plate, self._reference = frame.copy(), frame.copy()
             self._initial, self._previous = frame.copy(), frame.copy()
             self.run_seconds[:] = seconds
+            self._begin(frame, seconds)
             return np.zeros(self.grid.shape, bool)
         cell, slack = self.grid.cell, self.noise.slack
+        before_light, self._light = self._light, _kernels.luma_means(frame, cell)
         if not self.skipped:
             self.noise.update(_kernels.luma_differences(frame, self._previous, cell))
-        self._light = _kernels.luma_means(frame, cell)
+            self.gain_q8 = exposure_gain(self._light, before_light, ~(agent_near | others))
+            self._previous = brightened(self._previous, self.gain_q8)
         current = self.has_plate & ~self._outdated
         plate = compare(frame, self._plate, cell, self._light, current, slack)
         before = self.on_plate, self.excess
@@ -134,19 +153,37 @@ class Scene:
             frame, self._reference, cell, self._light, ~others, slack * _RUN_SLACK
         )
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
-        self.on_plate = self.has_plate & plate.matches
+        self.on_plate = self.has_plate & plate.matches & ~self._doubted
         if self.skipped and self._is_back():
             return self._resume(frame, still.matches, seconds)
-        if self.skipped or self._is_shock(plate.excess, current):
-            self._start_anew(frame, self._came_in(*before))
+        broken, came_in = ~still.matches, self._came_in(*before)
+        shock = not self.skipped and self._is_shock(plate.excess, current)
+        move = self._camera.move(
+            frame, self._previous, seconds, broken,
+            agent_near | _kernels.grow(others, 1), came_in, shock=shock,
+        )  # fmt: skip
+        if self.skipped or (shock and move is None):
+            self._start_anew(frame, seconds, _kernels.grow(came_in, SHOCK_CELLS))
+        elif move is not None:
+            self._follow_camera(frame, seconds, move)
         self._outdated &= ~self.on_plate
-        broken = ~still.matches
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
+        around = _kernels.grow(self._came_in(self.on_plate, self.excess), BESIDE_CELLS)
         self._begin_runs(frame, broken, seconds, agent_near, others)
+        self._doubt(broken & (self.origin == Origin.ARRIVED), around, seconds)
+        self.origin[self._doubted & plate.matches] = Origin.STARTUP
         self.run_frames[~broken] += 1
         self._barred &= ~broken
         self._keep_arrived()
         return broken
+
+    def _begin(self, frame: RawFrame, seconds: float) -> None:
+        """The first frame of all."""
+        everywhere = np.ones(self.grid.shape, bool)
+        self._light = _kernels.luma_means(frame, self.grid.cell)
+        same = compare(frame, frame, self.grid.cell, self._light, everywhere, 1.0)
+        self._camera.began(everywhere, same.texture, seconds)
+        self._camera.start(frame, seconds)
 
     def _is_back(self) -> bool:
         """Whether the first frame after a gap shows the room of the plates."""
@@ -177,6 +214,8 @@ class Scene:
         self.run_frames[broken] = 0
         self.run_frames[~broken] += 1
         self._unseen = ~self.has_plate
+        self._camera.began(broken, self.texture, seconds)
+        self._camera.start(frame, seconds)
         self._keep_arrived()
         self.skipped = False
         return broken
@@ -212,11 +251,37 @@ class Scene:
         changed = int((current & (excess > _SHOCK_EXCESS)).sum())
         return changed >= RESET_SHARE * plated
 
+    def _follow_camera(self, frame: RawFrame, seconds: float, move: CameraMove) -> None:
+        """All begins anew where the camera shows it now; what had come in has come in there."""
+        self.motion = move.step
+        if move.step is not None:
+            self._previous = move.step.frame(self.previous)
+        self._carry_plates(frame, seconds, move)
+        plated, on_plate = self.has_plate, self.on_plate
+        self._start_anew(frame, seconds, move.came_in)
+        self.has_plate, self.on_plate = plated, on_plate
+        self._outdated = plated & ~on_plate
+
+    def _carry_plates(self, frame: RawFrame, seconds: float, move: CameraMove) -> None:
+        """Plates show what the camera would see where it is now; those that are not seen so are
+        void, but where something had come in."""
+        assert self._plate is not None
+        self._plate = move.place.frame(self._plate)
+        carried = move.place.filled(self.has_plate & ~self._outdated, self.grid)
+        slack = self.noise.slack
+        plate = compare(frame, self._plate, self.grid.cell, self._light, carried, slack)
+        self.on_plate = carried & plate.matches
+        self.has_plate = self.on_plate | (carried & move.came_in)
+        self.excess = np.where(self.has_plate, plate.excess, self.excess)
+        # No run of a frame that waits is that of a plate, nor was it ever withdrawn.
+        self.plate_run[:] = -3 - self._frame_number
+        self._plate_seconds[:] = seconds
+
     def _came_in(self, on_plate: BoolGrid, excess: FloatGrid) -> BoolGrid:
         """Cells of what came in and was still there, by what the last frame showed."""
         return significant((self.origin == Origin.ARRIVED) & ~on_plate, excess)
 
-    def _start_anew(self, frame: RawFrame, came_in: BoolGrid) -> None:
+    def _start_anew(self, frame: RawFrame, seconds: float, kept: BoolGrid) -> None:
         """Every plate is void and looks begin anew, but where something had come in.
 
         That a shock cannot launder: it keeps its plates and what the stream began with, stays off
@@ -224,15 +289,16 @@ class Scene:
         have moved.
         """
         assert self._initial is not None
-        kept = _kernels.grow(came_in, SHOCK_CELLS)
         _kernels.copy_cells(self._initial, frame, self.grid.cell, ~kept)
         self.has_plate &= kept
         self._outdated = self.has_plate.copy()
         self.on_plate[:] = False
         self.evidence.forget(np.ones(self.grid.shape, bool))
         self.origin = np.where(kept, Origin.ARRIVED, Origin.STARTUP).astype(np.uint8)
+        self._unseen, self._doubted = kept.copy(), np.zeros(self.grid.shape, bool)
         self.skipped = False
         self.began_anew = True
+        self._camera.start(frame, seconds)
 
     def _begin_runs(
         self,
@@ -250,14 +316,35 @@ class Scene:
         origin = np.where(agent_near & ~near_others, Origin.UNCOVERED, Origin.ARRIVED)
         # Single cells of sensor noise begin a run, but they are not something that came in.
         real = significant(broken, self.excess) | (broken & near_others)
-        if self.began_anew:
-            real &= self.origin == Origin.ARRIVED
-        self.origin[real] = origin[real]
+        if not self.began_anew:
+            self.origin[real] = origin[real]
         self._recognise_initial(frame, broken)
         self.run[broken] = self._frame_number
         self.run_seconds[broken] = seconds
         self.run_frames[broken] = 0
+        self._camera.began(broken, self.texture, seconds)
         self.evidence.forget(broken & ~self.on_plate)
+
+    def _doubt(self, came_in: BoolGrid, around: BoolGrid, seconds: float) -> None:
+        """What changes soon after it was cleared, away from all that came in before (``around``),
+        may be somebody who had held still unseen."""
+        young = self.has_plate & ~self._doubted
+        young &= seconds - self._plate_seconds <= PROBATION_SECONDS
+        if self.gain_q8 != NO_GAIN:
+            self._lit_seconds = seconds
+        if not young.any() or seconds - self._lit_seconds < LIGHT_SECONDS:
+            return
+        came_in = significant(came_in, self.excess)
+        came_in &= ~touching(came_in, around)
+        doubtful = young & _kernels.grow(came_in, PROBATION_CELLS)
+        if doubtful.any():
+            self.withdrawn_run[doubtful] = self.plate_run[doubtful]
+            self.plate_run[doubtful] = -1
+            self.run[doubtful] = self._frame_number
+            self._doubted |= doubtful
+            self.on_plate &= ~doubtful
+            self.run_seconds[doubtful] = seconds
+            self.evidence.forget_looks(doubtful)
 
     def _recognise_initial(self, frame: RawFrame, broken: BoolGrid) -> None:
         """What looks as it did when the stream began did not come in since."""
@@ -310,7 +397,7 @@ class Scene:
         arrived = self._patient_specks(age, enough)
         clear = (startup | uncovered | arrived) & ~blocked & ~agent & ~self.on_plate
         clear &= ~self._barred
-        self._promote(frame, clear)
+        self._promote(frame, clear, seconds)
 
     def _patient_specks(self, age: NDArray[np.float64], enough: BoolGrid) -> BoolGrid:
         """Specks whose every cell has been still, looked at and without a trace for long.
@@ -347,7 +434,7 @@ class Scene:
         self.on_plate[gone] = False
         self.origin[gone & (self.origin == Origin.UNCOVERED)] = Origin.STARTUP
 
-    def _promote(self, frame: RawFrame, clear: BoolGrid) -> None:
+    def _promote(self, frame: RawFrame, clear: BoolGrid, seconds: float) -> None:
         if not clear.any():
             return
         assert self._plate is not None
@@ -356,9 +443,12 @@ class Scene:
         self._outdated[clear] = False
         self.on_plate[clear] = True
         self.plate_run[clear] = self.run[clear]
+        self._plate_seconds[clear] = seconds
+        self._doubted[clear] = False
         self.origin[clear] = Origin.STARTUP
 
     def plate_colours(self) -> NDArray[np.uint8]:
         """(rows, cols, 3) mean Y, U, V of each cell's plate; meaningless without a plate."""
         assert self._plate is not None
         return _kernels.cell_means(self._plate, self.grid.cell)
+

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 
 from homeveil import _kernels
+from homeveil.clear.camera import CameraMotion
+from homeveil.clear.change import brightened
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, FloatGrid, Grid
 from homeveil.perceive.observation import Observation, PeopleLook
@@ -148,6 +150,17 @@ class Memory:
         else:
             _kernels.copy_cells(self._look, frame, self._grid.cell, agent)
         self._known |= agent
+
+    def brighten(self, gain_q8: int) -> None:
+        """The light changed."""
+        if self._look is not None:
+            self._look = brightened(self._look, gain_q8)
+
+    def carry(self, motion: CameraMotion) -> None:
+        """The camera moved."""
+        if self._look is not None:
+            self._look = motion.frame(self._look)
+            self._known = motion.filled(self._known, self._grid)
 
     def explains(
         self,

@@ -15,6 +15,7 @@ import statistics
 from collections import deque
 from dataclasses import dataclass, field
 
+from homeveil.clear.camera import CameraMotion
 from homeveil.clear.evidence import worth
 from homeveil.grid import Box
 from homeveil.perceive.observation import Face, Identity
@@ -98,6 +99,11 @@ class Tracks:
     def forget(self) -> None:
         """Nobody is followed any more: whoever is seen next starts unknown."""
         self.tracks = []
+
+    def carry(self, motion: CameraMotion) -> None:
+        """The camera moved: every face is looked for where it must be now."""
+        for track in self.tracks:
+            track.box = motion.box(track.box)
 
     def doubt(self, seconds: float) -> None:
         """Whatever was proved must be proved again."""
