@@ -168,9 +168,8 @@ class Scene:
             self._follow_camera(frame, seconds, move)
         self._outdated &= ~self.on_plate
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
-        around = _kernels.grow(self._came_in(self.on_plate, self.excess), BESIDE_CELLS)
         self._begin_runs(frame, broken, seconds, agent_near, others)
-        self._doubt(broken & (self.origin == Origin.ARRIVED), around, seconds)
+        self._doubt(broken & (self.origin == Origin.ARRIVED), came_in, seconds)
         self.origin[self._doubted & plate.matches] = Origin.STARTUP
         self.run_frames[~broken] += 1
         self._barred &= ~broken
@@ -325,18 +324,21 @@ class Scene:
         self._camera.began(broken, self.texture, seconds)
         self.evidence.forget(broken & ~self.on_plate)
 
-    def _doubt(self, came_in: BoolGrid, around: BoolGrid, seconds: float) -> None:
-        """What changes soon after it was cleared, away from all that came in before (``around``),
-        may be somebody who had held still unseen."""
+    def _doubt(self, begun: BoolGrid, came_in: BoolGrid, seconds: float) -> None:
+        """What changes soon after it was cleared may be somebody who had held still unseen.
+
+        begun: cells into which something comes now. came_in: what had come in before; what begins
+        beside that is likely the same.
+        """
         young = self.has_plate & ~self._doubted
         young &= seconds - self._plate_seconds <= PROBATION_SECONDS
         if self.gain_q8 != NO_GAIN:
             self._lit_seconds = seconds
         if not young.any() or seconds - self._lit_seconds < LIGHT_SECONDS:
             return
-        came_in = significant(came_in, self.excess)
-        came_in &= ~touching(came_in, around)
-        doubtful = young & _kernels.grow(came_in, PROBATION_CELLS)
+        begun = significant(begun, self.excess)
+        begun &= ~touching(begun, _kernels.grow(came_in, BESIDE_CELLS))
+        doubtful = young & _kernels.grow(begun, PROBATION_CELLS)
         if doubtful.any():
             self.withdrawn_run[doubtful] = self.plate_run[doubtful]
             self.plate_run[doubtful] = -1
