@@ -46,7 +46,7 @@ PROBATION_SECONDS = 2.0
 PROBATION_CELLS = 3
 BESIDE_CELLS = 4
 LIGHT_SECONDS = 1.0
-"""How long after a cell was cleared a change there, or so near, speaks against that; how near
+"""How long after a cell was first cleared a change there, or so near, speaks against that; how near
 something that moves that change may begin, and how soon after the light changed."""
 
 LEAST_PLATED = 0.2
@@ -441,11 +441,11 @@ class Scene:
             return
         assert self._plate is not None
         _kernels.copy_cells(self._plate, frame, self.grid.cell, clear)
+        self._plate_seconds[clear & ~self.has_plate] = seconds
         self.has_plate[clear] = True
         self._outdated[clear] = False
         self.on_plate[clear] = True
         self.plate_run[clear] = self.run[clear]
-        self._plate_seconds[clear] = seconds
         self._doubted[clear] = False
         self.origin[clear] = Origin.STARTUP
 
