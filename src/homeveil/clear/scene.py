@@ -44,10 +44,12 @@ RESET_SHARE = 0.6
 
 PROBATION_SECONDS = 2.0
 PROBATION_CELLS = 3
+MOST_DOUBTS = 3
 BESIDE_CELLS = 4
 LIGHT_SECONDS = 1.0
-"""How long after a cell was first cleared a change there, or so near, speaks against that; how near
-something that moves that change may begin, and how soon after the light changed."""
+"""How long after a cell was cleared a change there, or so near, speaks against that, and how often,
+so that what flickers is not looked at for ever; how near something that moves that change may
+begin, and how soon after the light changed."""
 
 LEAST_PLATED = 0.2
 BACK_SHARE = 0.5
@@ -109,6 +111,7 @@ class Scene:
         self._outdated = np.zeros(shape, bool)
         self._unseen = np.zeros(shape, bool)
         self._doubted = np.zeros(shape, bool)
+        self._doubts = np.zeros(shape, np.int32)
         self._barred = np.zeros(shape, bool)
 
     def skip(self, *, same_room: bool) -> None:
@@ -168,8 +171,10 @@ class Scene:
             self._follow_camera(frame, seconds, move)
         self._outdated &= ~self.on_plate
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
+        young = self._young(seconds)
+        around = self._came_in(self.on_plate, self.excess) if young.any() else young
         self._begin_runs(frame, broken, seconds, agent_near, others)
-        self._doubt(broken & (self.origin == Origin.ARRIVED), came_in, seconds)
+        self._doubt(broken & (self.origin == Origin.ARRIVED), around, young, seconds)
         self.origin[self._doubted & plate.matches] = Origin.STARTUP
         self.run_frames[~broken] += 1
         self._barred &= ~broken
@@ -295,6 +300,7 @@ class Scene:
         self.evidence.forget(np.ones(self.grid.shape, bool))
         self.origin = np.where(kept, Origin.ARRIVED, Origin.STARTUP).astype(np.uint8)
         self._unseen, self._doubted = kept.copy(), np.zeros(self.grid.shape, bool)
+        self._doubts[:] = 0
         self.skipped = False
         self.began_anew = True
         self._camera.start(frame, seconds)
@@ -324,17 +330,25 @@ class Scene:
         self._camera.began(broken, self.texture, seconds)
         self.evidence.forget(broken & ~self.on_plate)
 
-    def _doubt(self, begun: BoolGrid, came_in: BoolGrid, seconds: float) -> None:
+    def _young(self, seconds: float) -> BoolGrid:
+        """Cells on probation. While the light changes none is."""
+        if self.gain_q8 != NO_GAIN:
+            self._lit_seconds = seconds
+        if seconds - self._lit_seconds < LIGHT_SECONDS:
+            return np.zeros(self.grid.shape, bool)
+        young = self.has_plate & ~self._doubted & (self._doubts < MOST_DOUBTS)
+        young &= seconds - self._plate_seconds <= PROBATION_SECONDS
+        return young
+
+    def _doubt(
+        self, begun: BoolGrid, came_in: BoolGrid, young: BoolGrid, seconds: float
+    ) -> None:
         """What changes soon after it was cleared may be somebody who had held still unseen.
 
         begun: cells into which something comes now. came_in: what had come in before; what begins
-        beside that is likely the same.
+        beside that is likely the same. young: cells on probation.
         """
-        young = self.has_plate & ~self._doubted
-        young &= seconds - self._plate_seconds <= PROBATION_SECONDS
-        if self.gain_q8 != NO_GAIN:
-            self._lit_seconds = seconds
-        if not young.any() or seconds - self._lit_seconds < LIGHT_SECONDS:
+        if not young.any():
             return
         begun = significant(begun, self.excess)
         begun &= ~touching(begun, _kernels.grow(came_in, BESIDE_CELLS))
@@ -344,6 +358,7 @@ class Scene:
             self.plate_run[doubtful] = -1
             self.run[doubtful] = self._frame_number
             self._doubted |= doubtful
+            self._doubts[doubtful] += 1
             self.on_plate &= ~doubtful
             self.run_seconds[doubtful] = seconds
             self.evidence.forget_looks(doubtful)
@@ -441,11 +456,11 @@ class Scene:
             return
         assert self._plate is not None
         _kernels.copy_cells(self._plate, frame, self.grid.cell, clear)
-        self._plate_seconds[clear & ~self.has_plate] = seconds
         self.has_plate[clear] = True
         self._outdated[clear] = False
         self.on_plate[clear] = True
         self.plate_run[clear] = self.run[clear]
+        self._plate_seconds[clear] = seconds
         self._doubted[clear] = False
         self.origin[clear] = Origin.STARTUP
 
