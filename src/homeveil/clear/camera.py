@@ -170,7 +170,8 @@ class CameraWatch:
         if rested and not self._rests:
             self._rest_seconds, self._rest_came_in = seconds, came_in
         again = self._rests and not rested and self._is_elsewhere(telling)
-        if shock or again or self._is_moved(telling, broken, seconds):
+        moved = changed >= BROKEN_SHARE * told and self._is_moved(telling, broken, seconds)
+        if shock or again or moved:
             least = 0.0 if shock else AGAIN_CELLS if again else TREMOR_CELLS
             place = self._place(frame, telling, least)
             if place is not None:
@@ -195,12 +196,10 @@ class CameraWatch:
         return changed >= max(LEAST_TELLING, AGAIN_SHARE * int(telling.sum()))
 
     def _is_moved(self, telling: BoolGrid, broken: BoolGrid, seconds: float) -> bool:
-        told, changed = int(telling.sum()), int((broken & telling).sum())
-        if changed < BROKEN_SHARE * told:
-            return False
+        """Whether most of what tells changed now or a moment ago."""
         lately = self._broken_seconds > max(self._start_seconds, seconds - LATELY_SECONDS)
         moved = int((telling & (broken | lately)).sum())
-        return moved >= max(LEAST_TELLING, LATELY_SHARE * told)
+        return moved >= max(LEAST_TELLING, LATELY_SHARE * int(telling.sum()))
 
     def _carried(self, place: CameraMotion, came_in: BoolGrid, seconds: float) -> BoolGrid:
         """Where what had come in is now, and a cell round it.
@@ -228,7 +227,7 @@ def camera_motion(
     scale = min(1.0, _LONG_SIDE / max(earlier.width, earlier.height))
     before, after = _small(earlier.planes[0], scale), _small(later.planes[0], scale)
     height, width = before.shape
-    pixels = np.kron(cells, np.ones((cell, cell))).astype(np.uint8)
+    pixels = cells.astype(np.uint8).repeat(cell, axis=0).repeat(cell, axis=1)
     mask = cv2.resize(
         pixels[: earlier.height, : earlier.width], (width, height), interpolation=cv2.INTER_NEAREST
     )

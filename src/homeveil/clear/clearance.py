@@ -358,12 +358,12 @@ class Clearance:
     ) -> BoolGrid:
         """The outline, as far as the agent's own limbs reach; what sticks out is not theirs."""
         self._stray = np.zeros(self.grid.shape, bool)
-        if candidate is None or seconds - candidate.seen_seconds > CARRY_SECONDS:
-            if self._limbs.follow(0):
-                self._noticed_seconds = seconds
-            return np.zeros(self.grid.shape, bool)
-        if self._limbs.follow(candidate.number):
+        if candidate is not None and seconds - candidate.seen_seconds > CARRY_SECONDS:
+            candidate = None
+        if self._limbs.follow(candidate.number if candidate is not None else 0):
             self._noticed_seconds = seconds
+        if candidate is None:
+            return np.zeros(self.grid.shape, bool)
         whole = silhouette.outline(self.grid, probability, candidate.box)
         if self._pose_asked:
             self._limbs.take(seconds, candidate.box, pose)

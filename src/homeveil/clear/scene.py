@@ -160,15 +160,15 @@ class Scene:
         if self.skipped and self._is_back():
             return self._resume(frame, still.matches, seconds)
         broken, came_in = ~still.matches, self._came_in(*before)
-        shock = not self.skipped and self._is_shock(plate.excess, current)
-        move = self._camera.move(
+        shock = self._is_shock(plate.excess, current)
+        move = None if self.skipped else self._camera.move(
             frame, self._previous, seconds, broken,
             agent_near | _kernels.grow(others, 1), came_in, shock=shock,
         )  # fmt: skip
-        if self.skipped or (shock and move is None):
-            self._start_anew(frame, seconds, _kernels.grow(came_in, SHOCK_CELLS))
-        elif move is not None:
+        if move is not None:
             self._follow_camera(frame, seconds, move)
+        elif self.skipped or shock:
+            self._start_anew(frame, seconds, _kernels.grow(came_in, SHOCK_CELLS))
         self._outdated &= ~self.on_plate
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         young = self._young(seconds)
@@ -468,4 +468,3 @@ class Scene:
         """(rows, cols, 3) mean Y, U, V of each cell's plate; meaningless without a plate."""
         assert self._plate is not None
         return _kernels.cell_means(self._plate, self.grid.cell)
-
