@@ -105,6 +105,11 @@ class Memory:
         return [frame for frame in self.frames if frame.at > at]
 
 
+def caught(made: Session, frame: Out) -> float:
+    """When the camera took ``frame``, on the machine's clock."""
+    return made._origin + frame.seconds
+
+
 def shot(source: Path | str, **settings: object) -> Shot:
     """A take of ``source`` that shows nobody."""
     place = read_source(str(source), realtime=isinstance(source, Path))
