@@ -11,6 +11,7 @@ import av
 
 CLIP = Path(__file__).parents[1] / "examples" / "demo.mp4"
 SIZE = (320, 180)
+STATE = ".homeveil-batch.sqlite"
 
 
 def cuts(folder: Path, count: int, frames: int = 12) -> list[Path]:
@@ -49,5 +50,5 @@ def files_in(folder: Path) -> list[str]:
     return sorted(
         str(one.relative_to(folder))
         for one in folder.rglob("*")
-        if not one.name.startswith(".homeveil-batch.sqlite")
+        if not one.name.startswith(STATE)
     )

@@ -21,9 +21,9 @@ CLOCK = frozenset(
 """Modules whose outcome hangs on when things happen: CI runs them while nothing else runs."""
 
 ONCE = CLOCK | {
-    "test_batch_command", "test_batch_places", "test_batch_ray", "test_events_command",
-    "test_every_stage", "test_examples", "test_gstreamer", "test_isolation_attacks",
-    "test_isolation_faults", "test_lips_in_files", "test_stretches",
+    "test_batch_command", "test_batch_killed", "test_batch_places", "test_batch_ray",
+    "test_events_command", "test_every_stage", "test_examples", "test_gstreamer",
+    "test_isolation_attacks", "test_isolation_faults", "test_lips_in_files", "test_stretches",
 }  # fmt: skip
 """Modules about servers, processes and files, which take long and whose outcome does not hang on
 the kernels: CI runs them in a pass of their own."""
@@ -31,6 +31,7 @@ the kernels: CI runs them in a pass of their own."""
 IN_TURN = (
     {"test_stretches"},
     {"test_batch_command"},
+    {"test_batch_killed"},
     {"test_lips_in_files", "test_batch_ray"},
     {"test_gstreamer", "test_batch_places"},
 )
@@ -53,8 +54,8 @@ PLAIN = frozenset(
         "test_profile_faults", "test_profile_fuzz", "test_profile_store", "test_profile_template",
         "test_side_files", "test_sound_command", "test_sound_media", "test_staging",
         "test_stretch_joins", "test_stretching", "test_sync", "test_target_voice_files",
-        "test_timeline", "test_voice_enrollment", "test_voice_faults", "test_voice_key_faults",
-        "test_voice_keys",
+        "test_timeline", "test_voice_enrollment", "test_voice_faults", "test_voice_gate",
+        "test_voice_key_faults", "test_voice_keys",
     }
 )  # fmt: skip
 """Likewise, but short: CI leaves them out of the pass under the scalar kernels. They use kernels
