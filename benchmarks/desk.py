@@ -93,11 +93,11 @@ def _profile(clip: Path, arguments: argparse.Namespace) -> Profile:
 
 
 def _redact(name: str, video: Path, profile: Any, arguments: argparse.Namespace) -> None:
-    """Keep the veiled frames of a clip: planes, times, cells withheld."""
+    """Keep the veiled frames of a clip: planes, times, cells withheld and the agent's."""
     kept = arguments.work / f"{name}.npz"
     if kept.exists():
         return
-    planes, times, withheld, faults = [], [], [], []
+    planes, times, withheld, agent, faults = [], [], [], [], []
     with Redactor(profile(), Policy()) as redactor, VideoReader(video) as reader:
 
         def veiled() -> Iterator[VeiledFrame]:
@@ -109,11 +109,12 @@ def _redact(name: str, video: Path, profile: Any, arguments: argparse.Namespace)
             planes.append(np.concatenate([plane.ravel() for plane in frame.planes]))
             times.append(frame.time.seconds)
             withheld.append(frame.withheld)
+            agent.append(frame.agent)
             faults.append(frame.fault)
             size = (frame.width, frame.height, frame.pixel_format.value)
     np.savez_compressed(
-        kept, planes=np.stack(planes), times=times, withheld=np.stack(withheld), faults=faults,
-        size=np.array(size[:2]), layout=size[2],
+        kept, planes=np.stack(planes), times=times, withheld=np.stack(withheld),
+        agent=np.stack(agent), faults=faults, size=np.array(size[:2]), layout=size[2],
     )  # fmt: skip
     print(f"{name}: {len(times)} frames redacted", file=sys.stderr, flush=True)
 
@@ -127,6 +128,7 @@ def _frames(name: str, arguments: argparse.Namespace) -> Iterator[VeiledFrame]:
     rows, cols = (height + 1) // 2, (width + 1) // 2
     blank = np.zeros((*grid.shape, 3), np.uint8)
     planes, times, withheld = kept["planes"], kept["times"], kept["withheld"]
+    agents = kept["agent"]
     for number, packed in enumerate(planes):
         flat = packed.copy()
         y, u, v = np.split(flat, [height * width, height * width + rows * cols])
@@ -134,7 +136,7 @@ def _frames(name: str, arguments: argparse.Namespace) -> Iterator[VeiledFrame]:
         time_of = Timestamp.from_seconds(float(times[number]))
         raw = RawFrame(parts, PixelFormat.I420, width, height, time_of)
         yield veil.paint(
-            raw, withheld[number], blank, np.zeros(grid.shape, bool),
+            raw, withheld[number], blank, np.zeros(grid.shape, bool), agent=agents[number],
             fault=bool(kept["faults"][number]),
         )  # fmt: skip
 

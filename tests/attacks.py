@@ -409,12 +409,12 @@ def say_less() -> None:
 
 
 def smuggle_in_cells() -> None:
-    """Say "painted over" with other bytes than 1: seven bits a cell would be a channel."""
+    """Say of cells what they are with a byte that means nothing: six bits would be a channel."""
     honest = inside._Inside.tell
 
     def tell(self: inside._Inside, message: messages.Message) -> None:
         if isinstance(message, messages.Picture):
-            self._slots.withheld(message.slot, message.width, message.height)[:] = 65
+            self._slots.cells(message.slot, message.width, message.height)[:] = 65
         honest(self, message)
 
     inside._Inside.tell = tell  # type: ignore[method-assign]

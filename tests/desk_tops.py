@@ -67,17 +67,23 @@ def shadowed(picture: Picture, x: int, depth: float = 0.6) -> Picture:
     return np.clip(lit, 0, 255).astype(np.uint8)
 
 
-def veiled(picture: Picture, seconds: float, withheld: NDArray[np.bool_] = NOTHING) -> VeiledFrame:
+def veiled(
+    picture: Picture,
+    seconds: float,
+    withheld: NDArray[np.bool_] = NOTHING,
+    agent: NDArray[np.bool_] = NOTHING,
+) -> VeiledFrame:
     """The picture with a camera's noise, painted over where ``withheld`` (of a picture of another
-    size: nothing is)."""
+    size: nothing is), with the agent in some cells."""
     rng = np.random.default_rng(round(seconds * 1000))
     noisy = np.clip(picture + rng.normal(0, 2.0, picture.shape), 0, 255).astype(np.uint8)
     raw = frame_from_array(noisy, "rgb", seconds)
     grid = Grid.over(raw.width, raw.height)
     if grid.shape != GRID.shape:
-        withheld = np.zeros(grid.shape, bool)
+        withheld = agent = np.zeros(grid.shape, bool)
     colours = np.full((*grid.shape, 3), 118, np.uint8)
-    return Veil(grid, Policy()).paint(raw, withheld.copy(), colours, np.zeros(grid.shape, bool))
+    no_plate = np.zeros(grid.shape, bool)
+    return Veil(grid, Policy()).paint(raw, withheld.copy(), colours, no_plate, agent=agent)
 
 
 def clean_template(models: DeskModels) -> DeskTemplate:
@@ -95,12 +101,13 @@ def watch(
     *,
     start: float = 0.0,
     withheld: Callable[[float], NDArray[np.bool_]] = lambda _: NOTHING,
+    agent: NDArray[np.bool_] = NOTHING,
 ) -> list[Finding]:
     """All findings of ``seconds`` of pictures, times from ``start`` on."""
     found: list[Finding] = []
     for number in range(round(seconds * RATE)):
         now = start + number / RATE
-        found += watcher.look(veiled(picture(now), now, withheld(now)))
+        found += watcher.look(veiled(picture(now), now, withheld(now), agent))
     return found
 
 

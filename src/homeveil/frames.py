@@ -150,11 +150,12 @@ class VeiledFrame(_Frame):
     """A frame in which everything that was not cleared has been painted over.
 
     ``withheld`` says of each cell of its :class:`~homeveil.grid.Grid` whether it was painted
-    over: (rows, cols) bool. ``fault`` says that the whole frame was withheld because something
-    failed.
+    over: (rows, cols) bool. ``agent``, likewise, which of the others show the enrolled agent.
+    ``fault`` says that the whole frame was withheld because something failed.
     """
 
     withheld: NDArray[np.bool_] = field(kw_only=True, repr=False)
+    agent: NDArray[np.bool_] = field(kw_only=True, repr=False)
     fault: bool = False
     seal: _Seal | None = field(default=None, repr=False)
 
@@ -166,6 +167,10 @@ class VeiledFrame(_Frame):
             )
         if self.withheld.ndim != 2 or self.withheld.dtype != np.bool_:
             raise FrameError("withheld must be a grid of bool")
+        if self.agent.shape != self.withheld.shape or self.agent.dtype != np.bool_:
+            raise FrameError("agent must be a grid of bool like withheld")
+        if (self.agent & self.withheld).any():
+            raise FrameError("what was withheld shows nobody, so not the agent either")
 
     @property
     def veiled_share(self) -> float:

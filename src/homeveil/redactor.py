@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil.clear.clearance import Clearance, Decision, withheld
+from homeveil.clear.clearance import Clearance, Decision, Reason, withheld
 from homeveil.clear.lips import LipsKey
 from homeveil.errors import (
     FrameError,
@@ -249,6 +249,7 @@ class _Stream:
                 withheld(reasons),
                 scene.plate_colours(),
                 scene.has_plate,
+                agent=reasons == Reason.AGENT,
                 fault=decision.fault,
             )
         except Exception:

@@ -3,6 +3,7 @@ absent, the exit status tells, and not a byte of raw content is left anywhere.""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -13,28 +14,46 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from boxes import boxed, impatient, needs_box, sabotage
 from clips import make
 from commands import PASSPHRASE
 from faults import canary_clip, found, written_under
+from homeveil.clearing import Order
+from homeveil.clearing.here import open_here
 from homeveil.errors import InputError, IsolationError
 from homeveil.frames import VeiledFrame
 from homeveil.grid import Grid
 from homeveil.isolation import Isolate, box
+from homeveil.isolation.box import Box
 from homeveil.policy import Policy, Style
+from homeveil.profile import Profile, load_profile
 from homeveil.redaction import redact
 
 pytestmark = needs_box
 
 FILL = Policy(style=Style.FILL)
 FILLED_LUMA = 126
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("clip") / "in.mp4", times=[n * 100 for n in range(60)])
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """The agent of the example."""
+    path = tmp_path_factory.mktemp("profile") / "agent.veil"
+    words = ("enroll", str(path), "--images", str(EXAMPLES / "enroll"))
+    subprocess.run(
+        [sys.executable, "-m", "homeveil.cli", *words],
+        env={**os.environ, **PASSPHRASE}, check=True, capture_output=True,
+    )  # fmt: skip
+    return load_profile(path, PASSPHRASE["HOMEVEIL_PASSPHRASE"])
 
 
 def fails(clip: Path, out: Path, match: str) -> None:
@@ -70,6 +89,18 @@ def test_withheld_cells_arrive_with_their_picture(clip: Path) -> None:
         pixels = frame.withheld.repeat(grid.cell, 0).repeat(grid.cell, 1)
         assert (frame.planes[0][pixels[: frame.height, : frame.width]] == FILLED_LUMA).all()
         assert frame.veiled_share == frame.withheld.mean()
+
+
+def test_the_agents_cells_arrive_with_their_picture(agent: Profile) -> None:
+    """They are those that clearing in this process gives."""
+    order = Order(EXAMPLES / "demo.mp4", agent, FILL)
+    cells: list[list[np.ndarray]] = []
+    for clearing in (Box(order), open_here(order)):
+        with clearing:
+            frames = (one for one in clearing if isinstance(one, VeiledFrame))
+            cells.append([one.agent.copy() for one in itertools.islice(frames, 12)])
+    assert cells[0][-1].any()
+    assert all(np.array_equal(*both) for both in zip(*cells, strict=True))
 
 
 def test_cells_smuggle_nothing(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -939,6 +939,7 @@ def test_only_the_veil_makes_a_veiled_frame() -> None:
             raw.height,
             raw.time,
             withheld=np.ones((1, 1), bool),
+            agent=np.zeros((1, 1), bool),
         )
 
 

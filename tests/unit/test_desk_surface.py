@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from homeveil.desk.surface import FIRST_LOOKS, WIDE_SECONDS, WorkSurface
+from homeveil.desk.surface import FIRST_LOOKS, WIDE_SECONDS, WorkSurface, beside_agent
 from homeveil.desk.view import ANYWHERE, CLOSE_PIXELS, CLOSE_SIDE, CLOSEST, STEP, View
 from homeveil.grid import Box
 
@@ -60,6 +60,25 @@ def test_what_was_hidden_does_not_count_as_bare() -> None:
     for number in range(20):
         work.take(nothing, np.zeros(nothing.shape, bool), 10.0 + number)
     assert work.close == before
+
+
+def test_a_surface_on_the_agent_alone_is_none() -> None:
+    """It counts on the agent as far as it goes on beside; where one side is not seen, beside the
+    other; where none is, as it looks."""
+    surface = np.full((8, 100), 0.9, np.float32)
+    surface[:4, :40] = surface[:4, 60:] = 0.0
+    agent = np.zeros(surface.shape, bool)
+    agent[:, 40:60] = True
+    seen = np.ones(surface.shape, bool)
+    kept = beside_agent(surface, agent, seen)
+    assert (kept[:4] == 0).all()
+    assert np.allclose(kept[4:], surface[4:])
+    surface[:4, :40] = 0.9
+    assert (beside_agent(surface, agent, seen)[:4, agent[0]] == 0).all()
+    seen[:4, 60:] = False
+    assert np.allclose(beside_agent(surface, agent, seen), surface)
+    seen[:] = False
+    assert np.allclose(beside_agent(surface, agent, seen), surface)
 
 
 def test_a_desk_that_comes_to_light_is_looked_at_whole() -> None:

@@ -260,6 +260,22 @@ def test_a_desk_is_looked_at_close_up_and_what_lies_there_is_told_once(
     assert [one.change for one in gone] == [Change.CLEARED, Change.CLEAN]
 
 
+def test_a_print_on_the_agents_clothes_is_no_item(models: DeskModels) -> None:
+    """Clothes look like the desk to the network and a print on them like an item; a telephone
+    beneath the agent's arms, in cells that count as the agent's, is told."""
+    dressed = desk()
+    dressed[:280] = dressed[0, 0]
+    dressed[150:300, 120:520] = desk()[210:, 120:520]  # a shirt of the desk's own colour
+    agent = np.zeros_like(NOTHING)
+    agent[17:, 13:67] = True
+    printed = with_card(dressed, 300, 210)
+    lying = with_card(dressed, 300, 310)
+    for shown, whose, told in ((printed, NOTHING, 1), (printed, agent, 0), (lying, agent, 1)):
+        watcher = DeskWatcher(DeskRules(), DeskModels(ByColour(), models.change))  # type: ignore[arg-type]
+        found = watch(watcher, lambda _, shown=shown: shown, 8, agent=whose)  # type: ignore[misc]
+        assert [one.item for one in found] == told * [DeskItem.PHONE]
+
+
 def test_what_stirs_is_no_item_until_it_rests(models: DeskModels) -> None:
     """Whatever the detector takes a body for: bodies are never still, items are."""
     watcher = DeskWatcher(DeskRules(polygon=POLYGON), DeskModels(ByColour(), models.change))  # type: ignore[arg-type]

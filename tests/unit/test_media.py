@@ -259,6 +259,22 @@ def test_what_was_withheld_stays_so_in_another_size(
         assert kept.all() == kept.any() == whole.all()
 
 
+@pytest.mark.parametrize(("size", "target"), SIZES)
+def test_what_is_the_agents_stays_so_in_another_size(
+    size: tuple[int, int], target: tuple[int, int]
+) -> None:
+    """Where all that a cell holds is: not where something withheld is in it, or the desk."""
+    shape = Grid.over(*size).shape
+    rng = np.random.default_rng(7)
+    agent = rng.random(shape) < 0.95
+    withheld = ~agent & (rng.random(shape) < 0.5)
+    frame = replace(marked(size, PixelFormat.I420, ~agent), withheld=withheld, agent=agent)
+    other = fitted(frame, *target)
+    assert np.array_equal(other.agent, ~shown_of_withheld(other))
+    whole = replace(frame, withheld=np.zeros(shape, bool), agent=np.ones(shape, bool))
+    assert fitted(whole, *target).agent.all()
+
+
 def test_half_a_picture_withheld_is_half_of_it_in_another_size() -> None:
     """The seam lies within a cell of the new size in one case, on its edge in the other. What
     watches the desk knows veil from desk then too."""
@@ -275,7 +291,7 @@ def test_half_a_picture_withheld_is_half_of_it_in_another_size() -> None:
     for frame in (small, large):
         size = (frame.width, frame.height)
         view = View.of(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), *size)
-        unknown = view.withheld(frame, Grid.over(*size).cell)
+        unknown = view.withheld(frame)
         middle = unknown.shape[1] // 2
         assert unknown[:, middle + 2 :].all()
         assert not unknown[:, : middle - 2].any()

@@ -10,7 +10,6 @@ from homeveil.desk.view import ANYWHERE, Mask, Rgb, View
 from homeveil.desk_rules import Point
 from homeveil.errors import EnrollmentError, FrameError
 from homeveil.frames import VeiledFrame
-from homeveil.grid import Grid
 from homeveil.profile.desk import DeskTemplate
 
 MOST_LOOKS = 60
@@ -74,7 +73,7 @@ class DeskEnrollment:
         for frame in self._frames:
             one = views[frame.width, frame.height]
             looks.append(one.picture(frame))
-            seen.append(~one.withheld(frame, Grid.over(frame.width, frame.height).cell))
+            seen.append(~one.withheld(frame))
         return np.stack(looks), np.stack(seen)
 
     def _found(self, view: View) -> tuple[Point, ...]:

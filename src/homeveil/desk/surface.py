@@ -32,6 +32,9 @@ ABOVE, ASIDE = 0.4, 0.1
 LEAST = 0.02
 """Share of the wide view below which there is no surface to look at."""
 
+BESIDE = 0.1
+"""How much is looked at on either side of the agent, as a share of the view's width."""
+
 SAME = 0.75
 """Overlap beyond which the place looked at closely stays as it is."""
 
@@ -86,6 +89,19 @@ class WorkSurface:
         x1 = min(right, left + float(wide[-1] + 1) * across + aside)
         high, low = max(top, top + y0 * down - above), top + y1 * down
         return ((x0, high), (x1, high), (x1, low), (x0, low))
+
+
+def beside_agent(surface: NDArray[np.float32], agent: Mask, seen: Mask) -> NDArray[np.float32]:
+    """``surface`` without what is seen of it on the agent alone, whose clothes may look like a
+    desk: in each row it counts there as far as it goes on beside the agent."""
+    beside = surface.copy()
+    reach = max(1, round(BESIDE * surface.shape[1]))
+    for row in np.flatnonzero(agent.any(1)):
+        worn, free = np.flatnonzero(agent[row]), np.flatnonzero(seen[row] & ~agent[row])
+        sides = free[free < worn[0]][-reach:], free[free > worn[-1]][:reach]
+        means = [float(surface[row, side].mean()) for side in sides if side.size]
+        beside[row, worn] = np.minimum(surface[row, worn], min(means, default=1.0))
+    return beside
 
 
 def averaged(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from homeveil import _kernels
 from homeveil.desk_rules import Point
 from homeveil.frames import VeiledFrame
-from homeveil.grid import Box
+from homeveil.grid import BoolGrid, Box, Grid
 
 Rgb = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -135,8 +135,18 @@ class View:
         """(height, width, 3) RGB of the view."""
         return _kernels.thumbnail(frame, self.box, self.size)
 
-    def withheld(self, frame: VeiledFrame, cell: int) -> Mask:
+    def withheld(self, frame: VeiledFrame) -> Mask:
         """(height, width): what was painted over, and one pixel about it."""
+        painted = self._cells(frame.withheld, frame)
+        return np.asarray(cv2.dilate(painted, np.ones((3, 3), np.uint8)), bool)
+
+    def agent(self, frame: VeiledFrame) -> Mask:
+        """(height, width): what shows the agent."""
+        return np.asarray(self._cells(frame.agent, frame), bool)
+
+    def _cells(self, cells: BoolGrid, frame: VeiledFrame) -> NDArray[np.uint8]:
+        """(height, width): a grid of the frame's cells as the view shows it."""
+        cell = Grid.over(frame.width, frame.height).cell
         wide, high = self.size
         matrix = np.array(
             [
@@ -148,14 +158,14 @@ class View:
         # A cell's centre lies half a cell from its corner; warpAffine maps centres.
         matrix[0, 2] = (cell / 2 - self.box.x0) * wide / self.box.width - 0.5
         matrix[1, 2] = (cell / 2 - self.box.y0) * high / self.box.height - 0.5
-        painted = cv2.warpAffine(
-            frame.withheld.astype(np.uint8),
+        shown = cv2.warpAffine(
+            cells.astype(np.uint8),
             matrix,
             self.size,
             flags=cv2.INTER_NEAREST,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        return np.asarray(cv2.dilate(painted, np.ones((3, 3), np.uint8)), bool)
+        return np.asarray(shown, np.uint8)
 
 
 def _around(polygon: tuple[Point, ...], width: int, height: int) -> Box:

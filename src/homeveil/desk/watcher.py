@@ -13,13 +13,13 @@ from homeveil.desk.difference import ChangeDetector, CleanDesk, Difference
 from homeveil.desk.findings import Change, Finding
 from homeveil.desk.items import KINDS, SAME, STRIDE, Detection, ItemDetector, Scene
 from homeveil.desk.supplied import SuppliedDetector
-from homeveil.desk.surface import WorkSurface, averaged, found_in
+from homeveil.desk.surface import WorkSurface, averaged, beside_agent, found_in
 from homeveil.desk.tracks import NO_NAME, Candidate, Track, Tracks, named
 from homeveil.desk.view import STEP, Mask, Rgb, View, resized
 from homeveil.desk_rules import LEAST_AREA, DeskItem, DeskRules, Point
 from homeveil.errors import FrameError, PolicyError
 from homeveil.frames import VeiledFrame
-from homeveil.grid import Box, Grid
+from homeveil.grid import Box
 from homeveil.models import store
 from homeveil.models.purposes import check_purposes
 from homeveil.policy import ModelFile
@@ -121,7 +121,7 @@ class DeskWatcher:
         if frame.fault or frame.withheld.all():
             return ()
         view = self._settle(frame, seconds)
-        unknown = view.withheld(frame, Grid.over(frame.width, frame.height).cell)
+        unknown = view.withheld(frame)
         if unknown[view.inside].all():
             return ()
         rgb = view.picture(frame)
@@ -129,7 +129,7 @@ class DeskWatcher:
         scene = self._models.items.look(rgb, mirrored=self._mirrored)
         self._mirrored = not self._mirrored
         people = resized(scene.people > PERSON, view.size) & ~unknown
-        zone = self._zone(view, scene, unknown)
+        zone = self._zone(view, scene, unknown, view.agent(frame))
         found, different = self._candidates(rgb, scene, zone, unknown | people)
         hidden = _sums(unknown | people)
         occupied = _sums(different)
@@ -182,16 +182,20 @@ class DeskWatcher:
             self._work = WorkSurface(*size)
         if self._work.due(seconds):
             wide = self._work.wide
-            unknown = wide.withheld(frame, Grid.over(*size).cell)
+            unknown = wide.withheld(frame)
             scene = self._models.items.look(wide.picture(frame))
-            self._work.take(scene.surface, _seen(scene, unknown), seconds)
+            seen = _seen(scene, unknown)
+            surface = beside_agent(scene.surface, _strided(wide.agent(frame)), seen)
+            self._work.take(surface, seen, seconds)
         return self._work.close
 
-    def _zone(self, view: View, scene: Scene, unknown: Mask) -> Mask:
+    def _zone(self, view: View, scene: Scene, unknown: Mask, agent: Mask) -> Mask:
         """Where items count: the polygon, or the surface as seen so far."""
         if self._polygon:
             return view.inside
-        self._surface = averaged(self._surface, scene.surface, _seen(scene, unknown))
+        seen = _seen(scene, unknown)
+        surface = beside_agent(scene.surface, _strided(agent), seen)
+        self._surface = averaged(self._surface, surface, seen)
         return resized(found_in(self._surface), view.size) & view.inside
 
     def _stirred(self, rgb: Rgb) -> Mask:
@@ -335,8 +339,12 @@ def _joined(ours: list[Detection], theirs: tuple[Detection, ...]) -> list[Detect
 
 def _seen(scene: Scene, unknown: Mask) -> Mask:
     """(height / 4, width / 4): neither withheld nor a person."""
-    known = ~unknown[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
-    return np.asarray(known & (scene.people < PERSON), bool)
+    return np.asarray(~_strided(unknown) & (scene.people < PERSON), bool)
+
+
+def _strided(mask: Mask) -> Mask:
+    """(height / 4, width / 4) of a mask of the view: its pixels amid those of a scene's maps."""
+    return mask[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
 
 
 def _candidate(box: Box, scores: NDArray[np.float32]) -> Candidate:

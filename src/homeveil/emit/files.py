@@ -139,7 +139,7 @@ def _check(path: Path, source: Path | None, encoder: str, quality: int, preset: 
 
 def fitted(frame: VeiledFrame, width: int, height: int) -> VeiledFrame:
     """``frame`` in ``width`` x ``height``, nearest neighbour; itself if it fits. A cell is withheld
-    if any part of it comes from one that is."""
+    if any part of it comes from one that is, and the agent's if all of it does."""
     if (frame.width, frame.height) == (width, height):
         return frame
     shapes = plane_shapes(frame.pixel_format, width, height)
@@ -152,17 +152,17 @@ def fitted(frame: VeiledFrame, width: int, height: int) -> VeiledFrame:
         else:
             across = np.arange(columns) * plane.shape[1] // columns
         planes.append(np.ascontiguousarray(plane[down][:, across]))
-    withheld = _fitted_cells(frame, Grid.over(width, height))
-    return replace(frame, planes=tuple(planes), width=width, height=height, withheld=withheld)
-
-
-def _fitted_cells(frame: VeiledFrame, grid: Grid) -> BoolGrid:
-    """Cells of ``grid`` that show anything of the withheld ones of ``frame``."""
-    old = Grid.over(frame.width, frame.height)
-    down = _sources(grid.height, grid.cell, frame.height, old.cell)
-    across = _sources(grid.width, grid.cell, frame.width, old.cell)
-    withheld: BoolGrid = down @ frame.withheld @ across.T
-    return withheld
+    old, new = Grid.over(frame.width, frame.height), Grid.over(width, height)
+    down = _sources(new.height, new.cell, old.height, old.cell)
+    across = _sources(new.width, new.cell, old.width, old.cell)
+    return replace(
+        frame,
+        planes=tuple(planes),
+        width=width,
+        height=height,
+        withheld=down @ frame.withheld @ across.T,
+        agent=~(down @ ~frame.agent @ across.T),
+    )
 
 
 def _sources(length: int, cell: int, old_length: int, old_cell: int) -> BoolGrid:

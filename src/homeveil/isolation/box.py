@@ -29,7 +29,7 @@ from homeveil.frames import _SEAL, Colour, Timestamp, VeiledFrame
 from homeveil.isolation import Isolate, messages
 from homeveil.isolation.messages import ALL_PURPOSES, GO, SOUND_BIT, Message
 from homeveil.isolation.orders import write_order
-from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
+from homeveil.isolation.slots import AGENT, SOUND_SLOT_BYTES, WITHHELD, Slots
 from homeveil.media.sound_track import SoundFormat
 from homeveil.models.store import expected_sha256
 from homeveil.policy import Lips
@@ -243,10 +243,10 @@ class Box(Clearing):
         width, height = message.width, message.height
         if self._slots is None or not self.form.width or not self._slots.fits(width, height):
             raise self._out_of_turn()
-        # Compared, so that none of its bytes is anything but a yes or a no.
-        cells = self._slots.withheld(message.slot, width, height).copy()
-        withheld = cells == 1
-        if cells.max() > 1 or int(withheld.sum()) != message.withheld:
+        # Compared, so that none of its bytes is anything but one of three answers.
+        cells = self._slots.cells(message.slot, width, height).copy()
+        withheld = cells == WITHHELD
+        if cells.max() > AGENT or int(withheld.sum()) != message.withheld:
             raise self._out_of_turn()
         if message.fault and not withheld.all():
             raise self._out_of_turn()
@@ -264,6 +264,7 @@ class Box(Clearing):
             time,
             _colour(message),
             withheld=withheld,
+            agent=cells == AGENT,
             fault=bool(message.fault),
             seal=_SEAL,
         )

@@ -31,7 +31,7 @@ from homeveil.isolation.messages import (
     Message,
 )
 from homeveil.isolation.orders import read_order
-from homeveil.isolation.slots import SOUND_SLOT_BYTES, Slots
+from homeveil.isolation.slots import AGENT, SOUND_SLOT_BYTES, WITHHELD, Slots
 from homeveil.report import SoundTally
 
 MORE_MEMORY_BYTES = 3 * 2**30
@@ -144,7 +144,8 @@ class _Inside:
         places = self._slots.planes(slot, frame.pixel_format, frame.width, frame.height)
         for place, plane in zip(places, frame.planes, strict=True):
             np.copyto(place, plane)
-        np.copyto(self._slots.withheld(slot, frame.width, frame.height), frame.withheld)
+        cells = self._slots.cells(slot, frame.width, frame.height)
+        np.copyto(cells, AGENT * frame.agent + WITHHELD * frame.withheld, casting="unsafe")
         colour, base = frame.colour, frame.time.time_base
         self.tell(
             messages.Picture(

@@ -17,6 +17,8 @@ from homeveil.frames import PixelFormat, Plane, plane_shapes
 from homeveil.grid import Grid
 from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS
 
+WITHHELD, AGENT = 1, 2
+
 SOUND_SLOT_BYTES = 2**20
 _LEAST_PICTURE_BYTES = 3840 * 2160 * 3 // 2
 _GROWTH = 4
@@ -28,7 +30,7 @@ class Slots:
     """Shared slots over the memory file ``handle``.
 
     width, height: of the first picture. A picture slot holds planes one after another, then
-    a byte for each cell: whether it was painted over.
+    a byte for each cell: see ``cells``.
     """
 
     def __init__(self, handle: int, width: int, height: int) -> None:
@@ -93,8 +95,9 @@ class Slots:
             at += rows * columns
         return tuple(planes)
 
-    def withheld(self, slot: int, width: int, height: int) -> NDArray[np.uint8]:
-        """(rows, cols) of the cells of a picture in a slot, 1 if painted over, as a view."""
+    def cells(self, slot: int, width: int, height: int) -> NDArray[np.uint8]:
+        """(rows, cols) of the cells of a picture in a slot, as a view: WITHHELD if painted over,
+        AGENT if it shows the agent, else 0."""
         grid = Grid.over(width, height)
         start = mmap.PAGESIZE + slot * self._picture_bytes + _planes_bytes(width, height)
         return np.frombuffer(self.memory, np.uint8, grid.rows * grid.cols, start).reshape(

@@ -31,6 +31,7 @@ def card(
         time,
         described or Colour(),
         withheld=np.ones(grid.shape, bool),
+        agent=np.zeros(grid.shape, bool),
         fault=True,
         seal=_SEAL,
     )

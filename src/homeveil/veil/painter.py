@@ -50,15 +50,18 @@ class Veil:
         plate_colours: Colours,
         has_plate: BoolGrid,
         *,
+        agent: BoolGrid | None = None,
         fault: bool = False,
     ) -> VeiledFrame:
         """Veil ``frame``, whose planes must be writable and nobody else's.
 
         withheld: cells to paint over. plate_colours: mean colour of each cell's plate,
-        used where ``has_plate``. fault: the frame is withheld whole for a failure.
+        used where ``has_plate``. agent: cells that are the agent's, where they are shown. fault:
+        the frame is withheld whole for a failure.
         """
         if fault:
             withheld = np.ones(self._grid.shape, bool)
+        shown = np.zeros_like(withheld) if agent is None else agent & ~withheld
         if withheld.any():
             colours, smooth = self._colours(frame, withheld, plate_colours, has_plate, fault)
             _kernels.paint(frame, self._grid.cell, withheld, colours, smooth)
@@ -70,6 +73,7 @@ class Veil:
             frame.time,
             frame.colour,
             withheld=withheld,
+            agent=shown,
             fault=fault,
             seal=_SEAL,
         )
