@@ -79,6 +79,12 @@ EXPLAINED_FACE = 0.3
 """Share of the cells of the agent's face that must have changed, and of these the share that may
 be blocks of the frame before, for the face to have changed at a bound."""
 
+QUICK_SECONDS = 0.05
+POSE_WAITS_SECONDS = 0.1
+"""Frames that follow one another in less time share their work, so that none takes much longer
+than another: a pose waits, at most so long, for a frame in which the rest need not be looked at and
+nobody be compared, and what waits for clearance or for a second look waits while one is taken."""
+
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
 
@@ -272,15 +278,21 @@ class Clearance:
             seconds, verified=agent is not None and not agent.misses, alone=self._is_alone(agent)
         )
         credit = self._plan.earn(elapsed, unknown)
-        checks = self._second.ask(credit // 2)
-        self._plan.spend(len(checks))
-        regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
         candidate, close = self.tracks.candidate(), self._close_window()
         first = candidate.box if candidate is not None else None
         known, lips = self.tracks.settled(seconds), self._lips
         mouths = lips.ask(seconds, self.tracks, self._holds_still) if lips is not None else ()
-        self._pose_asked = depth is not Depth.NOTHING and self._limbs.wanted(seconds)
-        return LookRequest(depth, regions, close, known, checks, mouths, first, self._pose_asked)
+        quick = elapsed < QUICK_SECONDS
+        late = POSE_WAITS_SECONDS if quick and (depth is Depth.WHOLE or first not in known) else 0.0
+        pose = depth is not Depth.NOTHING and self._limbs.wanted(seconds - late)
+        checks: tuple[CellWindow, ...] = ()
+        regions: tuple[tuple[CellWindow, int], ...] = ()
+        if not (pose and quick):
+            checks = self._second.ask(credit // 2)
+            self._plan.spend(len(checks))
+            regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
+        self._pose_asked = pose
+        return LookRequest(depth, regions, close, known, checks, mouths, first, pose)
 
     def _close_window(self) -> CellWindow | None:
         """Where a close look at the agent, or whoever may be, is made."""
