@@ -80,10 +80,13 @@ EXPLAINED_FACE = 0.3
 be blocks of the frame before, for the face to have changed at a bound."""
 
 QUICK_SECONDS = 0.05
-POSE_WAITS_SECONDS = 0.1
 """Frames that follow one another in less time share their work, so that none takes much longer
-than another: a pose waits, at most so long, for a frame in which the rest need not be looked at and
-nobody be compared, and what waits for clearance or for a second look waits while one is taken."""
+than another: a pose is told of with the frame after, and what waits for clearance or for a second
+look waits for that frame, too. Looks at the agent and at all of it count among a frame's looks, and
+one face is compared."""
+
+MAX_COMPARED = 3
+"""Faces compared in a frame at other times."""
 
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
@@ -162,7 +165,7 @@ class Clearance:
         self._memory = silhouette.Memory(grid)
         self._sight = silhouette.Sight(grid)
         self._limbs = Limbs(grid)
-        self._pose_asked = False
+        self._pose_asked = self._pose_later = False
         self._stray = none
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
@@ -277,22 +280,32 @@ class Clearance:
         depth = self._attention.choose(
             seconds, verified=agent is not None and not agent.misses, alone=self._is_alone(agent)
         )
-        credit = self._plan.earn(elapsed, unknown)
+        quick = elapsed < QUICK_SECONDS
+        credit = self._plan.earn(elapsed, unknown, others=depth if quick else 0)
         candidate, close = self.tracks.candidate(), self._close_window()
         first = candidate.box if candidate is not None else None
         known, lips = self.tracks.settled(seconds), self._lips
         mouths = lips.ask(seconds, self.tracks, self._holds_still) if lips is not None else ()
-        quick = elapsed < QUICK_SECONDS
-        late = POSE_WAITS_SECONDS if quick and (depth is Depth.WHOLE or first not in known) else 0.0
-        pose = depth is not Depth.NOTHING and self._limbs.wanted(seconds - late)
+        pose = depth is not Depth.NOTHING and self._limbs.wanted(seconds)
         checks: tuple[CellWindow, ...] = ()
         regions: tuple[tuple[CellWindow, int], ...] = ()
         if not (pose and quick):
             checks = self._second.ask(credit // 2)
             self._plan.spend(len(checks))
             regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
-        self._pose_asked = pose
-        return LookRequest(depth, regions, close, known, checks, mouths, first, pose)
+        self._pose_asked, self._pose_later = pose, quick and first is not None
+        return LookRequest(
+            depth,
+            regions,
+            close,
+            known,
+            checks,
+            mouths,
+            first,
+            pose,
+            self._pose_later,
+            compared=1 if quick else MAX_COMPARED,
+        )
 
     def _close_window(self) -> CellWindow | None:
         """Where a close look at the agent, or whoever may be, is made."""
@@ -323,6 +336,7 @@ class Clearance:
         self._sight.update(observation)
         probability = self._sight.probability()
         candidate = self.tracks.candidate()
+        self._limbs.hear(observation.late_pose)
         body = self._body(probability, candidate, seconds, observation.pose)
         claimed = self._claimed(candidate)
         core = self._core(candidate)
@@ -377,7 +391,9 @@ class Clearance:
         if candidate is None:
             return np.zeros(self.grid.shape, bool)
         whole = silhouette.outline(self.grid, probability, candidate.box)
-        if self._pose_asked:
+        if self._pose_asked and self._pose_later:
+            self._limbs.ask(seconds, candidate.box)
+        elif self._pose_asked:
             self._limbs.take(seconds, candidate.box, pose)
         limbs = self._limbs.cells(seconds, candidate.box)
         beyond = whole & ~limbs
