@@ -376,13 +376,16 @@ CHANGES: dict[str, Change] = {
     "backwards": _picked(lambda count, _: list(range(count))[::-1]),
     "slow": _picked(lambda count, _: list(range(0, count, 3)), 1 / 3),
     "stalled": _picked(_stalled),
+    "quick": _picked(lambda count, _: list(range(count)), 3),
+    "held": _picked(lambda count, _: [one // 3 for one in range(3 * count)], 3),
     "visitors": _visitors,
     "peekers": _peekers,
 }
 """What is done to every clip: light and camera (grey: infrared; mains: bands of a lamp on
 alternating current; exposure: swings of a quarter; coarse: 36 of x264's rate factor), places
 (bumped: turned and shifted after 3.5 s; closer and farther: 1.35 and 0.7), times (slow: a third of
-the frames; stalled: a second without a new one), people."""
+the frames; stalled: a second without a new one; quick: thrice as fast; held: each frame thrice, in
+the same time), people."""
 
 
 if __name__ == "__main__":
