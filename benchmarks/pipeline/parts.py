@@ -16,7 +16,7 @@ from homeveil.clear.clearance import Clearance
 from homeveil.frames import RawFrame
 from homeveil.perceive.faces import FaceBoxes
 from homeveil.perceive.identity import FaceIdentity
-from homeveil.perceive.networks import FaceFinder, FaceMesh, Segmenter
+from homeveil.perceive.networks import FaceFinder, FaceMesh, PoseNetwork, Segmenter
 from homeveil.perceive.people import PeopleMask
 from homeveil.veil.painter import Veil
 
@@ -24,6 +24,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (Segmenter, "probability", "network: people mask"),
     (FaceFinder, "faces", "network: faces"),
     (FaceMesh, "points", "network: face mesh"),
+    (PoseNetwork, "body", "network: pose"),
     (FaceIdentity, "compare", "identity, with its networks"),
     (PeopleMask, "whole", "look for people, whole"),
     (PeopleMask, "close_up", "look for people, window"),

@@ -27,7 +27,14 @@ from homeveil.clear.second import SecondLooks
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
-from homeveil.perceive.observation import Depth, Face, LookRequest, Observation, Pose
+from homeveil.perceive.observation import (
+    MAX_COMPARED,
+    Depth,
+    Face,
+    LookRequest,
+    Observation,
+    Pose,
+)
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
 
@@ -84,9 +91,6 @@ QUICK_SECONDS = 0.05
 than another: a pose is told of with the frame after, and what waits for clearance or for a second
 look waits for that frame, too. Looks at the agent and at all of it count among a frame's looks, and
 one face is compared."""
-
-MAX_COMPARED = 3
-"""Faces compared in a frame at other times."""
 
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""

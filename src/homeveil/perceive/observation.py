@@ -93,6 +93,10 @@ class Pose:
             raise PerceptionError("a pose is not finite")
 
 
+MAX_COMPARED = 3
+"""Faces compared with the profile in one frame, where nothing else is said."""
+
+
 class Depth(enum.IntEnum):
     """``NOTHING``: what was seen last stands. ``AGENT``: mask and face of the agent.
     ``WHOLE``: these and the whole frame."""
@@ -129,7 +133,7 @@ class LookRequest:
     first: Box | None = None
     pose: bool = False
     pose_later: bool = False
-    compared: int = 3
+    compared: int = MAX_COMPARED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
