@@ -62,7 +62,6 @@ class FakePerceiver:
     scene: FakeScene | Callable[[float], FakeScene]
     looks: list[LookRequest] = field(default_factory=list)
     closed: bool = False
-    _later: Pose | None = field(default=None, repr=False)
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
         """Observations of the scene, as exact as the grid allows."""
@@ -76,8 +75,6 @@ class FakePerceiver:
         identities = [
             _identity(face, 0.2 if face is agent else 0.7) for face in compared(faces, request)
         ]
-        asked = _pose(grid, scene) if request.pose else None
-        earlier, self._later = self._later, asked if request.pose_later else None
         return Observation(
             wide=PeopleLook(whole, WHOLE, near),
             close=(
@@ -94,8 +91,7 @@ class FakePerceiver:
                 PeopleLook(window, WHOLE, near[window.index]) for window in request.checks
             ),
             mouths=_mouths(scene, request),
-            pose=None if request.pose_later else asked,
-            late_pose=earlier,
+            pose=_pose(grid, scene) if request.pose else None,
         )
 
     def close(self) -> None:

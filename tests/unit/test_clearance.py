@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from homeveil.clear.clearance import Clearance, Decision, Reason
-from homeveil.clear.plan import FRAME_LEAST
 from homeveil.clear.scene import Origin, Scene
-from homeveil.fakes import FakePerceiver, FakeScene, fake_profile
+from homeveil.fakes import fake_profile
 from homeveil.grid import BoolGrid, Box, Grid
 from homeveil.policy import Policy
 from rooms import frames, texture, with_patch
@@ -101,33 +100,3 @@ def test_the_agents_rim_reaches_into_nobody() -> None:
     assert (clearance._with_edge(agent, columns(21, 24), nobody) == columns(9, 20)).all()
     assert (clearance._with_edge(agent, columns(22, 24), nobody) == columns(9, 20)).all()
     assert (clearance._with_edge(agent, columns(23, 24), nobody) == columns(9, 21)).all()
-
-
-@pytest.mark.parametrize("rate", [10, 30])
-def test_frames_in_quick_succession_share_their_work(rate: int) -> None:
-    """At 30 a second no frame gets a burst of looks, and the pose comes with the frame after; at
-    10 all of a frame's work is its own."""
-    face = Box(144, 48, 176, 80)
-    agent, blinks = texture(4, 96, 140), texture(5, 60, 60)
-
-    def picture(n: int) -> np.ndarray:
-        room = with_patch(texture(1, 320, 240), agent, 112 + 3 * (n % 2), 100)
-        return with_patch(room, blinks, 8, 8) if n % rate < rate // 2 else room
-
-    seen = FakePerceiver(FakeScene(agent=face))
-    clearance = Clearance(GRID, fake_profile(), Policy())
-    for frame in frames(picture, 4 * rate, rate):
-        seconds = frame.time.seconds
-        clearance.begin(frame, seconds)
-        observation = seen.look(frame, GRID, clearance.request(seconds))
-        observation.check(GRID, seen.looks[-1])
-        clearance.finish(frame, seconds, observation)
-    asked = seen.looks[rate:]
-    assert any(look.pose for look in asked)
-    assert any(look.regions for look in asked)
-    quick = rate == 30
-    assert all(look.pose_later == quick for look in asked if look.pose)
-    most = max(len(look.regions) + len(look.checks) + look.depth for look in asked)
-    assert (most <= FRAME_LEAST) == quick
-    assert any(look.pose and (look.regions or look.checks) for look in asked) != quick
-    assert {look.compared for look in asked} == {1 if quick else 3}

@@ -114,38 +114,6 @@ def test_after_limbs_moved_the_last_poses_count_together_and_a_cell_wider() -> N
     assert not at(late, 424, 345)
 
 
-def test_a_pose_that_comes_later_is_of_the_frame_it_was_asked_in() -> None:
-    """What stirred since is not in it, what stirred before is; meanwhile no other is wanted."""
-    limbs = Limbs(GRID)
-    limbs.take(0.0, FACE, pose())
-    limbs.stir(GRID.cells_in(Box(440, 80, 480, 140)))
-    limbs.ask(0.1, FACE)
-    assert not limbs.wanted(60.0)
-    assert not at(limbs.cells(0.1, FACE), 460, 120)
-    limbs.hear(pose((460, 120)))
-    assert (limbs.cells(0.1, FACE) == limbs.cells(0.13, FACE)).all()
-    assert at(limbs.cells(0.13, FACE), 460, 120)
-    assert not limbs.wanted(60.0)
-    limbs.ask(0.2, FACE)
-    limbs.stir(GRID.cells_in(Box(440, 180, 480, 220)))
-    limbs.hear(pose())
-    assert not limbs.wanted(0.2 + 0.9 * POSE_SECONDS)
-    assert limbs.wanted(0.2 + POSE_SECONDS)
-    assert at(limbs.cells(0.25, FACE), 460, 120)
-    limbs.hear(None)
-    assert at(limbs.cells(0.25, FACE), 424, 335)
-
-
-def test_a_pose_that_comes_after_another_took_the_seat_is_nobodys() -> None:
-    limbs = Limbs(GRID)
-    limbs.follow(1)
-    limbs.ask(0.0, FACE)
-    limbs.follow(2)
-    limbs.hear(pose())
-    assert (limbs.cells(0.1, FACE) == bust(GRID, FACE)).all()
-    assert limbs.wanted(0.1)
-
-
 def test_a_failed_pose_leaves_head_and_trunk() -> None:
     limbs = Limbs(GRID)
     assert (limbs.cells(0.0, FACE) == bust(GRID, FACE)).all()

@@ -25,15 +25,6 @@ def test_one_flickering_cell_costs_one_look_a_frame() -> None:
     assert len(plan.choose(Evidence(GRID), wanted)) == 1
 
 
-def test_looks_made_anyway_are_not_made_beside_as_many() -> None:
-    plan = LookPlan(GRID, 80.0)
-    plan.earn(0.5, GRID.rows * GRID.cols)
-    wanted = np.ones(GRID.shape, np.float32)
-    for others, most in ((0, 4), (2, 2), (9, 0)):
-        plan.earn(1 / 30, GRID.rows * GRID.cols, others)
-        assert len(plan.choose(Evidence(GRID), wanted)) == most
-
-
 def test_few_cells_wait_for_company() -> None:
     """Single cells that flicker get few looks a second; many cells all there are."""
     for cells, least, most in ((1, 5, 40), (200, 395, 405)):

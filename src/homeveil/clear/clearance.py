@@ -27,14 +27,7 @@ from homeveil.clear.second import SecondLooks
 from homeveil.clear.tracks import Track, Tracks
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
-from homeveil.perceive.observation import (
-    MAX_COMPARED,
-    Depth,
-    Face,
-    LookRequest,
-    Observation,
-    Pose,
-)
+from homeveil.perceive.observation import Depth, Face, LookRequest, Observation, Pose
 from homeveil.policy import Policy
 from homeveil.profile.template import Profile
 
@@ -85,12 +78,6 @@ CHANGED_FACE = 0.6
 EXPLAINED_FACE = 0.3
 """Share of the cells of the agent's face that must have changed, and of these the share that may
 be blocks of the frame before, for the face to have changed at a bound."""
-
-QUICK_SECONDS = 0.05
-"""Frames that follow one another in less time share their work, so that none takes much longer
-than another: a pose is told of with the frame after, and what waits for clearance or for a second
-look waits for that frame, too. Looks at the agent and at all of it count among a frame's looks, and
-one face is compared."""
 
 CARRY_SECONDS = 2.0
 """How long an unbroken outline carries the agent's identity without a face."""
@@ -169,7 +156,7 @@ class Clearance:
         self._memory = silhouette.Memory(grid)
         self._sight = silhouette.Sight(grid)
         self._limbs = Limbs(grid)
-        self._pose_asked = self._pose_later = False
+        self._pose_asked = False
         self._stray = none
         self._foreign_until = np.full(grid.shape, -np.inf)
         self._claimed_before = none
@@ -284,32 +271,16 @@ class Clearance:
         depth = self._attention.choose(
             seconds, verified=agent is not None and not agent.misses, alone=self._is_alone(agent)
         )
-        quick = elapsed < QUICK_SECONDS
-        credit = self._plan.earn(elapsed, unknown, others=depth if quick else 0)
+        credit = self._plan.earn(elapsed, unknown)
+        checks = self._second.ask(credit // 2)
+        self._plan.spend(len(checks))
+        regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
         candidate, close = self.tracks.candidate(), self._close_window()
         first = candidate.box if candidate is not None else None
         known, lips = self.tracks.settled(seconds), self._lips
         mouths = lips.ask(seconds, self.tracks, self._holds_still) if lips is not None else ()
-        pose = depth is not Depth.NOTHING and self._limbs.wanted(seconds)
-        checks: tuple[CellWindow, ...] = ()
-        regions: tuple[tuple[CellWindow, int], ...] = ()
-        if not (pose and quick):
-            checks = self._second.ask(credit // 2)
-            self._plan.spend(len(checks))
-            regions = self._plan.choose(scene.evidence, waiting.astype(np.float32))
-        self._pose_asked, self._pose_later = pose, quick and first is not None
-        return LookRequest(
-            depth,
-            regions,
-            close,
-            known,
-            checks,
-            mouths,
-            first,
-            pose,
-            self._pose_later,
-            compared=1 if quick else MAX_COMPARED,
-        )
+        self._pose_asked = depth is not Depth.NOTHING and self._limbs.wanted(seconds)
+        return LookRequest(depth, regions, close, known, checks, mouths, first, self._pose_asked)
 
     def _close_window(self) -> CellWindow | None:
         """Where a close look at the agent, or whoever may be, is made."""
@@ -340,7 +311,6 @@ class Clearance:
         self._sight.update(observation)
         probability = self._sight.probability()
         candidate = self.tracks.candidate()
-        self._limbs.hear(observation.late_pose)
         body = self._body(probability, candidate, seconds, observation.pose)
         claimed = self._claimed(candidate)
         core = self._core(candidate)
@@ -395,9 +365,7 @@ class Clearance:
         if candidate is None:
             return np.zeros(self.grid.shape, bool)
         whole = silhouette.outline(self.grid, probability, candidate.box)
-        if self._pose_asked and self._pose_later:
-            self._limbs.ask(seconds, candidate.box)
-        elif self._pose_asked:
+        if self._pose_asked:
             self._limbs.take(seconds, candidate.box, pose)
         limbs = self._limbs.cells(seconds, candidate.box)
         beyond = whole & ~limbs

@@ -71,41 +71,22 @@ class Limbs:
         self._stirred = True
         self._moved = 0
         self._shoulders = 0.0
-        self._asked: tuple[float, Box] | None = None
-        self._since = np.zeros(grid.shape, bool)
 
     def stir(self, changed: BoolGrid) -> None:
         """Take in what changed at or beside the outline."""
         if changed.any():
-            self._since |= changed
             self._stirred = True
             if self._regions:
                 self._moved += int((changed & ~self._margin).sum())
 
     def wanted(self, seconds: float) -> bool:
-        """Whether a new pose is needed, and none is to come."""
-        if self._asked is not None:
-            return False
+        """Whether a new pose is needed."""
         patience = STEADY_SECONDS if self._moved < STEADY_CELLS else POSE_SECONDS
         return self._stirred and seconds - self._seen_seconds >= patience
 
     @property
     def _seen_seconds(self) -> float:
         return self._regions[-1][0] if self._regions else float("-inf")
-
-    def ask(self, seconds: float, face: Box) -> None:
-        """The pose of now is to come with a later frame."""
-        self._asked = seconds, face
-        self._since[:] = False
-
-    def hear(self, pose: Pose | None) -> None:
-        """Take in what was asked for, if anything was."""
-        if self._asked is None:
-            return
-        (seconds, face), since = self._asked, self._since
-        self._asked, self._since = None, np.zeros(self._grid.shape, bool)
-        self.take(seconds, face, pose)
-        self.stir(since)
 
     def take(self, seconds: float, face: Box, pose: Pose | None) -> None:
         """Take in what was seen when asked. None, or a pose of another face: no body of this."""
@@ -126,7 +107,7 @@ class Limbs:
         known. Returns whether it is another's."""
         changes = number != self._whose
         if changes:
-            self._whose, self._asked = number, None
+            self._whose = number
             self._regions.clear()
             self._own = np.zeros(self._grid.shape, bool)
             self._stirred = True

@@ -59,17 +59,16 @@ class LookPlan:
         worthwhile: BoolGrid = held_seconds >= self._patience
         return worthwhile
 
-    def earn(self, elapsed_seconds: float, waiting_cells: int, others: int = 0) -> int:
+    def earn(self, elapsed_seconds: float, waiting_cells: int) -> int:
         """Add the looks of the time since the last frame; returns how many may be spent now.
 
-        waiting_cells: how many cells wait for looks. others: how many of this frame's looks are
-        made for another reason.
+        waiting_cells: how many cells wait for looks.
         """
         elapsed = max(0.0, elapsed_seconds)
         self._credit = _filled(self._credit, self._per_second, elapsed)
         worth = FEW_PER_SECOND + self._per_second * waiting_cells / MANY_CELLS
         self._due = _filled(self._due, min(self._per_second, worth), elapsed)
-        self._most = max(FRAME_LEAST, round(FRAME_SHARE * self._per_second * elapsed)) - others
+        self._most = max(FRAME_LEAST, round(FRAME_SHARE * self._per_second * elapsed))
         return int(min(self._credit, self._due, self._most))
 
     def spend(self, looks: int) -> None:

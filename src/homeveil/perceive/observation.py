@@ -93,10 +93,6 @@ class Pose:
             raise PerceptionError("a pose is not finite")
 
 
-MAX_COMPARED = 3
-"""Faces compared with the profile in one frame, where nothing else is said."""
-
-
 class Depth(enum.IntEnum):
     """``NOTHING``: what was seen last stands. ``AGENT``: mask and face of the agent.
     ``WHOLE``: these and the whole frame."""
@@ -115,13 +111,11 @@ class LookRequest:
         that each belongs to.
     agent: window round the agent, for a close mask of the silhouette.
     known: faces that need not be compared with the profile again in this frame.
-    compared: how many faces are, at most: the one that passes for the agent's, then the largest.
     first: the face to be compared before all others, if it need be.
     checks: windows for second looks with the people mask alone.
     mouths: faces whose mouths are to be looked at.
     pose: whether to look how the body is held below the face ``first``, or the one most like
         the profile's where there is none.
-    pose_later: whether the answer may come with the next look, so that nobody waits for it.
     """
 
     depth: Depth = Depth.WHOLE
@@ -132,8 +126,6 @@ class LookRequest:
     mouths: tuple[Box, ...] = ()
     first: Box | None = None
     pose: bool = False
-    pose_later: bool = False
-    compared: int = MAX_COMPARED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,8 +135,7 @@ class Observation:
     wide: people mask of the whole frame, None where less was asked for. close: people mask
     round the agent, if asked for. looked: where faces were looked for, None for everywhere.
     checks: second looks, one for each window asked for, in that order. mouths: of the faces asked
-    for, those of which something can be said. pose: if asked for, and if one was seen. late_pose:
-    of the frame before, likewise, if the look at that left it for this one.
+    for, those of which something can be said. pose: if asked for, and if one was seen.
     """
 
     wide: PeopleLook | None = None
@@ -156,7 +147,6 @@ class Observation:
     looked: Box | None = None
     mouths: tuple[Mouth, ...] = ()
     pose: Pose | None = None
-    late_pose: Pose | None = None
 
     def check(self, grid: Grid, request: LookRequest) -> None:
         """Raise PerceptionError unless every number is finite, every shape fits, and what was
@@ -173,9 +163,8 @@ class Observation:
             box = mouth.box
             if not np.isfinite([box.x0, box.y0, box.x1, box.y1, mouth.opening]).all():
                 raise PerceptionError("a mouth is not finite")
-        for pose in (self.pose, self.late_pose):
-            if pose is not None:
-                pose.check(grid)
+        if self.pose is not None:
+            self.pose.check(grid)
 
     def _check_looks(self, grid: Grid, request: LookRequest) -> None:
         looks = [*self.people, *self.checks]

@@ -23,20 +23,22 @@ from homeveil.perceive.observation import (
 if TYPE_CHECKING:
     from homeveil.perceive.faces import FaceBoxes
     from homeveil.perceive.identity import FaceIdentity
-    from homeveil.perceive.observation import Pose
     from homeveil.perceive.people import PeopleMask
     from homeveil.perceive.pose import BodyPose
 
 SAME_FACE = 0.3
 """Overlap from which two boxes are one face."""
 
+MAX_COMPARED = 3
+"""Faces compared with the profile in one frame: the one that passes for the agent's, then the
+largest."""
+
 
 _NOWHERE = Box(0, 0, 0, 0)
 
 
 class Perceiver(Protocol):
-    """Looks at frames. An implementation decides nothing and keeps nothing but a pose that it may
-    tell with the next look."""
+    """Looks at frames. An implementation decides nothing and keeps nothing."""
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
         """Do what ``request`` asks for, in its depth or deeper."""
@@ -50,8 +52,8 @@ class Perceiver(Protocol):
 class ModelPerceiver:
     """The default perceiver: face boxes, people masks, face identity, and the agent's pose.
 
-    Faces, people and the pose are looked for side by side, each by its own models; the models let
-    go of the interpreter lock while they run.
+    Faces and people are looked for side by side, each by its own models on a core of its
+    own; the models let go of the interpreter lock while they run.
     """
 
     def __init__(
@@ -62,21 +64,12 @@ class ModelPerceiver:
         self._identity = identity
         self._pose = pose
         self._beside = concurrent.futures.ThreadPoolExecutor(1, "homeveil-faces")
-        self._aside = concurrent.futures.ThreadPoolExecutor(1, "homeveil-pose")
-        self._late: concurrent.futures.Future[Pose | None] | None = None
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
         gain = gain_for(frame)
-        earlier, self._late = self._late, None
-        if request.pose:
-            if earlier is not None:
-                concurrent.futures.wait((earlier,))
-            if request.first is not None:
-                told = self._pose.prepared(frame, grid, request.first, gain)
-                self._late = self._aside.submit(told)
         pending = self._beside.submit(self._look_for_faces, frame, grid, request, gain)
         try:
-            wide = close = None
+            wide = close = pose = None
             if request.depth is Depth.WHOLE:
                 wide = self._people.whole(frame, grid, gain)
             if request.agent is not None and request.depth is not Depth.NOTHING:
@@ -88,20 +81,16 @@ class ModelPerceiver:
             checks = tuple(
                 self._people.close_up(frame, grid, window, WHOLE, gain) for window in request.checks
             )
+            if request.pose and request.first is not None:
+                pose = self._pose.of(frame, grid, request.first, gain)
         finally:
             # Nobody else may use the face models, or the frame, while this look does.
             concurrent.futures.wait((pending,))
         faces, identities, looked, mouths = pending.result()
-        pose = None
         if request.pose and request.first is None and identities:
             likest = min(identities, key=lambda identity: identity.distance)
             pose = self._pose.of(frame, grid, likest.face.box, gain)
-        elif self._late is not None and not request.pose_later:
-            pose, self._late = self._late.result(), None
-        late_pose = earlier.result() if earlier is not None else None
-        return Observation(
-            wide, close, looks, faces, identities, checks, looked, mouths, pose, late_pose
-        )
+        return Observation(wide, close, looks, faces, identities, checks, looked, mouths, pose)
 
     def _look_for_faces(
         self, frame: RawFrame, grid: Grid, request: LookRequest, gain: float
@@ -138,7 +127,6 @@ class ModelPerceiver:
 
     def close(self) -> None:
         self._beside.shutdown(wait=True)
-        self._aside.shutdown(wait=True)
         self._faces.close()
         self._people.close()
         self._identity.close()
@@ -156,7 +144,7 @@ def compared(faces: Iterable[Face], request: LookRequest) -> list[Face]:
     unknown = [
         face for face in faces if all(face.box.overlap(box) < SAME_FACE for box in request.known)
     ]
-    return sorted(unknown, key=rank)[: request.compared]
+    return sorted(unknown, key=rank)[:MAX_COMPARED]
 
 
 class WatchedPerceiver:

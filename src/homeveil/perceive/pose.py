@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 
@@ -35,22 +33,12 @@ class BodyPose:
     def of(self, frame: RawFrame, grid: Grid, face: Box, gain: float) -> Pose | None:
         """The pose of the body about ``face``, which may turn out to be another's; None where the
         network sees nobody. gain: the frame's, see ``exposure``."""
-        return self.prepared(frame, grid, face, gain)()
-
-    def prepared(
-        self, frame: RawFrame, grid: Grid, face: Box, gain: float
-    ) -> Callable[[], Pose | None]:
-        """What ``of`` gives, when it is called: by then nothing is read of the frame any more. To
-        be called before anything else is asked for."""
         x, y = face.centre
         side = max(face.width, face.height)
         left, top = x - _SIDES * side / 2, y + (_BELOW - _SIDES / 2) * side
         scale = len(self._square) / max(_SIDES * side, 1.0)
         if not self._fill(frame, left, top, scale, gain):
-            return lambda: None
-        return lambda: self._seen(grid, left, top, scale)
-
-    def _seen(self, grid: Grid, left: float, top: float, scale: float) -> Pose | None:
+            return None
         joints, probability, presence = self._network.body(self._square)
         if not np.isfinite(joints).all() or not np.isfinite(presence):
             raise PerceptionError("a pose is not finite")
