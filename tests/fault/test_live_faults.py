@@ -94,12 +94,12 @@ def test_a_process_stalled_for_two_seconds(room: Path, part: str) -> None:
         stopped = time.monotonic()
         try:
             time.sleep(2.0)
-            while_stopped = memory.after(stopped + 2 * FRAME)
+            while_stopped = memory.after(stopped)
         finally:
             os.kill(process, signal.SIGCONT)
         going = time.monotonic()
-        assert while_stopped
-        assert all(frame.fault for frame in while_stopped[1:])
+        assert any(frame.fault for frame in while_stopped)
+        assert all(frame.fault or caught(made, frame) <= stopped for frame in while_stopped)
         check_closed_and_back(made, memory, stopped, going)
 
 
