@@ -100,3 +100,24 @@ def test_the_agents_rim_reaches_into_nobody() -> None:
     assert (clearance._with_edge(agent, columns(21, 24), nobody) == columns(9, 20)).all()
     assert (clearance._with_edge(agent, columns(22, 24), nobody) == columns(9, 20)).all()
     assert (clearance._with_edge(agent, columns(23, 24), nobody) == columns(9, 21)).all()
+
+
+def test_the_rim_of_what_is_not_explained_is_not_either() -> None:
+    """Half a head that comes out beside the agent's would show the other half: what is withdrawn
+    is withdrawn with its rim."""
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    none = np.zeros(GRID.shape, bool)
+    clearance._unexplained = columns(10, 12)
+    agent = clearance._with_edge(columns(10, 20), none, none)
+    assert (agent == columns(9, 21)).all()
+    assert (clearance._unexplained == columns(9, 12)).all()
+    clearance._unexplained = columns(9, 10)
+    clearance._verified[1] = (0.0, 2.0)
+    clearance._moves.append((1.2, columns(6, 8)))
+    run = np.zeros(GRID.shape, np.int32)
+    decision = Decision(
+        0, 1.0, none, run - 1, run, agent, 1, none, none, columns(9, 12), arrived=none
+    )
+    reasons = clearance.resolve(decision)
+    assert (reasons[:, 9:12] == Reason.PERSON).all()
+    assert (reasons[:, 13:20] == Reason.AGENT).all()

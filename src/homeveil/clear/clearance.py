@@ -567,8 +567,11 @@ class Clearance:
         return self._sight.empty(probability) & ~body
 
     def _with_edge(self, agent: BoolGrid, others: BoolGrid, claimed: BoolGrid) -> BoolGrid:
-        """Hair and the rim of clothes: one cell more, but not towards anybody else."""
-        return agent | (_kernels.grow(agent, 1) & ~_kernels.grow(others, 2) & ~claimed)
+        """Hair and the rim of clothes: one cell more, but not towards anybody else. It is no surer
+        than the cells whose rim it is."""
+        rim = _kernels.grow(agent, 1) & ~agent & ~_kernels.grow(others, 2) & ~claimed
+        self._unexplained |= rim & ~_kernels.grow(agent & ~self._unexplained, 1)
+        return agent | rim
 
     def _remember(
         self,
