@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import pytest
 
 CLIP = Path(__file__).parents[1] / "examples" / "demo.mp4"
 SIZE = (320, 180)
@@ -36,6 +38,18 @@ def cuts(folder: Path, count: int, frames: int = 12) -> list[Path]:
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
     return files
+
+
+def recorded(count: int) -> Callable[..., Path]:
+    """A fixture: a folder with ``count`` short recordings, made once for a module."""
+
+    @pytest.fixture(scope="module")
+    def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("in")
+        cuts(folder, count)
+        return folder
+
+    return recordings
 
 
 def times_done(state: Path) -> dict[str, int]:

@@ -10,19 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from archives import STATE, cuts, files_in, times_done
+from archives import STATE, files_in, recorded, times_done
 from commands import PASSPHRASE, Run
 
 CORES = len(os.sched_getaffinity(0))
 ENROLL = Path(__file__).parents[2] / "examples" / "enroll"
 
 
-@pytest.fixture(scope="module")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three short recordings."""
-    folder = tmp_path_factory.mktemp("in")
-    cuts(folder, 3)
-    return folder
+recordings = recorded(3)
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from archives import STATE, cuts, files_in, times_done
+from archives import STATE, files_in, recorded, times_done
 from commands import PASSPHRASE, Run
 
-
-@pytest.fixture(scope="module")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three short recordings."""
-    folder = tmp_path_factory.mktemp("in")
-    cuts(folder, 3)
-    return folder
+recordings = recorded(3)
 
 
 @pytest.fixture

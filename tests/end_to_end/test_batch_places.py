@@ -14,19 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from archives import cuts
+from archives import recorded
 from commands import Run
 from homeveil.models.store import cache_directory
 
 ENROLL = Path(__file__).parents[2] / "examples" / "enroll"
 
 
-@pytest.fixture(scope="module")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two short recordings."""
-    folder = tmp_path_factory.mktemp("in")
-    cuts(folder, 2)
-    return folder
+recordings = recorded(2)
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ class DeskWatcher:
         scene = self._models.items.look(rgb, mirrored=self._mirrored)
         self._mirrored = not self._mirrored
         people = resized(scene.people > PERSON, view.size) & ~unknown
-        zone = self._zone(view, scene, unknown, view.agent(frame))
+        zone = self._zone(frame, view, scene, unknown)
         found, different = self._candidates(rgb, scene, zone, unknown | people)
         hidden = _sums(unknown | people)
         occupied = _sums(different)
@@ -184,18 +184,14 @@ class DeskWatcher:
             wide = self._work.wide
             unknown = wide.withheld(frame)
             scene = self._models.items.look(wide.picture(frame))
-            seen = _seen(scene, unknown)
-            surface = beside_agent(scene.surface, _strided(wide.agent(frame)), seen)
-            self._work.take(surface, seen, seconds)
+            self._work.take(*_surface(frame, wide, scene, unknown), seconds)
         return self._work.close
 
-    def _zone(self, view: View, scene: Scene, unknown: Mask, agent: Mask) -> Mask:
+    def _zone(self, frame: VeiledFrame, view: View, scene: Scene, unknown: Mask) -> Mask:
         """Where items count: the polygon, or the surface as seen so far."""
         if self._polygon:
             return view.inside
-        seen = _seen(scene, unknown)
-        surface = beside_agent(scene.surface, _strided(agent), seen)
-        self._surface = averaged(self._surface, surface, seen)
+        self._surface = averaged(self._surface, *_surface(frame, view, scene, unknown))
         return resized(found_in(self._surface), view.size) & view.inside
 
     def _stirred(self, rgb: Rgb) -> Mask:
@@ -337,9 +333,13 @@ def _joined(ours: list[Detection], theirs: tuple[Detection, ...]) -> list[Detect
     return joined
 
 
-def _seen(scene: Scene, unknown: Mask) -> Mask:
-    """(height / 4, width / 4): neither withheld nor a person."""
-    return np.asarray(~_strided(unknown) & (scene.people < PERSON), bool)
+def _surface(
+    frame: VeiledFrame, view: View, scene: Scene, unknown: Mask
+) -> tuple[NDArray[np.float32], Mask]:
+    """(height / 4, width / 4), both: the surface, not that of clothes, and what of it was seen,
+    neither withheld nor a person."""
+    seen = np.asarray(~_strided(unknown) & (scene.people < PERSON), bool)
+    return beside_agent(scene.surface, _strided(view.agent(frame)), seen), seen
 
 
 def _strided(mask: Mask) -> Mask:
