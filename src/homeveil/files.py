@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 _MOST_BYTES = 200
@@ -24,3 +26,64 @@ def begin_of_name(path: Path) -> str:
     """The name, or as many of its characters as leave room for more in a name of the same file
     system."""
     return os.fsencode(path.name)[:_MOST_BYTES].decode("utf-8", "ignore")
+
+
+def write_whole(path: Path, data: bytes, *, overwrite: bool, mode: int = 0o600) -> None:
+    """Write a file that stands under its name whole or not at all, and survives a power cut.
+
+    mode: who may read it. Raises OSError; FileExistsError if the name is taken and ``overwrite``
+    is not set.
+    """
+    begin = f".{begin_of_name(path)}-"
+    # No name that a run before may have left: in a container every run has the same number.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=begin, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:  # mkstemp made it 0600
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode != 0o600:
+            os.chmod(name, mode)
+        if overwrite:
+            os.replace(name, path)
+        else:
+            _rename_to_free_name(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    sync_folder(path.parent)
+
+
+def _rename_to_free_name(name: str, path: Path) -> None:
+    """Rename unless the target exists. A check followed by a rename could replace a file that came
+    in between; and the name must never stand for less than all of the file."""
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        _rename_to_taken_name(name, path)
+    else:
+        os.unlink(name)
+
+
+def _rename_to_taken_name(name: str, path: Path) -> None:
+    """The same where files have one name only: the name is taken first, and empty for a moment."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where folders can be opened (not on Windows)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from homeveil.errors import HomeveilError, UsageError
-from homeveil.files import open_regular
+from homeveil.files import open_regular, write_whole
 
 
 def home_folder(instead: str) -> Path:
@@ -60,15 +59,6 @@ def own_secret(
 
 def _keep(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # No name that a run before may have left: in a container every run has the same number.
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:  # mkstemp made it 0600
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            # Two first runs at once: the first secret to stand is everybody's.
-            os.link(part, path)
-    finally:
-        os.unlink(part)
+    with contextlib.suppress(FileExistsError):
+        # Two first runs at once: the first secret to stand is everybody's.
+        write_whole(path, data, overwrite=False)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from archives import STATE, files_in, recorded, times_done
 from commands import PASSPHRASE, Run
+from live import until
 
 recordings = recorded(3)
 
@@ -44,14 +44,6 @@ def children(process: int) -> list[int]:
     return [int(word) for word in listed.read_text("ascii").split()]
 
 
-def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
-    """Until it holds."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "did not come about"
-        time.sleep(0.02)
-
-
 def writing(out: Path) -> list[Path]:
     """What is being written."""
     return list(out.glob(".homeveil-*/.*.part"))
@@ -64,7 +56,7 @@ def test_a_killed_worker_costs_one_try(
     command line of any process holds a secret."""
     out = tmp_path / "out"
     process = started(recordings, "--out", out, "--nobody", "--workers", 1)
-    wait_for(lambda: writing(out))
+    until(lambda: writing(out), seconds=60.0)
     (worker,) = children(process.pid)
     for one in (process.pid, worker, *children(worker)):
         told = Path(f"/proc/{one}/cmdline").read_bytes()
@@ -82,11 +74,11 @@ def test_a_killed_run_is_taken_up_where_it_was(
     the next run, at once, does the rest and clears away what was left."""
     out = tmp_path / "out"
     process = started(recordings, "--out", out, "--nobody", "--workers", 1)
-    wait_for(lambda: (out / "cut00.mp4").exists() and writing(out))
+    until(lambda: (out / "cut00.mp4").exists() and writing(out), seconds=60.0)
     workers = children(process.pid)
     process.kill()
     process.wait()
-    wait_for(lambda: not any(Path(f"/proc/{one}/cwd").exists() for one in workers))
+    until(lambda: not any(Path(f"/proc/{one}/cwd").exists() for one in workers), seconds=60.0)
     done = [name for name in files_in(out) if not name.startswith(".")]
     assert len(done) < 3
     result = run("batch", recordings, "--out", out, "--nobody", "--workers", 1)
@@ -101,7 +93,7 @@ def test_a_stopped_run_leaves_nothing(
     """SIGTERM: workers end, what was being written is gone, status 130."""
     out = tmp_path / "out"
     process = started(recordings, "--out", out, "--nobody", "--workers", 1)
-    wait_for(lambda: writing(out))
+    until(lambda: writing(out), seconds=60.0)
     process.terminate()
     assert process.wait(30) == 130
     assert not [name for name in files_in(out) if name.startswith(".")]

@@ -116,7 +116,7 @@ def test_what_another_container_may_work_at_stays(
     with scratch() as own:
         name = own.name.split("-")
     first = "1" if "container" in space else name[3]
-    monkeypatch.setattr("homeveil.batch.scratch._FIRST_SPACE", first)
+    monkeypatch.setattr("homeveil.batch.processes._FIRST_SPACE", first)
     name[2] = name[2] if boot == "own" else "0123abcd"
     name[3] = "2" if space == "other" else name[3]
     left = place / "-".join([*name[:4], "1", "12345", "abc"])

@@ -10,7 +10,6 @@ import contextlib
 import json
 import math
 import os
-import re
 import secrets
 import sqlite3
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from homeveil.batch.jobs import Basis, Job, Outcome
+from homeveil.batch.processes import Process
 from homeveil.errors import OutputError
 from homeveil.scoped import Scoped
 
@@ -90,7 +90,7 @@ class State(Scoped):
 
     def __init__(self, path: Path, *, copied: bool = False) -> None:
         self.path = path
-        self.owner = f"{_process()} {secrets.token_hex(6)}"
+        self.owner = f"{Process.this()} {secrets.token_hex(6)}"
         with self._told():
             self._base = sqlite3.connect(
                 ":memory:" if copied else path, timeout=_BUSY_SECONDS, isolation_level=None
@@ -278,32 +278,7 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _process() -> str:
-    """What tells this process from every other: machine and start, namespace, number, time."""
-    return f"{_machine()} {os.getpid()} {_started(os.getpid())}"
-
-
-def _machine() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return "unknown"
-
-
-def _started(process: int) -> str:
-    try:
-        told = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return ""
-    return told.rpartition(")")[2].split()[19]
-
-
 def _alive(owner: str) -> bool:
     """Whether the run may still live; only of this machine can it be known that it does not."""
-    words = owner.split(" ")
-    if len(words) != 4 or words[0] == "unknown" or words[0] != _machine():
-        return True
-    if not re.fullmatch("[0-9]{1,18}", words[1]):
-        return True
-    return _started(int(words[1])) == words[2]
+    process = Process.named(owner.partition(" ")[0])
+    return process is None or not process.is_gone

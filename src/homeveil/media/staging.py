@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from homeveil.errors import OutputError
-from homeveil.files import begin_of_name
+from homeveil.files import begin_of_name, sync_folder
 
 _ATTEMPTS = 16
 
@@ -59,7 +59,7 @@ class StagedFile:
         except OSError as error:
             self.discard()
             raise OutputError(_cannot_write(self.path, error)) from error
-        _sync_directory(self.path.parent)
+        sync_folder(self.path.parent)
 
     def _set_mode(self) -> None:
         try:
@@ -114,13 +114,3 @@ def check_target(path: Path, source: Path | None = None) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> str:
     return f"{path}: cannot be written ({error.strerror or error}); nothing was left there"
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the new name survive a power cut, where the system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -6,18 +6,16 @@ model that was swapped or damaged could clear a bystander.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from homeveil.errors import ModelError, UsageError
-from homeveil.files import open_regular
+from homeveil.files import open_regular, write_whole
 from homeveil.installation import home_folder
 from homeveil.models.manifest import Bundled, Manifest, Model, load_manifest
 from homeveil.policy import ModelFile
@@ -259,21 +257,10 @@ def file_sha256(path: Path) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the final name, flush to the disk, rename. ModelError on failure."""
+    """Write whole or not at all. ModelError on failure."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes files for the owner alone; a cache may be shared on a machine.
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        # A cache may be shared on a machine.
+        write_whole(path, data, overwrite=True, mode=0o644)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
 

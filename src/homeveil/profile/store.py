@@ -14,14 +14,12 @@ can name code.
 from __future__ import annotations
 
 import base64
-import contextlib
 import datetime
 import getpass
 import json
 import os
 import stat
 import struct
-import tempfile
 import unicodedata
 import warnings
 from dataclasses import dataclass, field
@@ -31,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from homeveil.errors import PassphraseError, ProfileError
-from homeveil.files import begin_of_name, open_regular
+from homeveil.files import open_regular, sync_folder, write_whole
 from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.template import FaceTemplate, Profile
 from homeveil.profile.voice import SpeakerTemplate, VoiceTemplate
@@ -88,7 +86,8 @@ def save_profile(
     associated = header.encode()
     sealed = _cipher(header, passphrase).encrypt(header.nonce, payload, associated)
     try:
-        _write(_place(path) if overwrite else path, associated + sealed, overwrite=overwrite)
+        target = _place(path) if overwrite else path
+        write_whole(target, associated + sealed, overwrite=overwrite)
     except FileExistsError:
         raise ProfileError(
             f"{path}: exists already; give another name or ask to overwrite"
@@ -204,7 +203,7 @@ def erase_profile(path: str | Path) -> None:
                 remaining -= file.write(os.urandom(min(remaining, _OVERWRITE_BLOCK)))
             os.fsync(file.fileno())
         path.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise ProfileError(f"{path}: profile cannot be erased ({error.strerror})") from error
 
@@ -433,59 +432,6 @@ def _read(path: Path) -> bytes:
 def _place(path: Path) -> Path:
     """Where a file of this name lies: ``path``, or what it leads to."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
-
-
-def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
-    begin = f".{begin_of_name(path)}-"
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=begin, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:  # mkstemp made it 0600
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            os.replace(name, path)
-        else:
-            _rename_to_free_name(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    _sync_folder(path.parent)
-
-
-def _rename_to_free_name(name: str, path: Path) -> None:
-    """Rename unless the target exists. A check followed by a rename could replace a file that came
-    in between; and the name must never stand for less than all of the file."""
-    try:
-        os.link(name, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        _rename_to_taken_name(name, path)
-    else:
-        os.unlink(name)
-
-
-def _rename_to_taken_name(name: str, path: Path) -> None:
-    """The same where files have one name only: the name is taken first, and empty for a moment."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where folders can be opened (not on Windows)."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _check_passphrase(value: str, origin: str) -> str:
