@@ -82,9 +82,9 @@ def statement(stage: str, fault: str) -> str:
     return f"import faults; faults.strike({stage!r}, {fault!r})"
 
 
-def strike(stage: str, fault: str) -> None:
+def strike(stage: str, fault: str, after: int = AFTER) -> None:
     """Called in the isolated process. The fault waits until that is locked in: nothing can have
-    left before."""
+    left before. after: times that the stage does its work before it fails."""
     from homeveil.isolation import inside
 
     module, name = STAGES[stage].split(":")
@@ -100,9 +100,9 @@ def strike(stage: str, fault: str) -> None:
 
     def bad(*arguments: object, **named: object) -> object:
         nonlocal done
-        if 0 <= done < AFTER:
+        if 0 <= done < after:
             done += 1
-        elif done == AFTER:
+        elif done == after:
             return FAULTS[fault](good(*arguments, **named))
         return good(*arguments, **named)
 

@@ -198,16 +198,16 @@ def test_no_memory_left_inside(
         assert report.frames == 60
 
 
-@pytest.mark.parametrize("broken", ["float('nan')", "float('inf')"])
+@pytest.mark.parametrize("number", ["nan", "inf"])
 def test_a_model_that_answers_nonsense(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
 ) -> None:
     """A people mask of NaN veils every frame whole, as a fault that the report names."""
     sabotage(
         monkeypatch,
-        "import numpy, homeveil.perceive.networks as m;"
-        " m.Segmenter.probability = lambda self, rgb:"
-        f" numpy.full(rgb.shape[:2], {broken}, numpy.float32)",
+        "import faults, numpy;"
+        f" faults.FAULTS['nonsense'] = lambda good: numpy.full_like(good, numpy.{number});"
+        " faults.strike('look at people', 'nonsense', after=0)",
     )
     report = redact(clip, tmp_path / "o.mp4", profile=None, policy=FILL)
     assert report.frames == 60

@@ -70,9 +70,7 @@ def test_a_fault_is_in_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Frames withheld for a model that answers nonsense are fault spans of the ledger."""
     source = make(tmp_path / "in.mp4")
     sabotage(
-        monkeypatch,
-        "import numpy, homeveil.perceive.networks as m;"
-        " m.Segmenter.probability = lambda self, rgb: rgb[:, :, 0] * numpy.float32('nan')",
+        monkeypatch, "import faults; faults.strike('look at people', 'not a number', after=0)"
     )
     ledger, out = tmp_path / "l.jsonl", tmp_path / "o.mp4"
     redact(source, out, profile=None, policy=Policy(style=Style.FILL), ledger=ledger)

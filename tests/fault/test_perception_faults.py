@@ -16,8 +16,10 @@ from homeveil.frames import PixelFormat, RawFrame
 from homeveil.grid import Box, Grid
 from homeveil.models import store
 from homeveil.models.onnx_file import Graph, Port
+from homeveil.models.purposes import PICTURE_PURPOSES
 from homeveil.perceive._graph import _File
 from homeveil.perceive.identity import FaceIdentity
+from homeveil.perceive.loading import load_perceiver
 from homeveil.perceive.observation import Face, LookRequest, Observation
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
@@ -100,9 +102,34 @@ def test_a_failed_look_veils_the_frame_whole(kind: type[Failing]) -> None:
 
 def broken(model: bytes) -> bytes:
     """A network whose largest weights are no numbers any more."""
-    file = _File(model)
-    weights = max((file.text(file.at(at), 0) for at in file.vector(file.root, 4)), key=len)
+    weights = max(_weights(model), key=len)
     return model.replace(weights, b"\xff" * len(weights))
+
+
+def blind(model: bytes) -> bytes:
+    """A network with no weights but 0, which says the same of whatever it is shown."""
+    for weights in sorted(_weights(model), key=len, reverse=True)[:40]:
+        model = model.replace(weights, bytes(len(weights)))
+    return model
+
+
+def _weights(model: bytes) -> list[bytes]:
+    file = _File(model)
+    return [file.text(file.at(at), 0) for at in file.vector(file.root, 4)]
+
+
+@needs_models
+@pytest.mark.parametrize(
+    "purpose",
+    ["people_mask_wide", "people_mask_square", "face_detection_full", "face_detection_short"],
+)
+def test_a_network_that_knows_no_person_is_an_error_at_the_start(purpose: str) -> None:
+    """One that says the same whatever it is shown might clear a room full of people."""
+    models = store.load(PICTURE_PURPOSES, {})
+    load_perceiver(None, POLICY, models).close()
+    data = {**models.data, purpose: blind(models.data[purpose])}
+    with pytest.raises(ModelError, match=f"{purpose} cannot tell"):
+        load_perceiver(None, POLICY, replace(models, data=data))
 
 
 @needs_models

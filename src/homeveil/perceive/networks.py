@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil.errors import PerceptionError
+from homeveil.errors import ModelError, PerceptionError
 from homeveil.perceive._graph import quicker
 from homeveil.perceive._litert import LiteNetwork
+from homeveil.perceive.known_answer import CHEST, HEAD, drawn_person, pixels_of
 
 Rgb = NDArray[np.uint8]
 """(height, width, 3) uint8, contiguous."""
@@ -28,13 +29,18 @@ _SAME_FACE = 0.3
 
 
 class Segmenter(LiteNetwork):
-    """Probability of a person per pixel (selfie segmentation)."""
+    """Probability of a person per pixel (selfie segmentation). Raises ModelError for a network
+    that cannot tell a drawn one from a wall."""
 
     def __init__(self, model: bytes, name: str) -> None:
         super().__init__(quicker(model), name)
         width, height = self.size
         self._shape = (1, height, width, 1)
         self.require(self._shape)
+        seen = self.probability(drawn_person(width, height))
+        head, chest = (seen[pixels_of(part, width, height)].mean() for part in (HEAD, CHEST))
+        if not min(head, chest) >= 0.5 > seen[0].mean():
+            raise _knows_nobody(name)
 
     def probability(self, rgb: Rgb) -> NDArray[np.float32]:
         """(height, width) float32, 0..1, for ``rgb`` of the network's own size."""
@@ -89,7 +95,8 @@ class FaceFinder(LiteNetwork):
     """Face boxes (BlazeFace, Bazarevsky et al. 2019): a score and a box at every anchor.
 
     strides: of the layers of anchors, in pixels, each with ``per_layer`` anchors at the
-    centre of every stride; neighbours of one stride share a grid.
+    centre of every stride; neighbours of one stride share a grid. Raises ModelError for a network
+    that does not find a drawn face, or finds one elsewhere.
     """
 
     def __init__(
@@ -102,6 +109,11 @@ class FaceFinder(LiteNetwork):
         self._shapes = (1, len(self._anchors), 16), (1, len(self._anchors), 1)
         self.require(*self._shapes)
         self._square = np.zeros((self._side, self._side, 3), np.uint8)
+        x, y = (HEAD[0] + 0.5) * self._side, HEAD[1] * self._side
+        seen = self.faces(drawn_person(self._side, self._side))
+        there = [x0 < x < x1 and y0 < y < y1 for x0, y0, x1, y1, _ in seen]
+        if not there or not all(there):
+            raise _knows_nobody(name)
 
     def faces(self, rgb: Rgb) -> list[Found]:
         """Faces in a picture of any size, best first."""
@@ -134,6 +146,13 @@ class FaceFinder(LiteNetwork):
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         cv2.warpAffine(rgb, to_picture, (side, side), self._square, flags)
         return self._square
+
+
+def _knows_nobody(name: str) -> ModelError:
+    return ModelError(
+        f"model {name} cannot tell a drawn person from the wall behind, and so might miss anybody; "
+        "use another model"
+    )
 
 
 def _anchors(side: int, strides: tuple[int, ...], per_layer: int) -> NDArray[np.float64]:
