@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from homeveil.clear.patches import touching
+from homeveil.clear.patches import large, touching
 from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import BAND_WIDTHS, Face, PeopleLook
 
@@ -38,6 +38,10 @@ what the lesser of those must have. Measured on pictures of 5 to 12 pixel faces.
 UNCONFIRMED = 0.6
 """What a face counts that a second detector does not see on a close-up."""
 
+SOMEBODY_CELLS = 12
+"""How many cells of people hang together that are remembered when they stir; fewer are mostly a
+thing that a look took for a hand."""
+
 _TALL_CELLS = 4
 _FEET_SHARE = 0.5
 _TRACE = 0.06
@@ -53,10 +57,13 @@ class Evidence:
         self.looks = np.zeros((BANDS, *grid.shape), np.float32)
         self.faces = np.zeros((BANDS, *grid.shape), np.float32)
         self.excused = np.zeros(grid.shape, bool)
+        self._stirred = np.zeros(grid.shape, bool)
+        self._sure = np.zeros(grid.shape, bool)
         self._means: FloatGrid | None = None
 
     def forget(self, cells: BoolGrid) -> None:
-        """Start anew in ``cells``."""
+        """Start anew in ``cells``, which changed: who was seen there moved, but is not gone."""
+        self._stirred |= cells & self._sure & large(self._sure | self._stirred, SOMEBODY_CELLS)
         self.forget_looks(cells)
         self.faces[:, cells] = 0
 
@@ -112,7 +119,7 @@ class Evidence:
         """Cells that looks call occupied, surely and at all.
 
         Sure: two bands agree, one band is certain, or a face is there. The second grid
-        adds cells in which a single band saw something.
+        adds cells in which a single band saw something. The first is kept for when they change.
         """
         means = self.means()
         seen = means > SEEN
@@ -120,7 +127,14 @@ class Evidence:
         faces = self.face_there()
         # Somebody who stands still has a face and, below it, a body of which masks see parts.
         sure = with_feet(touching(bodies | faces, bodies)) | faces
+        self._sure = sure
         return sure, sure | seen.any(0)
+
+    def stirred(self) -> BoolGrid:
+        """Cells in which somebody was seen who has moved since, and which were not looked at anew
+        and found empty."""
+        self._stirred &= ~self.looked_enough() | self._sure
+        return self._stirred
 
     def suspected(self) -> BoolGrid:
         """Cells in which any band of the people mask saw something."""

@@ -401,7 +401,9 @@ class Scene:
         self._withdraw(self.evidence.contradicted())
         age = seconds - self.run_seconds
         enough = self.evidence.looked_enough()
-        blocked = _kernels.grow(sure, 1) | (_kernels.grow(sure, 3) & self.evidence.traces())
+        somebody = sure | self.evidence.stirred()
+        blocked = _kernels.grow(somebody, 1)
+        blocked |= _kernels.grow(somebody, 3) & self.evidence.traces()
         blocked |= others
         weak = seen & (age < WEAK_PATIENCE_SECONDS)
         held = age >= self.hold_seconds
