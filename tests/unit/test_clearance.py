@@ -121,3 +121,25 @@ def test_the_rim_of_what_is_not_explained_is_not_either() -> None:
     reasons = clearance.resolve(decision)
     assert (reasons[:, 9:12] == Reason.PERSON).all()
     assert (reasons[:, 13:20] == Reason.AGENT).all()
+
+
+def test_what_was_not_explained_is_not_either_while_it_holds_still() -> None:
+    """For a moment: a camera may give each frame thrice, and who moves slowly past one does not
+    change in every frame."""
+    room = texture(1)
+    change = GRID.cells_in(Box(96, 80, 112, 160))
+    picture = with_patch(room, texture(2)[:80, :16], 96, 80)
+    first, *others = frames(lambda n: picture if n else room, 6, rate=30)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, none = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = body
+    clearance._company_seconds = 0.0
+    for number, frame in enumerate(others, 1):
+        seconds = number / 30
+        clearance.begin(frame, seconds)
+        agent, foreign = clearance._contest(frame, seconds, body, none, none, none)
+        assert (agent == body).all()
+        assert not foreign.any()
+        unexplained = change if number <= 3 else none
+        assert (clearance._unexplained == unexplained).all(), number

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from homeveil.clear.limbs import POSE_SECONDS, STEADY_SECONDS, UNION_SECONDS, Limbs, bust, reach
+from homeveil.clear.silhouette import body_distance, claimed_by
 from homeveil.errors import PerceptionError
 from homeveil.fakes import fake_frames
 from homeveil.grid import BoolGrid, Box, Grid
@@ -172,3 +173,35 @@ def test_beside_the_head_is_above_the_shoulders() -> None:
         rows = np.flatnonzero(limbs.beside_head(everywhere).any(axis=1))
         assert rows[0] == 0
         assert abs((rows[-1] + 1) * GRID.cell - last) <= GRID.cell / 2
+
+
+def test_beyond_doubt_the_body_is_before_who_is_further_away() -> None:
+    """Below the shoulders alone, and by a pose of now."""
+    sure = np.full(GRID.shape, 0.9, np.float32)
+    sure[:, : 320 // GRID.cell] = 0.99
+    limbs = Limbs(GRID)
+    limbs.follow(1)
+    limbs.take(1.0, FACE, Pose(pose().joints, sure))
+    cells = limbs.before_others(1.0)
+    assert at(cells, 250, 300)
+    assert not at(cells, 300, 90)
+    assert not at(cells, 400, 300)
+    assert not at(cells, 200, 300)
+    limbs.stir(np.ones(GRID.shape, bool))
+    assert limbs.before_others(1.0 + STEADY_SECONDS).any()
+    assert not limbs.before_others(1.01 + STEADY_SECONDS).any()
+
+
+@pytest.mark.parametrize(
+    ("side", "down", "claims"), [(30, 0, False), (50, 0, True), (40, 80, True)]
+)
+def test_somebody_as_near_or_on_the_lap_claims_what_is_the_agents(
+    side: float, down: float, claims: bool
+) -> None:
+    """Only who is further away, as a smaller face says, is behind what is surely the agent's."""
+    x = FACE.x1 + 60
+    other = Box(x, FACE.y0 + down, x + side, FACE.y0 + down + side)
+    ours, every = body_distance(GRID, FACE), np.ones(GRID.shape, bool)
+    below = (other.centre[0] - 10, other.y1 + 60)
+    assert at(claimed_by(GRID, FACE, ours, other, ~every), *below)
+    assert at(claimed_by(GRID, FACE, ours, other, every), *below) is claims

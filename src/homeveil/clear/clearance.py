@@ -36,6 +36,10 @@ FRESH_SECONDS = 1.0
 """How long a disputed cell stays disputed: beside somebody, and for an unexplained change
 alone."""
 
+UNEXPLAINED_SECONDS = 0.09
+"""How long what changed and was not explained is not, while it holds still: not all of who moves
+changes in every frame of a quick camera, and some cameras give a frame twice."""
+
 PICTURE_SHARE = 0.7
 """Share of still cells of a face from which it is a picture."""
 
@@ -169,6 +173,7 @@ class Clearance:
         self._moved_seconds = np.full(grid.shape, -np.inf)
         self._moves: deque[tuple[float, BoolGrid]] = deque()
         self._unexplained = none
+        self._unexplained_until = np.full(grid.shape, -np.inf)
         self._last_seconds: float | None = None
         self._verified: dict[int, tuple[float, float]] = {}
 
@@ -312,7 +317,7 @@ class Clearance:
         probability = self._sight.probability()
         candidate = self.tracks.candidate()
         body = self._body(probability, candidate, seconds, observation.pose)
-        claimed = self._claimed(candidate)
+        claimed = self._claimed(candidate, seconds)
         core = self._core(candidate)
         middle = self._core(candidate, MIDDLE_OF_FACE)
         agent, foreign = self._contest(frame, seconds, body, claimed, core, middle)
@@ -372,7 +377,7 @@ class Clearance:
         self._stray = touching(beyond, ~_kernels.grow(limbs, 1))
         return whole & limbs
 
-    def _claimed(self, candidate: Track | None) -> BoolGrid:
+    def _claimed(self, candidate: Track | None, seconds: float) -> BoolGrid:
         """Cells nearer to somebody else's face than to the agent's."""
         claimed = np.zeros(self.grid.shape, bool)
         if candidate is None:
@@ -380,8 +385,9 @@ class Clearance:
         rivals = [one for one in self.tracks.tracks if one is not candidate and one.is_sure]
         if rivals:
             ours = silhouette.body_distance(self.grid, candidate.box)
+            own = self._limbs.before_others(seconds)
             for track in rivals:
-                claimed |= silhouette.claimed_by(self.grid, candidate.box, ours, track.box)
+                claimed |= silhouette.claimed_by(self.grid, candidate.box, ours, track.box, own)
         pictures = self.scene.evidence.face_there()
         return claimed | (pictures & ~self.grid.cells_in(candidate.box.grown(0.1, 0.3, 0.1, 0.1)))
 
@@ -426,7 +432,7 @@ class Clearance:
             self._company_seconds = seconds
         self._moved_seconds[moved] = seconds
         self._moves.append((seconds, moved))
-        self._unexplained = np.zeros(self.grid.shape, bool)
+        self._unexplained = body & self._still_unexplained(seconds)
         if knew and self._in_company(seconds):
             # Somebody is about, perhaps behind the agent: what the outline gained at a
             # bound must be explained too, and what changed near where they moved.
@@ -443,14 +449,15 @@ class Clearance:
         kept = self._memory.explains(
             frame, scene.previous, self._agent_before, asked, scene.texture
         )
-        self._unexplained = doubtful & ~kept
+        unexplained = doubtful & ~kept
         kept &= contested
         kept |= self._memory.recalls(frame, contested & foreign_before, scene.texture)
         foreign = contested & ~kept
         # A cell that fits by chance amid others that do not is no more the agent's than they.
         foreign |= contested & surrounded(foreign, SURROUNDED)
         kept &= ~foreign
-        self._unexplained |= doubtful & surrounded(self._unexplained, SURROUNDED)
+        unexplained |= doubtful & surrounded(unexplained, SURROUNDED)
+        self._take_unexplained(unexplained, seconds)
         # What is foreign stays so while it hangs together with somebody outside the
         # outline or with a face of its own; then it may be the agent's again.
         supported = touching(foreign, _kernels.grow(outside | theirs, 1))
@@ -462,6 +469,16 @@ class Clearance:
         foreign |= theirs
         self._undisputed, self._supported = body & ~foreign & ~contested, supported
         return body & ~foreign, foreign
+
+    def _still_unexplained(self, seconds: float) -> BoolGrid:
+        """Cells that show the same since they changed, not long ago, and nothing explained them."""
+        self._unexplained_until[self.scene.run_frames == 0] = -np.inf
+        unexplained: BoolGrid = self._unexplained_until >= seconds
+        return unexplained
+
+    def _take_unexplained(self, cells: BoolGrid, seconds: float) -> None:
+        self._unexplained_until[cells] = seconds + UNEXPLAINED_SECONDS
+        self._unexplained |= cells
 
     def _foreign_before(self, seconds: float) -> BoolGrid:
         """Cells of somebody else's by what was decided before."""

@@ -27,7 +27,9 @@ have moved: those that move fast have been here and there."""
 
 OWN = 0.2
 SURELY_OWN = 0.6
-"""From which probability a cell may be of this body and nobody else's, and from which it is."""
+BEYOND_DOUBT = 0.95
+"""From which probability a cell may be of this body and nobody else's, from which it is, and from
+which it is though somebody else is nearer to it."""
 
 _FACE = slice(0, 11)
 _STRAY = 0.5
@@ -66,7 +68,7 @@ class Limbs:
         self._grid = grid
         self._regions: deque[tuple[float, BoolGrid]] = deque()
         self._margin = np.zeros(grid.shape, bool)
-        self._own = np.zeros(grid.shape, bool)
+        self._own = self._before_others = np.zeros(grid.shape, bool)
         self._whose = 0
         self._stirred = True
         self._moved = 0
@@ -93,10 +95,11 @@ class Limbs:
         if pose is not None and _is_of(pose, face):
             region = reach(self._grid, face, pose)
             self._own = region & (pose.probability >= SURELY_OWN)
+            self._before_others = region & (pose.probability >= BEYOND_DOUBT)
             self._shoulders = float(pose.joints[list(_SHOULDERS), 1].mean())
         else:
             region = bust(self._grid, face)
-            self._own = np.zeros(self._grid.shape, bool)
+            self._own = self._before_others = np.zeros(self._grid.shape, bool)
             self._shoulders = face.centre[1] + _BUST_DOWN * max(face.width, face.height)
         self._regions.append((seconds, region))
         self._margin = _kernels.grow(region, 1)
@@ -109,7 +112,7 @@ class Limbs:
         if changes:
             self._whose = number
             self._regions.clear()
-            self._own = np.zeros(self._grid.shape, bool)
+            self._own = self._before_others = np.zeros(self._grid.shape, bool)
             self._stirred = True
         return changes
 
@@ -126,9 +129,18 @@ class Limbs:
     def surely(self, seconds: float) -> BoolGrid:
         """Cells in which the body is, and nobody before it, by a pose of now or since which
         nothing stirred."""
+        return self._now(self._own, seconds)
+
+    def before_others(self, seconds: float) -> BoolGrid:
+        """Those below the shoulders in which it is beyond doubt: somebody further away, however
+        near in the picture, is behind it. Beside a head and a neck a mask is coarse."""
+        cells = self._now(self._before_others, seconds)
+        return cells & ~self.beside_head(cells)
+
+    def _now(self, cells: BoolGrid, seconds: float) -> BoolGrid:
         if self._stirred and seconds - self._seen_seconds > STEADY_SECONDS:
             return np.zeros(self._grid.shape, bool)
-        return self._own
+        return cells
 
     def beside_head(self, cells: BoolGrid) -> BoolGrid:
         """Those of ``cells`` that lie above the shoulders, as they were seen last."""

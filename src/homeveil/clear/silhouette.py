@@ -30,6 +30,7 @@ EXPLAINED_PER_TEXTURE = 0.25
 what each grey level of its standard deviation adds."""
 
 _CLAIM_ADVANTAGE = 1.3
+_FURTHER_FACE = 0.7
 _LAP_FACE = 0.5
 _ARMS = 1.6
 """Reach of the arms of somebody on the lap, in sides of the face, to either side."""
@@ -116,19 +117,24 @@ def body_distance(grid: Grid, face: Box) -> FloatGrid:
     return distance
 
 
-def claimed_by(grid: Grid, agent: Box, ours: FloatGrid, other: Box) -> BoolGrid:
+def claimed_by(
+    grid: Grid, agent: Box, ours: FloatGrid, other: Box, own: BoolGrid
+) -> BoolGrid:
     """Cells nearer to another person than to the agent; a tie goes to the other.
 
-    ours: ``body_distance`` of the agent.
+    ours: ``body_distance`` of the agent. own: cells that are surely the agent's, and so nobody's
+    who is further away, as a smaller face is.
     Somebody whose face is lower in the picture may sit in front of the agent, on the lap
     say: all within reach of their arms is theirs.
     """
     theirs = body_distance(grid, other)
     near = (theirs < 2.6) & grid.cells_in(reach(other, grid.height))
     claimed: BoolGrid = near & (theirs < _CLAIM_ADVANTAGE * ours)
-    side = max(other.width, other.height)
+    side, our_side = max(other.width, other.height), max(agent.width, agent.height)
+    if side < _FURTHER_FACE * our_side:
+        claimed &= ~own
     in_front = other.centre[1] > agent.centre[1] + 0.25 * agent.height
-    if in_front and side > _LAP_FACE * max(agent.width, agent.height):
+    if in_front and side > _LAP_FACE * our_side:
         x, _ = other.centre
         arms = Box(x - _ARMS * side, other.y1, x + _ARMS * side, float(grid.height))
         claimed |= grid.cells_in(arms)
