@@ -25,8 +25,13 @@ SCALES = (0.6, 0.8, 1.0, 1.0, 1.25, 1.6, 2.0)
 STRIDE = 4
 POOL = 900
 CROPS = 16
+RELIST = 4800
 PHOTOS, TRACED = 0.1, 0.4
 """Shares of the pictures that are photographs and ray traced; the others are drawn."""
+
+VEILED, HALF_VEILED, UNDER_ARMS = 0.12, 0.16, 0.12
+"""Shares of the crops over which frosted cells lie anywhere, over one side of the item that the crop is
+about, and over which an arm lies."""
 
 LEAST_PIXELS = 20
 LEAST_VISIBLE = 0.4
@@ -155,6 +160,54 @@ def veil(rgb: np.ndarray, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
     return out, (out != rgb).any(2)
 
 
+def side_veil(rgb: np.ndarray, box: tuple[float, ...], rng: random.Random):
+    """Frosted cells over one side of ``box``; and where they lie."""
+    out = rgb.copy()
+    x0, y0, x1, y1 = box
+    share = rng.uniform(0.15, 0.6)
+    if rng.random() < 0.6:
+        cut = (x1 - x0) * share
+        a, b = (x0 - 40, x0 + cut) if rng.random() < 0.5 else (x1 - cut, x1 + 40)
+        c, d = y0 - rng.uniform(0, 40), y1 + rng.uniform(0, 20)
+    else:
+        cut = (y1 - y0) * share
+        c, d = (y0 - 40, y0 + cut) if rng.random() < 0.5 else (y1 - cut, y1 + 40)
+        a, b = x0 - rng.uniform(0, 30), x1 + rng.uniform(0, 30)
+    a, b, c, d = (max(0, round(v / 8) * 8) for v in (a, b, c, d))
+    colour = (np.array([110, 112, 114]) * 0.6 + 0.4 * out.mean((0, 1))).astype(np.uint8)
+    for y in range(c, min(d, out.shape[0]), 8):
+        # An edge of cells is no straight line.
+        left, right = (max(0, v + 8 * rng.choice((-1, 0, 0, 0, 1))) for v in (a, b))
+        out[y : y + 8, left:right] = colour
+    return out, (out != rgb).any(2)
+
+
+def limb(rgb: np.ndarray, area: np.ndarray, box: tuple[float, ...], rng: random.Random):
+    """A sleeve or an arm over a part of ``box``; and where it lies."""
+    high, wide = area.shape
+    x0, y0, x1, y1 = box
+    tip = (rng.uniform(x0 - 8, x1 + 8), rng.uniform(y0, y1))
+    end = (tip[0] + rng.uniform(-120, 120), tip[1] + rng.choice((-1, 1, 1)) * rng.uniform(30, 160))
+    thick = rng.uniform(10, 34)
+    where = np.zeros((high, wide), np.uint8)
+    ends = [tuple(int(v * 8) for v in point) for point in (tip, end)]
+    cv2.line(where, *ends, 255, round(thick), cv2.LINE_AA, 3)
+    skin = np.array(rng.choice(((224, 172, 140), (198, 134, 96), (141, 85, 54), (90, 56, 37))))
+    colour = skin if rng.random() < 0.5 else np.array([rng.uniform(10, 230) for _ in range(3)])
+    colour = colour * rng.uniform(0.4, 1.0)
+    shade = cv2.GaussianBlur(where, (0, 0), thick / 4).astype(np.float32)[..., None] / 255
+    alpha = where.astype(np.float32)[..., None] / 255
+    painted = colour * (0.55 + 0.45 * shade)
+    if rng.random() < 0.3:
+        stripes = np.sin(np.arange(wide) / rng.uniform(1, 4))[None, :, None]
+        painted = painted * (1 + 0.3 * stripes)
+    out = np.clip(rgb * (1 - alpha) + painted * alpha, 0, 255).astype(np.uint8)
+    covered = where > 127
+    area = area.copy()
+    area[covered] = PEOPLE
+    return out, area, covered
+
+
 def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random):
     """A piece of ``size`` (width, height) at a random scale, perhaps mirrored, perhaps veiled, about
     an item or anywhere."""
@@ -163,8 +216,10 @@ def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random
     scale = rng.choice(SCALES) * rng.uniform(0.85, 1.15)
     scale = max(scale, wide * 0.6 / width, high * 0.6 / height)
     told = [one for one in items if one[0] != UNSURE]
+    aim = None
     if told and rng.random() < 0.85:
-        _, x0, y0, x1, y1 = rng.choice(told)
+        aim = rng.choice(told)
+        _, x0, y0, x1, y1 = aim
         cx, cy = (x0 + x1) / 2 * scale, (y0 + y1) / 2 * scale
     else:
         cx, cy = rng.uniform(0, width * scale), rng.uniform(0, height * scale)
@@ -181,8 +236,18 @@ def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random
     cut = cv2.warpAffine(rgb, matrix, size, flags=cv2.INTER_LINEAR)
     area = cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST)
     covered = np.zeros(area.shape, bool)
-    if rng.random() < 0.2:
+    chance = rng.random()
+    if chance < VEILED:
         cut, covered = veil(cut, rng)
+    elif aim is not None and chance < VEILED + HALF_VEILED + UNDER_ARMS:
+        a, b = aim[1] * scale - left, aim[3] * scale - left
+        if flip:
+            a, b = wide - b, wide - a
+        over = (a, aim[2] * scale - top, b, aim[4] * scale - top)
+        if chance < VEILED + HALF_VEILED:
+            cut, covered = side_veil(cut, over, rng)
+        else:
+            cut, area, covered = limb(cut, area, over, rng)
     kept, unsure = [], []
     for kind, x0, y0, x1, y1 in items:
         a, b = x0 * scale - left, x1 * scale - left
@@ -250,12 +315,14 @@ class Desks(IterableDataset):
         info = torch.utils.data.get_worker_info()
         rng = random.Random(self.seed * 1000 + (info.id if info else 0))
         cv2.setNumThreads(1)
-        traced = rendered(self.traced, held=False) if self.traced else []
-        drawn = sorted(self.drawn.glob("*.json")) if self.drawn else []
-        studio = None if drawn else Studio()
+        traced, drawn = [], []
+        studio = None if self.drawn and any(self.drawn.glob("*.json")) else Studio()
         pool: list[Scene] = []
         size = SHAPES[0]
         for number in count():
+            if number % RELIST == 0:  # more may have been written
+                traced = rendered(self.traced, held=False) if self.traced else []
+                drawn = sorted(self.drawn.glob("*.json")) if self.drawn else []
             if number % BATCH == 0:
                 size = rng.choice(SHAPES)
             # A picture costs more than cutting from it: each new one joins a pool.

@@ -29,7 +29,7 @@ LOOK_SECONDS = 0.5
 """Time between looks: a few a second are enough for what must lie still for over a second."""
 
 SURE: NDArray[np.float32] = np.array(
-    [0.50, 0.40, 0.50, 0.45, 0.55, 0.60, 0.45, 0.65, 0.45, 0.60], np.float32
+    [0.50, 0.35, 0.50, 0.50, 0.45, 0.55, 0.50, 0.80, 0.45, 0.70], np.float32
 )
 """Score of each kind from which what has this kind for its likeliest is one. From there on four of
 five in held-back pictures, each seen as it is and mirrored, are right, of kinds that are permitted
@@ -234,6 +234,7 @@ class DeskWatcher:
             if (one.scores >= SURE).any()
             and _share(different, _half(one.box)) >= LEAST_DIFFERENT
             and _visible(unknown, one.box)
+            and not _cut(unknown, one.box)
         ]
         for box in difference.boxes:
             inside = sum(box.shared(one.box) for one in found)
