@@ -77,9 +77,9 @@ FAULTS: dict[str, Callable[[object], object]] = {
 """What comes of a stage, made from what should have come of it."""
 
 
-def statement(stage: str, fault: str) -> str:
+def statement(stage: str, fault: str, after: int = AFTER) -> str:
     """What the isolated process is to run so that ``stage`` fails in mid-run."""
-    return f"import faults; faults.strike({stage!r}, {fault!r})"
+    return f"import faults; faults.strike({stage!r}, {fault!r}, {after})"
 
 
 def strike(stage: str, fault: str, after: int = AFTER) -> None:

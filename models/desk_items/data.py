@@ -148,6 +148,11 @@ def webcam(rgb: np.ndarray, rng: random.Random, *, still: bool = False) -> np.nd
     return x
 
 
+def frosted(rgb: np.ndarray) -> np.ndarray:
+    """The colour of cells that are painted over."""
+    return (np.array([110, 112, 114]) * 0.6 + 0.4 * rgb.mean((0, 1))).astype(np.uint8)
+
+
 def veil(rgb: np.ndarray, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
     """Under frosted cells, as they lie over people in veiled frames; and where they lie."""
     out = rgb.copy()
@@ -156,7 +161,7 @@ def veil(rgb: np.ndarray, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
         x, y = (rng.randint(-4, side // 8) * 8 for side in out.shape[1::-1])
         piece = out[max(0, y) : y + h, max(0, x) : x + w]
         if piece.size:
-            piece[:] = (np.array([110, 112, 114]) * 0.6 + 0.4 * out.mean((0, 1))).astype(np.uint8)
+            piece[:] = frosted(out)
     return out, (out != rgb).any(2)
 
 
@@ -174,7 +179,7 @@ def side_veil(rgb: np.ndarray, box: tuple[float, ...], rng: random.Random):
         c, d = (y0 - 40, y0 + cut) if rng.random() < 0.5 else (y1 - cut, y1 + 40)
         a, b = x0 - rng.uniform(0, 30), x1 + rng.uniform(0, 30)
     a, b, c, d = (max(0, round(v / 8) * 8) for v in (a, b, c, d))
-    colour = (np.array([110, 112, 114]) * 0.6 + 0.4 * out.mean((0, 1))).astype(np.uint8)
+    colour = frosted(out)
     for y in range(c, min(d, out.shape[0]), 8):
         # An edge of cells is no straight line.
         left, right = (max(0, v + 8 * rng.choice((-1, 0, 0, 0, 1))) for v in (a, b))
@@ -236,24 +241,25 @@ def crop(rgb, mask, items: list[Item], size: tuple[int, int], rng: random.Random
     cut = cv2.warpAffine(rgb, matrix, size, flags=cv2.INTER_LINEAR)
     area = cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST)
     covered = np.zeros(area.shape, bool)
+
+    def placed(item: Item) -> tuple[float, float, float, float]:
+        _, x0, y0, x1, y1 = item
+        a, b = x0 * scale - left, x1 * scale - left
+        if flip:
+            a, b = wide - b, wide - a
+        return a, y0 * scale - top, b, y1 * scale - top
+
     chance = rng.random()
     if chance < VEILED:
         cut, covered = veil(cut, rng)
     elif aim is not None and chance < VEILED + HALF_VEILED + UNDER_ARMS:
-        a, b = aim[1] * scale - left, aim[3] * scale - left
-        if flip:
-            a, b = wide - b, wide - a
-        over = (a, aim[2] * scale - top, b, aim[4] * scale - top)
         if chance < VEILED + HALF_VEILED:
-            cut, covered = side_veil(cut, over, rng)
+            cut, covered = side_veil(cut, placed(aim), rng)
         else:
-            cut, area, covered = limb(cut, area, over, rng)
+            cut, area, covered = limb(cut, area, placed(aim), rng)
     kept, unsure = [], []
-    for kind, x0, y0, x1, y1 in items:
-        a, b = x0 * scale - left, x1 * scale - left
-        if flip:
-            a, b = wide - b, wide - a
-        c, d = y0 * scale - top, y1 * scale - top
+    for kind, *sides in items:
+        a, c, b, d = placed((kind, *sides))
         inside = (max(0, a), max(0, c), min(wide, b), min(high, d))
         w, h = inside[2] - inside[0], inside[3] - inside[1]
         if w <= 1 or h <= 1:

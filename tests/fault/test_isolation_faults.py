@@ -20,7 +20,7 @@ import pytest
 from boxes import boxed, impatient, needs_box, sabotage
 from clips import make
 from commands import PASSPHRASE
-from faults import canary_clip, found, written_under
+from faults import canary_clip, found, statement, written_under
 from homeveil.clearing import Order
 from homeveil.clearing.here import open_here
 from homeveil.errors import InputError, IsolationError
@@ -206,8 +206,8 @@ def test_a_model_that_answers_nonsense(
     sabotage(
         monkeypatch,
         "import faults, numpy;"
-        f" faults.FAULTS['nonsense'] = lambda good: numpy.full_like(good, numpy.{number});"
-        " faults.strike('look at people', 'nonsense', after=0)",
+        f" faults.FAULTS['nonsense'] = lambda good: numpy.full_like(good, numpy.{number}); "
+        + statement("look at people", "nonsense", after=0),
     )
     report = redact(clip, tmp_path / "o.mp4", profile=None, policy=FILL)
     assert report.frames == 60

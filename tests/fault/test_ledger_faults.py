@@ -14,6 +14,7 @@ import pytest
 
 from boxes import needs_box, sabotage
 from clips import make
+from faults import statement
 from homeveil.errors import IsolationError, LedgerError
 from homeveil.ledger.verify import verify
 from homeveil.ledger.writer import Ledger
@@ -69,9 +70,7 @@ def test_a_ledger_that_cannot_begin_is_not_there(tmp_path: Path) -> None:
 def test_a_fault_is_in_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames withheld for a model that answers nonsense are fault spans of the ledger."""
     source = make(tmp_path / "in.mp4")
-    sabotage(
-        monkeypatch, "import faults; faults.strike('look at people', 'not a number', after=0)"
-    )
+    sabotage(monkeypatch, statement("look at people", "not a number", after=0))
     ledger, out = tmp_path / "l.jsonl", tmp_path / "o.mp4"
     redact(source, out, profile=None, policy=Policy(style=Style.FILL), ledger=ledger)
     assert b'"fault_spans_ms":[[0,900]]' in ledger.read_bytes()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from homeveil.batch.processes import Process
+from live import until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
@@ -41,8 +42,8 @@ def test_a_process_is_there_until_it_ends_waited_for_or_not(
     running.kill()
     assert running.stdout is not None
     running.stdout.read()
-    while Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-        pass
+    stat = Path(f"/proc/{running.pid}/stat")
+    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
     assert told.is_gone
     running.wait()
     assert told.is_gone

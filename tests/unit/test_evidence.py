@@ -31,9 +31,9 @@ def looks(seen: BoolGrid) -> tuple[PeopleLook, ...]:
     return tuple(PeopleLook(WHOLE, band, probability) for band in range(1, BANDS))
 
 
-def look(evidence: Evidence, seen: BoolGrid, moving: BoolGrid = NONE) -> None:
+def look(evidence: Evidence, seen: BoolGrid) -> None:
     for one in looks(seen):
-        evidence.add_look(one, NONE, moving)
+        evidence.add_look(one, NONE, NONE)
     evidence.occupied()
 
 

@@ -119,7 +119,8 @@ class Evidence:
         """Cells that looks call occupied, surely and at all.
 
         Sure: two bands agree, one band is certain, or a face is there. The second grid
-        adds cells in which a single band saw something. The first is kept for when they change.
+        adds cells in which a single band saw something. What stirred and was looked at anew since
+        is settled by the first, which is kept for when its cells change.
         """
         means = self.means()
         seen = means > SEEN
@@ -128,12 +129,12 @@ class Evidence:
         # Somebody who stands still has a face and, below it, a body of which masks see parts.
         sure = with_feet(touching(bodies | faces, bodies)) | faces
         self._sure = sure
+        self._stirred &= ~self.looked_enough() | sure
         return sure, sure | seen.any(0)
 
     def stirred(self) -> BoolGrid:
         """Cells in which somebody was seen who has moved since, and which were not looked at anew
-        and found empty."""
-        self._stirred &= ~self.looked_enough() | self._sure
+        and found empty; to be read only."""
         return self._stirred
 
     def suspected(self) -> BoolGrid:

@@ -68,7 +68,7 @@ class Limbs:
         self._grid = grid
         self._regions: deque[tuple[float, BoolGrid]] = deque()
         self._margin = np.zeros(grid.shape, bool)
-        self._own = self._before_others = np.zeros(grid.shape, bool)
+        self._own = np.zeros(grid.shape, np.float32)
         self._whose = 0
         self._stirred = True
         self._moved = 0
@@ -94,12 +94,11 @@ class Limbs:
         """Take in what was seen when asked. None, or a pose of another face: no body of this."""
         if pose is not None and _is_of(pose, face):
             region = reach(self._grid, face, pose)
-            self._own = region & (pose.probability >= SURELY_OWN)
-            self._before_others = region & (pose.probability >= BEYOND_DOUBT)
+            self._own = np.where(region, pose.probability, np.float32(0))
             self._shoulders = float(pose.joints[list(_SHOULDERS), 1].mean())
         else:
             region = bust(self._grid, face)
-            self._own = self._before_others = np.zeros(self._grid.shape, bool)
+            self._own = np.zeros(self._grid.shape, np.float32)
             self._shoulders = face.centre[1] + _BUST_DOWN * max(face.width, face.height)
         self._regions.append((seconds, region))
         self._margin = _kernels.grow(region, 1)
@@ -112,7 +111,7 @@ class Limbs:
         if changes:
             self._whose = number
             self._regions.clear()
-            self._own = self._before_others = np.zeros(self._grid.shape, bool)
+            self._own = np.zeros(self._grid.shape, np.float32)
             self._stirred = True
         return changes
 
@@ -129,18 +128,19 @@ class Limbs:
     def surely(self, seconds: float) -> BoolGrid:
         """Cells in which the body is, and nobody before it, by a pose of now or since which
         nothing stirred."""
-        return self._now(self._own, seconds)
+        return self._is(SURELY_OWN, seconds)
 
     def before_others(self, seconds: float) -> BoolGrid:
         """Those below the shoulders in which it is beyond doubt: somebody further away, however
         near in the picture, is behind it. Beside a head and a neck a mask is coarse."""
-        cells = self._now(self._before_others, seconds)
+        cells = self._is(BEYOND_DOUBT, seconds)
         return cells & ~self.beside_head(cells)
 
-    def _now(self, cells: BoolGrid, seconds: float) -> BoolGrid:
+    def _is(self, probability: float, seconds: float) -> BoolGrid:
         if self._stirred and seconds - self._seen_seconds > STEADY_SECONDS:
             return np.zeros(self._grid.shape, bool)
-        return cells
+        own: BoolGrid = self._own >= probability
+        return own
 
     def beside_head(self, cells: BoolGrid) -> BoolGrid:
         """Those of ``cells`` that lie above the shoulders, as they were seen last."""

@@ -30,8 +30,9 @@ EXPLAINED_PER_TEXTURE = 0.25
 what each grey level of its standard deviation adds."""
 
 _CLAIM_ADVANTAGE = 1.3
-_FURTHER_FACE = 0.7
-_LAP_FACE = 0.5
+_FURTHER_FACE, _LAP_FACE = 0.7, 0.5
+"""In sizes of the agent's face: up to which somebody is further away, from which on the lap."""
+
 _ARMS = 1.6
 """Reach of the arms of somebody on the lap, in sides of the face, to either side."""
 
@@ -117,9 +118,7 @@ def body_distance(grid: Grid, face: Box) -> FloatGrid:
     return distance
 
 
-def claimed_by(
-    grid: Grid, agent: Box, ours: FloatGrid, other: Box, own: BoolGrid
-) -> BoolGrid:
+def claimed_by(grid: Grid, agent: Box, ours: FloatGrid, other: Box, own: BoolGrid) -> BoolGrid:
     """Cells nearer to another person than to the agent; a tie goes to the other.
 
     ours: ``body_distance`` of the agent. own: cells that are surely the agent's, and so nobody's

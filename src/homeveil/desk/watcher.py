@@ -233,12 +233,11 @@ class DeskWatcher:
             for one in seen
             if (one.scores >= SURE).any()
             and _share(different, _half(one.box)) >= LEAST_DIFFERENT
-            and _visible(unknown, one.box)
-            and not _cut(unknown, one.box)
+            and _whole(unknown, one.box)
         ]
         for box in difference.boxes:
             inside = sum(box.shared(one.box) for one in found)
-            if inside > 0.5 * box.area or not _visible(unknown, box) or _cut(unknown, box):
+            if inside > 0.5 * box.area or not _whole(unknown, box):
                 continue
             best = max(seen, key=lambda one: box.overlap(one.box), default=None)
             known = best is not None and box.overlap(best.box) > SAME
@@ -383,6 +382,11 @@ def _visible(unknown: Mask, box: Box) -> bool:
     x0, x1 = max(0, int(box.x0)), min(cols, int(np.ceil(box.x1)))
     piece = unknown[y0:y1, x0:x1]
     return bool(piece.size) and float(piece.mean()) < 0.35
+
+
+def _whole(unknown: Mask, box: Box) -> bool:
+    """Whether it is seen, and nothing says that there is more of it."""
+    return _visible(unknown, box) and not _cut(unknown, box)
 
 
 def _cut(unknown: Mask, box: Box, reach: int = 8) -> bool:
