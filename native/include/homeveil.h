@@ -83,6 +83,12 @@ int hv_copy_cells(const hv_image *destination, const hv_image *source, int32_t c
 /* out = mask dilated by a square of side 2 * radius + 1; both cols x rows, 0 or 1. */
 int hv_grow(const uint8_t *mask, uint8_t *out, int32_t cols, int32_t rows, int32_t radius);
 
+/* labels, cols x rows: 0 where mask is 0; elsewhere the number, from 1 to *count, of the patch the
+ * cell is of, in the order of their first cells. corners: cells that share a corner hang
+ * together too. */
+int hv_label(const uint8_t *mask, int32_t *labels, int32_t cols, int32_t rows, int32_t corners,
+             int32_t *count);
+
 /* Overwrites every sample of the cells whose mask is not 0, and no other.
  * colours: cols x rows x (Y, U, V). smooth: bilinear between cell centres, else flat. */
 int hv_paint(const hv_image *image, int32_t cell, const uint8_t *mask, const uint8_t *colours,

@@ -111,6 +111,14 @@ int hv_grow(const uint8_t *mask, uint8_t *out, int32_t cols, int32_t rows, int32
     return HV_OK;
 }
 
+int hv_label(const uint8_t *mask, int32_t *labels, int32_t cols, int32_t rows, int32_t corners,
+             int32_t *count) {
+    if (!mask || !labels || !count || cols < 1 || rows < 1 || cols > MAX_SIDE || rows > MAX_SIDE)
+        return HV_BAD_ARGUMENT;
+    *count = hv_label_c(mask, labels, cols, rows, corners);
+    return HV_OK;
+}
+
 int hv_paint(const hv_image *image, int32_t cell, const uint8_t *mask, const uint8_t *colours,
              int32_t smooth) {
     if (bad_image(image)) return HV_BAD_IMAGE;

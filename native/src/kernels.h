@@ -113,6 +113,7 @@ void hv_excess_c(const hv_change_out *, int32_t, int32_t, const hv_excess_rule *
                  float *, float *);
 void hv_copy_cells_c(const hv_image *, const hv_image *, int32_t, const uint8_t *);
 void hv_grow_c(const uint8_t *, uint8_t *, int32_t, int32_t, int32_t);
+int32_t hv_label_c(const uint8_t *, int32_t *, int32_t, int32_t, int32_t);
 void hv_from_rgb_c(const uint8_t *, ptrdiff_t, int32_t, const hv_image *);
 void hv_warp_c(const uint8_t *, int32_t, int32_t, ptrdiff_t, const double *, uint8_t *, int32_t,
                int32_t, ptrdiff_t);

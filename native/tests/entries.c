@@ -222,6 +222,32 @@ static void test_resample(void) {
     }
 }
 
+/* Neighbours bear the same number, numbers come in the order of their first cells, and buffers
+ * are of the very size that is asked for. */
+static void test_label(void) {
+    for (int n = 0; n < 400; n++) {
+        const int cols = 1 + (int)(rnd() % 40), rows = 1 + (int)(rnd() % 30), corners = n & 1;
+        const uint32_t every = 1 + rnd() % 5;
+        uint8_t *mask = malloc((size_t)(cols * rows));
+        int32_t *labels = malloc((size_t)(cols * rows) * sizeof *labels), count = -1;
+        if (!mask || !labels) abort();
+        for (int k = 0; k < cols * rows; k++) mask[k] = rnd() % every == 0;
+        expect(hv_label(mask, labels, cols, rows, corners, &count) == HV_OK, "label", cols, rows);
+        int good = 1, most = 0;
+        for (int k = 0; k < cols * rows; k++) {
+            const int x = k % cols, own = labels[k];
+            good &= mask[k] ? own >= 1 && own <= most + 1 : own == 0;
+            most = hv_max(most, own);
+            if (!own || k < cols) continue;
+            good &= !mask[k - cols] || labels[k - cols] == own;
+            if (corners && x) good &= !mask[k - cols - 1] || labels[k - cols - 1] == own;
+            if (x) good &= !mask[k - 1] || labels[k - 1] == own;
+        }
+        expect(good && most == count, "labels", cols, rows);
+        free(mask), free(labels);
+    }
+}
+
 static void test_refusals(void) {
     canvas a = make(16, 16, 1, 0), b = make(17, 16, 1, 0);
     uint8_t grid[64] = {0}, rgb[48] = {0};
@@ -236,6 +262,8 @@ static void test_refusals(void) {
     expect(hv_copy_cells(&a.image, &b.image, 8, grid) == HV_MISMATCH, "sizes", 0, 0);
     expect(hv_paint(&a.image, 8, NULL, grid, 0) == HV_BAD_ARGUMENT, "null mask", 0, 0);
     expect(hv_grow(grid, grid, 0, 4, 1) == HV_BAD_ARGUMENT, "no columns", 0, 0);
+    int32_t count = 0;
+    expect(hv_label(grid, NULL, 8, 8, 1, &count) == HV_BAD_ARGUMENT, "null labels", 0, 0);
     expect(hv_thumbnail(&a.image, nan, 0, 8, 8, rgb, 4, 4, 12, grid) == HV_BAD_ARGUMENT, "nan", 0,
            0);
     expect(hv_thumbnail(&a.image, 4, 4, 4, 8, rgb, 4, 4, 12, grid) == HV_BAD_ARGUMENT, "empty", 0,
@@ -266,6 +294,7 @@ int main(void) {
     test_excess();
     test_gate();
     test_resample();
+    test_label();
     test_refusals();
     printf("entries (%s): %d checks, %d failed\n", hv_cpu_name(), checks, failures);
     return failures ? 1 : 0;

@@ -196,6 +196,21 @@ def grow(mask: BoolGrid, radius: int) -> BoolGrid:
     return out.view(np.bool_)
 
 
+def label(mask: BoolGrid, *, corners: bool = True) -> tuple[int, NDArray[np.int32]]:
+    """How many patches ``mask`` has, and (rows, cols) the number of each cell's, from 1; 0 outside.
+
+    Cells that share a side hang together; with ``corners`` those that share a corner too.
+    """
+    if mask.ndim != 2 or 0 in mask.shape:
+        raise FrameError(f"mask is {mask.shape}, expected (rows, cols)")
+    cells = _mask(mask, mask.shape)
+    labels = np.empty(mask.shape, np.int32)
+    count = ffi.new("int32_t *")
+    to = ffi.from_buffer("int32_t[]", labels)
+    _check(lib.hv_label(_u8(cells), to, mask.shape[1], mask.shape[0], int(corners), count))
+    return int(count[0]), labels
+
+
 def paint(
     frame: Frame, cell: int, mask: BoolGrid, colours: NDArray[np.uint8], smooth: bool
 ) -> None:

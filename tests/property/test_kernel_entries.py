@@ -59,6 +59,8 @@ def test_numbers_out_of_range_are_refused(
          lambda: _kernels.explain(a, b, cell, mask, mask, limits, step)),
         (False, lambda: _kernels.explain(a, b, cell, mask, mask, limits - 1, step)),
         (0 <= radius <= 1024, lambda: _kernels.grow(mask, radius)),
+        (True, lambda: _kernels.label(mask)),
+        (False, lambda: _kernels.label(mask[:0])),
     ]
     for good, call in calls:
         if good:

@@ -412,6 +412,40 @@ def test_grow_reaches_exactly_so_far(seed: int, radius: int) -> None:
         assert grown[row, col] == window.any()
 
 
+@given(
+    rows=st.integers(1, 12), cols=st.integers(1, 14), seed=seeds,
+    share=st.floats(0, 1), corners=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_label_numbers_what_hangs_together(
+    rows: int, cols: int, seed: int, share: float, corners: bool
+) -> None:
+    """Patches are numbered in the order of their first cells; a flood from each says which
+    cells are its own."""
+    mask = np.random.default_rng(seed).random((rows, cols)) < share
+    expected = np.zeros(mask.shape, np.int32)
+    number = 0
+    for first in zip(*np.nonzero(mask), strict=True):
+        if expected[first]:
+            continue
+        number += 1
+        flood = [first]
+        while flood:
+            row, col = flood.pop()
+            if not (0 <= row < rows and 0 <= col < cols) or not mask[row, col]:
+                continue
+            if expected[row, col]:
+                continue
+            expected[row, col] = number
+            beside = [(0, 1), (0, -1), (1, 0), (-1, 0)]
+            if corners:
+                beside += [(1, 1), (1, -1), (-1, 1), (-1, -1)]
+            flood += [(row + down, col + across) for down, across in beside]
+    count, labels = _kernels.label(mask, corners=corners)
+    assert count == number
+    assert (labels == expected).all()
+
+
 def test_colours_come_back() -> None:
     """RGB to planes and back stays within what 4:2:0 of flat blocks loses."""
     rng = np.random.default_rng(3)

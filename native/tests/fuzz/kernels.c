@@ -176,6 +176,14 @@ static void try_readers(source *s, const hv_table *c, picture *a, picture *b, in
         must(!memcmp(rgb, rgb + pixels, pixels));
     }
     hv_grow(allowed, wanted, (int32_t)n, 1, step);
+    int32_t *labels = memory(n * sizeof *labels), count = 0;
+    for (int32_t cols = 1; cols <= 7; cols += 2) {
+        const int32_t rows = (int32_t)n / cols;
+        if (hv_label(allowed, labels, cols, rows, step & 1, &count) != HV_OK) continue;
+        for (int32_t k = 0; k < cols * rows; k++)
+            must(allowed[k] ? labels[k] > 0 && labels[k] <= count : !labels[k]);
+    }
+    free(labels);
     free(allowed), free(wanted), free(means), free(explained), free(most), free(luma), free(rgb);
 }
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
-from homeveil.clear.patches import large, touching
+from homeveil import _kernels
+from homeveil.clear.patches import large, sizes, touching
 from homeveil.grid import BoolGrid, Box, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import BAND_WIDTHS, Face, PeopleLook
 
@@ -171,16 +171,15 @@ def with_feet(cells: BoolGrid) -> BoolGrid:
 
     Masks lose the feet and legs of far people first, and people stand on what is below.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        cells.astype(np.uint8), connectivity=8
-    )
+    count, labels = _kernels.label(cells)
     result = cells.copy()
-    for number in range(1, count):
-        _, top, width, height, _ = stats[number]
-        if height < _TALL_CELLS or height < width:
+    for number in np.flatnonzero(sizes(labels, count) >= _TALL_CELLS):
+        patch = labels == number
+        down, across = np.flatnonzero(patch.any(1)), np.flatnonzero(patch.any(0))
+        top, height = down[0], down[-1] + 1 - down[0]
+        if height < _TALL_CELLS or height < across[-1] + 1 - across[0]:
             continue
         bottom = min(cells.shape[0], top + height + math.ceil(_FEET_SHARE * height))
-        across = np.flatnonzero((labels[top : top + height] == number).any(0))
         result[top + height // 2 : bottom, across[0] : across[-1] + 1] = True
     return result
 

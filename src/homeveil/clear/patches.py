@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from homeveil import _kernels
 from homeveil.grid import BoolGrid, FloatGrid
 
 THING_CELLS = 3
@@ -17,37 +19,40 @@ codec and slow light do not."""
 
 def significant(cells: BoolGrid, excess: FloatGrid) -> BoolGrid:
     """Cells of patches large enough, or different enough, not to be noise."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        cells.astype(np.uint8), connectivity=8
-    )
-    if count <= 1:
+    count, labels = _kernels.label(cells)
+    if not count:
         return np.zeros_like(cells)
-    clear = np.zeros(count, bool)
+    clear = np.zeros(count + 1, bool)
     clear[labels[cells & (excess >= THING_EXCESS)]] = True
-    keep = clear & (stats[:, cv2.CC_STAT_AREA] >= THING_CELLS)
+    keep = clear & (sizes(labels, count) >= THING_CELLS)
     keep[labels[cells & (excess >= LONE_EXCESS)]] = True
-    keep[0] = False
     chosen: BoolGrid = keep[labels]
     return chosen
 
 
 def large(cells: BoolGrid, least: int) -> BoolGrid:
     """Cells of patches of at least ``least`` cells."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8), connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] >= least
-    keep[0] = False
-    chosen: BoolGrid = keep[labels]
+    count, labels = _kernels.label(cells)
+    if not count:
+        return np.zeros_like(cells)
+    chosen: BoolGrid = (sizes(labels, count) >= least)[labels]
     return chosen
 
 
 def touching(cells: BoolGrid, seeds: BoolGrid) -> BoolGrid:
     """Patches of ``cells`` that share a cell with ``seeds``."""
-    count, labels = cv2.connectedComponents(cells.astype(np.uint8), connectivity=8)
-    touched = np.zeros(count, bool)
+    count, labels = _kernels.label(cells)
+    touched = np.zeros(count + 1, bool)
     touched[labels[cells & seeds]] = True
-    touched[0] = False
     chosen: BoolGrid = touched[labels]
     return chosen
+
+
+def sizes(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """(count + 1,) how many cells each patch has; none is said of 0, what is in no patch."""
+    cells = np.bincount(labels.ravel(), minlength=count + 1)
+    cells[0] = 0
+    return cells
 
 
 def surrounded(cells: BoolGrid, least: int) -> BoolGrid:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import enum
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +22,7 @@ from homeveil import _kernels
 from homeveil.clear.camera import CameraMotion, CameraMove, CameraWatch
 from homeveil.clear.change import NO_GAIN, NoiseMeter, brightened, compare, exposure_gain
 from homeveil.clear.evidence import Evidence
-from homeveil.clear.patches import significant, touching
+from homeveil.clear.patches import significant, sizes, touching
 from homeveil.errors import StretchError
 from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, FloatGrid, Grid
@@ -431,17 +430,17 @@ class Scene:
         thing: BoolGrid = (self.origin == Origin.ARRIVED) & ~self.on_plate
         if not thing.any():
             return thing
-        count, labels = cv2.connectedComponents(thing.astype(np.uint8), connectivity=8)
-        came_in = np.zeros(count, bool)
+        count, labels = _kernels.label(thing)
+        came_in = np.zeros(count + 1, bool)
         came_in[labels[thing & self.has_plate]] = True
         patience = np.where(came_in, THING_PATIENCE_SECONDS, LEFT_PATIENCE_SECONDS)
         young = (age < patience[labels]) | ~enough
         traces = self.evidence.traces()
         spoiled = _kernels.grow(traces, 1) | young
-        bad = np.zeros(count, bool)
+        bad = np.zeros(count + 1, bool)
         bad[labels[thing & spoiled]] = True
-        cells = np.bincount(labels[thing], minlength=count)
-        traced = np.bincount(labels[thing & traces], minlength=count)
+        cells = sizes(labels, count)
+        traced = np.bincount(labels[thing & traces], minlength=count + 1)
         bad &= came_in | (traced > TRACED_SHARE * cells)
         patient: BoolGrid = thing & ~bad[labels] & ~young & ~_kernels.grow(traces, 3)
         return patient

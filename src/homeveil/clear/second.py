@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from homeveil import _kernels
 from homeveil.grid import BoolGrid, CellWindow, FloatGrid, Grid
 from homeveil.perceive.observation import PeopleLook
 
@@ -115,11 +115,11 @@ class SecondLooks:
         A patch that was not excused gets another chance later, but not many.
         """
         self._reviewed &= (self._again_seconds > seconds) | (self._attempts >= MOST_ATTEMPTS)
-        count, labels = cv2.connectedComponents(seen.astype(np.uint8), connectivity=8)
-        open_ = np.ones(count, bool)
+        count, labels = _kernels.label(seen)
+        open_ = np.ones(count + 1, bool)
         open_[labels[seen & ~settled]] = False
         open_[labels[seen & self._reviewed]] = False
-        for number in range(1, count):
+        for number in range(1, count + 1):
             if not open_[number]:
                 continue
             cells: BoolGrid = labels == number

@@ -9,7 +9,6 @@ more than a cell.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from homeveil import _kernels
@@ -97,7 +96,7 @@ def outline(grid: Grid, probability: FloatGrid, face: Box) -> BoolGrid:
     """Cells of the person mask that hang together with ``face``."""
     mask = probability >= PROBABILITY
     mask &= grid.cells_in(reach(face, grid.height))
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    _, labels = _kernels.label(mask, corners=False)
     x, y = face.centre
     seed = grid.window(Box(x - face.width / 4, y, x + face.width / 4, face.y1)).index
     under = labels[seed]
