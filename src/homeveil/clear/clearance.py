@@ -635,8 +635,8 @@ class Clearance:
         if decision.fault:
             reasons[:] = Reason.FAULT
             return reasons
-        shown = decision.on_plate & (decision.plate_run != scene.withdrawn_run)
-        shown |= scene.has_plate & (scene.plate_run == decision.run)
+        shown = scene.was_shown(decision.on_plate, decision.plate_run)
+        shown |= scene.cleared_since(decision.run)
         reasons[shown] = Reason.SCENE
         if self._was_agent(decision):
             reasons[decision.agent] = Reason.AGENT

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from homeveil import _kernels
 from homeveil.clear.camera import CameraMotion, CameraMove, CameraWatch
 from homeveil.clear.change import NO_GAIN, NoiseMeter, brightened, compare, exposure_gain
+from homeveil.clear.earlier import EarlierPlates
 from homeveil.clear.evidence import Evidence
 from homeveil.clear.patches import significant, sizes, touching
 from homeveil.errors import StretchError
@@ -85,7 +86,8 @@ class Scene:
         self.has_plate = np.zeros(shape, bool)
         self.plate_run = np.full(shape, -1, np.int32)
         self._plate_seconds = np.full(shape, -np.inf)
-        self.withdrawn_run = np.full(shape, -2, np.int32)
+        self._withdrawn_run = np.full(shape, -2, np.int32)
+        self._earlier = EarlierPlates(grid)
         self.run = np.zeros(shape, np.int32)
         self.origin = np.full(shape, Origin.STARTUP, np.uint8)
         self.run_seconds = np.zeros(shape, np.float64)
@@ -156,6 +158,7 @@ class Scene:
         )
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
         self.on_plate = self.has_plate & plate.matches & ~self._doubted
+        self._go_back(frame, slack)
         if self.skipped and self._is_back():
             return self._resume(frame, still.matches, seconds)
         broken, came_in = ~still.matches, self._came_in(*before)
@@ -179,6 +182,19 @@ class Scene:
         self._barred &= ~broken
         self._keep_arrived()
         return broken
+
+    def _go_back(self, frame: RawFrame, slack: float) -> None:
+        """Cells that show their plate before the last are on it."""
+        assert self._plate is not None
+        away = self.has_plate & ~self.on_plate & ~self._doubted & ~self._outdated
+        if not (away & self._earlier.has).any():
+            return
+        earlier = self._earlier.compared(frame, self._light, slack)
+        back = away & self._earlier.has & earlier.matches
+        if back.any():
+            self._earlier.exchange(self._plate, back, self.plate_run, self._plate_seconds)
+            self.on_plate |= back
+            self.excess[back] = earlier.excess[back]
 
     def _begin(self, frame: RawFrame, seconds: float) -> None:
         """The first frame of all."""
@@ -276,6 +292,7 @@ class Scene:
         self.on_plate = carried & plate.matches
         self.has_plate = self.on_plate | (carried & move.came_in)
         self.excess = np.where(self.has_plate, plate.excess, self.excess)
+        self._earlier.forget()
         # No run of a frame that waits is that of a plate, nor was it ever withdrawn.
         self.plate_run[:] = -3 - self._frame_number
         self._plate_seconds[:] = seconds
@@ -294,6 +311,7 @@ class Scene:
         assert self._initial is not None
         _kernels.copy_cells(self._initial, frame, self.grid.cell, ~kept)
         self.has_plate &= kept
+        self._earlier.forget()
         self._outdated = self.has_plate.copy()
         self.on_plate[:] = False
         self.evidence.forget(np.ones(self.grid.shape, bool))
@@ -353,7 +371,7 @@ class Scene:
         begun &= ~touching(begun, _kernels.grow(came_in, BESIDE_CELLS))
         doubtful = young & _kernels.grow(begun, PROBATION_CELLS)
         if doubtful.any():
-            self.withdrawn_run[doubtful] = self.plate_run[doubtful]
+            self._withdrawn_run[doubtful] = self.plate_run[doubtful]
             self.plate_run[doubtful] = -1
             self.run[doubtful] = self._frame_number
             self._doubted |= doubtful
@@ -447,7 +465,8 @@ class Scene:
 
     def _withdraw(self, occupied: BoolGrid) -> None:
         gone = self.has_plate & occupied
-        self.withdrawn_run[gone] = self.plate_run[gone]
+        self._withdrawn_run[gone] = self.plate_run[gone]
+        self._earlier.withdraw(gone)
         self.has_plate[gone] = False
         self.on_plate[gone] = False
         self.origin[gone & (self.origin == Origin.UNCOVERED)] = Origin.STARTUP
@@ -456,6 +475,8 @@ class Scene:
         if not clear.any():
             return
         assert self._plate is not None
+        kept = clear & self.has_plate & ~self._doubted & ~self._outdated
+        self._earlier.keep(self._plate, kept, self.plate_run, self._plate_seconds)
         _kernels.copy_cells(self._plate, frame, self.grid.cell, clear)
         self.has_plate[clear] = True
         self._outdated[clear] = False
@@ -464,6 +485,16 @@ class Scene:
         self._plate_seconds[clear] = seconds
         self._doubted[clear] = False
         self.origin[clear] = Origin.STARTUP
+
+    def was_shown(self, on_plate: BoolGrid, plate_run: NDArray[np.int32]) -> BoolGrid:
+        """Of cells that were on plates of ``plate_run``: whose have not proved wrong since."""
+        wrong = (plate_run == self._withdrawn_run) | (plate_run == self._earlier.withdrawn_run)
+        return on_plate & ~wrong
+
+    def cleared_since(self, run: NDArray[np.int32]) -> BoolGrid:
+        """Cells that showed in ``run`` what has become a plate."""
+        cleared: BoolGrid = self.has_plate & (self.plate_run == run)
+        return cleared | (self._earlier.has & (self._earlier.run == run))
 
     def plate_colours(self) -> NDArray[np.uint8]:
         """(rows, cols, 3) mean Y, U, V of each cell's plate; meaningless without a plate."""
