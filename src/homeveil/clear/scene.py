@@ -489,12 +489,14 @@ class Scene:
     def was_shown(self, on_plate: BoolGrid, plate_run: NDArray[np.int32]) -> BoolGrid:
         """Of cells that were on plates of ``plate_run``: whose have not proved wrong since."""
         wrong = (plate_run == self._withdrawn_run) | (plate_run == self._earlier.withdrawn_run)
-        return on_plate & ~wrong
+        shown: BoolGrid = on_plate & ~wrong
+        return shown
 
     def cleared_since(self, run: NDArray[np.int32]) -> BoolGrid:
         """Cells that showed in ``run`` what has become a plate."""
         cleared: BoolGrid = self.has_plate & (self.plate_run == run)
-        return cleared | (self._earlier.has & (self._earlier.run == run))
+        cleared |= self._earlier.has & (self._earlier.run == run)
+        return cleared
 
     def plate_colours(self) -> NDArray[np.uint8]:
         """(rows, cols, 3) mean Y, U, V of each cell's plate; meaningless without a plate."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame
@@ -18,6 +18,8 @@ from homeveil.perceive.observation import (
     LookRequest,
     Mouth,
     Observation,
+    PeopleLook,
+    Pose,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ largest."""
 
 _NOWHERE = Box(0, 0, 0, 0)
 
+A = TypeVar("A")
+B = TypeVar("B")
+
 
 class Perceiver(Protocol):
     """Looks at frames. An implementation decides nothing and keeps nothing."""
@@ -49,11 +54,29 @@ class Perceiver(Protocol):
         ...
 
 
+class _People(NamedTuple):
+    """See :class:`Observation`."""
+
+    wide: PeopleLook | None
+    close: PeopleLook | None
+    looks: tuple[PeopleLook, ...]
+    checks: tuple[PeopleLook, ...]
+
+
+class _Faces(NamedTuple):
+    """See :class:`Observation`."""
+
+    faces: tuple[Face, ...]
+    identities: tuple[Identity, ...]
+    looked: Box | None
+    mouths: tuple[Mouth, ...]
+
+
 class ModelPerceiver:
     """The default perceiver: face boxes, people masks, face identity, and the agent's pose.
 
-    Faces and people are looked for side by side, each by its own models on a core of its
-    own; the models let go of the interpreter lock while they run.
+    Faces and people, or both and the pose, are looked for side by side, each by its own models
+    on a core of its own; the models let go of the interpreter lock while they run.
     """
 
     def __init__(
@@ -67,34 +90,62 @@ class ModelPerceiver:
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
         gain = gain_for(frame)
-        pending = self._beside.submit(self._look_for_faces, frame, grid, request, gain)
+
+        def people() -> _People:
+            return self._look_for_people(frame, grid, request, gain)
+
+        def faces() -> _Faces:
+            return self._look_for_faces(frame, grid, request, gain)
+
+        def pose(face: Box) -> Pose | None:
+            return self._pose.of(frame, grid, face, gain)
+
+        held = None
+        if request.pose and request.first is not None:
+            # A pose takes as long as all the rest.
+            first = request.first
+            held, (seen, found) = self._side_by_side(
+                lambda: pose(first), lambda: (people(), faces())
+            )
+        else:
+            seen, found = self._side_by_side(people, faces)
+            if request.pose and found.identities:
+                likest = min(found.identities, key=lambda identity: identity.distance)
+                held = pose(likest.face.box)
+        return Observation(
+            seen.wide, seen.close, seen.looks, found.faces, found.identities, seen.checks,
+            found.looked, found.mouths, held,
+        )  # fmt: skip
+
+    def _side_by_side(self, here: Callable[[], A], beside: Callable[[], B]) -> tuple[A, B]:
+        """What both give. Nobody else may use their models, or the frame, until both have ended."""
+        pending = self._beside.submit(beside)
         try:
-            wide = close = pose = None
-            if request.depth is Depth.WHOLE:
-                wide = self._people.whole(frame, grid, gain)
-            if request.agent is not None and request.depth is not Depth.NOTHING:
-                close = self._people.close_up(frame, grid, request.agent, WHOLE, gain)
-            looks = tuple(
-                self._people.close_up(frame, grid, window, band, gain)
-                for window, band in request.regions
-            )
-            checks = tuple(
-                self._people.close_up(frame, grid, window, WHOLE, gain) for window in request.checks
-            )
-            if request.pose and request.first is not None:
-                pose = self._pose.of(frame, grid, request.first, gain)
+            own = here()
         finally:
-            # Nobody else may use the face models, or the frame, while this look does.
             concurrent.futures.wait((pending,))
-        faces, identities, looked, mouths = pending.result()
-        if request.pose and request.first is None and identities:
-            likest = min(identities, key=lambda identity: identity.distance)
-            pose = self._pose.of(frame, grid, likest.face.box, gain)
-        return Observation(wide, close, looks, faces, identities, checks, looked, mouths, pose)
+        return own, pending.result()
+
+    def _look_for_people(
+        self, frame: RawFrame, grid: Grid, request: LookRequest, gain: float
+    ) -> _People:
+        wide = close = None
+        if request.depth is Depth.WHOLE:
+            wide = self._people.whole(frame, grid, gain)
+        if request.agent is not None and request.depth is not Depth.NOTHING:
+            close = self._people.close_up(frame, grid, request.agent, WHOLE, gain)
+        looks = tuple(
+            self._people.close_up(frame, grid, window, band, gain)
+            for window, band in request.regions
+        )
+        checks = tuple(
+            self._people.close_up(frame, grid, window, WHOLE, gain) for window in request.checks
+        )
+        return _People(wide, close, looks, checks)
 
     def _look_for_faces(
         self, frame: RawFrame, grid: Grid, request: LookRequest, gain: float
-    ) -> tuple[tuple[Face, ...], tuple[Identity, ...], Box | None, tuple[Mouth, ...]]:
+    ) -> _Faces:
         found: list[Face] = []
         looked: Box | None = _NOWHERE
         if request.agent is not None and request.depth is not Depth.NOTHING:
@@ -110,7 +161,7 @@ class ModelPerceiver:
         identities = [self._identity.compare(frame, face) for face in compared(faces, request)]
         known = tuple(identity for identity in identities if identity is not None)
         mouths = self._mouths(frame, faces, request) if request.mouths else ()
-        return tuple(faces), known, looked, mouths
+        return _Faces(tuple(faces), known, looked, mouths)
 
     def _mouths(
         self, frame: RawFrame, faces: list[Face], request: LookRequest
