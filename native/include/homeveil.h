@@ -62,7 +62,8 @@ typedef struct {
 } hv_excess_rule;
 
 /* The largest difference of each cell of a grid in units of its own tolerance, which is taken
- * times slack (over 0), and the standard deviation of its luma. In double precision, one way on
+ * times slack (over 0), and the standard deviation of its luma. What is over its tolerance as it
+ * is may be less once a change of light is taken out. In double precision, one way on
  * every processor. scratch: HV_EXCESS_PLANES x cols x rows. */
 enum { HV_EXCESS_PLANES = 5 };
 int hv_excess(const hv_change_out *change, int32_t cols, int32_t rows, const hv_excess_rule *rule,

@@ -57,7 +57,7 @@ static int is_cast(const double *scratch, int32_t count, const around *w,
 }
 
 static double excess_of(const hv_change_out *s, int32_t i, const double *scratch, int32_t count,
-                        const around *w, const hv_excess_rule *r) {
+                        const around *w, const hv_excess_rule *r, double slack) {
     const double n = hv_max(s->n[i], 1), mean_b = s->sum_b[i] / n;
     const double var_a = scratch[VAR_A * (ptrdiff_t)count + i];
     const double var_b = scratch[VAR_B * (ptrdiff_t)count + i];
@@ -72,7 +72,7 @@ static double excess_of(const hv_change_out *s, int32_t i, const double *scratch
     /* A plain difference can stay small over texture while the picture is another. */
     if (texture > r->structure_texture && correlation < r->structure_correlation)
         plain = larger(plain, (1 - correlation) / (1 - r->structure_correlation));
-    if (mean_b < r->least_lit) return plain;
+    if (plain <= slack || mean_b < r->least_lit) return plain;
     /* Once a change of brightness of this cell alone is taken out. */
     const double gain = scratch[GAIN * (ptrdiff_t)count + i];
     const double left = var_a + gain * gain * var_b - 2 * gain * covariance;
@@ -99,7 +99,7 @@ void hv_excess_c(const hv_change_out *change, int32_t cols, int32_t rows,
         for (int32_t x = 0; x < cols; x++) {
             w.left = before(x, cols), w.middle = x, w.right = after(x, cols);
             const int32_t i = y * cols + x;
-            excess[i] = (float)(excess_of(change, i, scratch, count, &w, rule) / slack);
+            excess[i] = (float)(excess_of(change, i, scratch, count, &w, rule, slack) / slack);
         }
     }
 }
