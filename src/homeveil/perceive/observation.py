@@ -127,6 +127,12 @@ class LookRequest:
     first: Box | None = None
     pose: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is to be looked at."""
+        wanted = self.regions or self.checks or self.mouths or self.pose
+        return self.depth is Depth.NOTHING and not wanted
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:

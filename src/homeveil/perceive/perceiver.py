@@ -217,6 +217,8 @@ class WatchedPerceiver:
             if not self._stuck.done():
                 raise PerceptionError("a look is still stuck")
             self._stuck = None
+        if request.is_empty:
+            return Observation(looked=_NOWHERE)
         future = self._worker.submit(self._perceiver.look, frame, grid, request)
         try:
             observation = future.result(timeout=self._timeout)
