@@ -337,7 +337,8 @@ class Clearance:
         self._look_again(observation, seconds, body)
         self.scene.settle(frame, seconds, agent, others, self._empty(probability, body))
         emerging = self._limbs.beside_head(self._stray)
-        agent = self._with_edge(agent, others, claimed | self._sudden(seconds) | emerging)
+        not_own = claimed | self._sudden(seconds) | emerging
+        agent = self._with_edge(frame, seconds, agent, others, not_own)
         self._remember(frame, seconds, body, agent, others, candidate)
         return self._decision(seconds, agent, others, candidate)
 
@@ -583,10 +584,18 @@ class Clearance:
     def _empty(self, probability: FloatGrid, body: BoolGrid) -> BoolGrid:
         return self._sight.empty(probability) & ~body
 
-    def _with_edge(self, agent: BoolGrid, others: BoolGrid, claimed: BoolGrid) -> BoolGrid:
-        """Hair and the rim of clothes: one cell more, but not towards anybody else. It is no surer
-        than the cells whose rim it is."""
-        rim = _kernels.grow(agent, 1) & ~agent & ~_kernels.grow(others, 2) & ~claimed
+    def _with_edge(
+        self, frame: RawFrame, seconds: float, agent: BoolGrid, others: BoolGrid, not_own: BoolGrid
+    ) -> BoolGrid:
+        """Hair and the rim of clothes: one cell more, but not towards anybody else, and while
+        somebody is about not what has changed and the agent does not explain. It is no surer than
+        the cells whose rim it is."""
+        rim = _kernels.grow(agent, 1) & ~agent & ~_kernels.grow(others, 2) & ~not_own
+        asked = self._doubtful(rim, seconds)
+        if asked.any():
+            rim &= ~asked | self._memory.explains(
+                frame, self.scene.previous, self._agent_before, asked, self.scene.texture
+            )
         self._unexplained |= rim & ~_kernels.grow(agent & ~self._unexplained, 1)
         return agent | rim
 
