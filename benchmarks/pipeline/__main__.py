@@ -1,9 +1,10 @@
 """Where a frame's time goes, and how the cost grows with pixels.
 
-    python -m benchmarks.pipeline [--json benchmarks/results/pipeline.json] [--plot F.svg]
+    python -m benchmarks.pipeline [--clip F --images DIR] [--json F] [--plot F.svg]
 
 On the example clip, scaled, no delay, no encoding; start-up is left out. Processor time, so that
-a busy machine disturbs little.
+a busy machine disturbs little. clip, images: another clip, and the folder of stills of its agent,
+at 1280x720 alone.
 """
 
 from __future__ import annotations
@@ -24,24 +25,29 @@ from homeveil.redactor import Redactor
 
 SIZES = ((640, 360), (960, 540), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 RATE, WARM_SECONDS, SECONDS = 15, 4.0, 6.0
-CALM_SECONDS = 2.0
 
 
 def main() -> int:
     """Measure, print, write; 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--plot", type=Path)
+    for name in ("clip", "images", "json", "plot"):
+        parser.add_argument(f"--{name}", type=Path)
     arguments = parser.parse_args()
+    if bool(arguments.clip) != bool(arguments.images):
+        parser.error("--clip and --images go together")
     agent = material.profile()
+    scenes = {"calm": (material.DEMO, material.CALM_SECONDS), "company": (material.DEMO, None)}
     table = {
-        scene: _measure(agent, (1280, 720), scene, in_parts=True) for scene in ("calm", "company")
+        name: _measure(agent, (1280, 720), scene, in_parts=True) for name, scene in scenes.items()
     }
+    if arguments.clip:
+        other = material.profile(arguments.images)
+        table["clip"] = _measure(other, (1280, 720), (arguments.clip, None), in_parts=True)
     growth = []
     for size in SIZES:
         row = {"size": size, "cpu_ms": {}}
-        for scene in ("calm", "company"):
-            row["cpu_ms"][scene] = _measure(agent, size, scene)["cpu_ms"]
+        for name, scene in scenes.items():
+            row["cpu_ms"][name] = _measure(agent, size, scene)["cpu_ms"]
         growth.append(row)
         print(row, file=sys.stderr, flush=True)
     record = {
@@ -62,12 +68,15 @@ def main() -> int:
 
 
 def _measure(
-    agent: Profile, size: tuple[int, int], scene: str, *, in_parts: bool = False
+    agent: Profile,
+    size: tuple[int, int],
+    scene: tuple[Path, float | None],
+    *,
+    in_parts: bool = False,
 ) -> dict[str, object]:
-    shown = CALM_SECONDS if scene == "calm" else None
-    raws = material.frames(
-        material.DEMO, size, RATE, seconds=WARM_SECONDS + SECONDS, shown_seconds=shown
-    )
+    """scene: a clip, and how much of its beginning to use, if not all."""
+    clip, shown = scene
+    raws = material.frames(clip, size, RATE, seconds=WARM_SECONDS + SECONDS, shown_seconds=shown)
     warm = round(WARM_SECONDS * RATE)
     with Redactor(agent, Policy(), delay_seconds=0.0) as redactor, parts.timed() as ledger:
         for raw in raws[:warm]:

@@ -19,13 +19,17 @@ ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo.mp4"
 STILLS = ROOT / "examples" / "enroll"
 
+CALM_SECONDS = 0.7
+"""How much of the example's beginning shows nobody but the agent: from its tenth frame on a child
+stands in the door."""
 
-def profile() -> Profile:
-    """The example's agent, enrolled as a user would."""
+
+def profile(pictures: Path = STILLS) -> Profile:
+    """The example's agent, or whom a folder of ``pictures`` shows, enrolled as a user would."""
     models = load_models({})
     perceiver = load_perceiver(None, Policy(), models)
     try:
-        stills = [_still(path) for path in sorted(STILLS.glob("*.jpg"))]
+        stills = [_still(path) for path in sorted(pictures.glob("*.jpg"))]
         return enroll(stills, perceiver, models.sha256["face_embedding"])
     finally:
         perceiver.close()
