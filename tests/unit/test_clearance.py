@@ -94,12 +94,38 @@ def test_outside_the_time_of_proof_nobody_is_the_agent(seconds: float) -> None:
 def test_the_agents_rim_reaches_into_nobody() -> None:
     """One cell more for hair and clothes, but none that somebody claims or is near."""
     clearance = Clearance(GRID, fake_profile(), Policy())
+    (frame,) = frames(lambda _: texture(1), 1)
     agent, nobody = columns(10, 20), columns(0, 0)
-    assert (clearance._with_edge(agent, nobody, nobody) == columns(9, 21)).all()
-    assert (clearance._with_edge(agent, nobody, columns(20, 24)) == columns(9, 20)).all()
-    assert (clearance._with_edge(agent, columns(21, 24), nobody) == columns(9, 20)).all()
-    assert (clearance._with_edge(agent, columns(22, 24), nobody) == columns(9, 20)).all()
-    assert (clearance._with_edge(agent, columns(23, 24), nobody) == columns(9, 21)).all()
+
+    def with_edge(others: BoolGrid, claimed: BoolGrid) -> BoolGrid:
+        return clearance._with_edge(frame, 0.0, agent, others, claimed)
+
+    assert (with_edge(nobody, nobody) == columns(9, 21)).all()
+    assert (with_edge(nobody, columns(20, 24)) == columns(9, 20)).all()
+    assert (with_edge(columns(21, 24), nobody) == columns(9, 20)).all()
+    assert (with_edge(columns(22, 24), nobody) == columns(9, 20)).all()
+    assert (with_edge(columns(23, 24), nobody) == columns(9, 21)).all()
+
+
+@pytest.mark.parametrize("company", [False, True])
+def test_while_somebody_is_about_a_rim_that_changed_must_be_explained(company: bool) -> None:
+    """What comes out beside the agent's neck is not hair. The agent who moves a little is."""
+    room = texture(1)
+    rows, moved = slice(80, 160), room.copy()
+    moved[rows, 72:80] = texture(2)[rows, 72:80]
+    moved[rows, 160:168] = room[rows, 152:160]
+    first, second = frames(lambda n: moved if n else room, 2)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    agent, nobody = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = agent
+    if company:
+        clearance._company_seconds = 0.0
+    clearance.begin(second, 0.1)
+    shown = clearance._with_edge(second, 0.1, agent, nobody, nobody)
+    came_out = GRID.cells_in(Box(72, 80, 80, 160))
+    expected = columns(9, 21) & ~came_out if company else columns(9, 21)
+    assert (shown == expected).all()
 
 
 def test_the_rim_of_what_is_not_explained_is_not_either() -> None:
@@ -108,7 +134,8 @@ def test_the_rim_of_what_is_not_explained_is_not_either() -> None:
     clearance = Clearance(GRID, fake_profile(), Policy())
     none = np.zeros(GRID.shape, bool)
     clearance._unexplained = columns(10, 12)
-    agent = clearance._with_edge(columns(10, 20), none, none)
+    (frame,) = frames(lambda _: texture(1), 1)
+    agent = clearance._with_edge(frame, 0.0, columns(10, 20), none, none)
     assert (agent == columns(9, 21)).all()
     assert (clearance._unexplained == columns(9, 12)).all()
     clearance._unexplained = columns(9, 10)
