@@ -268,7 +268,7 @@ class Clearance:
         elapsed = 0.5 if self._last_seconds is None else seconds - self._last_seconds
         self._last_seconds = seconds
         scene = self.scene
-        waiting = ~scene.on_plate & ~_kernels.grow(self._outline, 1)
+        waiting = scene.awaits_looks(seconds) & ~_kernels.grow(self._outline, 1)
         waiting &= self._plan.worthwhile(seconds - scene.run_seconds) | (scene.run == 0)
         waiting &= ~self._moving()
         unknown = int((waiting & ~scene.evidence.looked_enough()).sum())

@@ -17,7 +17,7 @@ START_LOOKS = 60
 """Credit at the start of a stream, when nothing is known."""
 
 FEW_PER_SECOND = 5.0
-MANY_CELLS = 40
+MANY_CELLS = 25
 """Looks a second that a single waiting cell is worth, and how many cells are worth all that the
 policy allows: one look serves all cells in its window, so few cells can wait for company."""
 

@@ -391,6 +391,14 @@ class Scene:
         )
         self.origin[doubtful & back.matches] = Origin.STARTUP
 
+    def awaits_looks(self, seconds: float) -> BoolGrid:
+        """Cells that looks may clear. What came in where a plate is known is cleared by its return,
+        for long by nothing else."""
+        came_in = self.has_plate & (self.origin == Origin.ARRIVED)
+        young = seconds - self.run_seconds < THING_PATIENCE_SECONDS
+        waiting: BoolGrid = ~self.on_plate & ~(came_in & young)
+        return waiting
+
     def observe(self, observation: Observation, spill: BoolGrid, moving: BoolGrid) -> None:
         """Take in the people masks.
 
