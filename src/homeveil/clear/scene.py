@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from homeveil import _kernels
 from homeveil.clear.camera import CameraMotion, CameraMove, CameraWatch
 from homeveil.clear.change import NO_GAIN, NoiseMeter, brightened, compare, exposure_gain
-from homeveil.clear.earlier import EarlierPlates
+from homeveil.clear.earlier import EarlierPlates, Plates
 from homeveil.clear.evidence import Evidence
 from homeveil.clear.patches import significant, sizes, touching
 from homeveil.errors import StretchError
@@ -185,16 +185,21 @@ class Scene:
 
     def _go_back(self, frame: RawFrame, slack: float) -> None:
         """Cells that show their plate before the last are on it."""
-        assert self._plate is not None
         away = self.has_plate & ~self.on_plate & ~self._doubted & ~self._outdated
-        if not (away & self._earlier.has).any():
+        away &= self._earlier.has
+        if not away.any():
             return
         earlier = self._earlier.compared(frame, self._light, slack)
-        back = away & self._earlier.has & earlier.matches
+        back = away & earlier.matches
         if back.any():
-            self._earlier.exchange(self._plate, back, self.plate_run, self._plate_seconds)
+            self._earlier.exchange(self._plates, back)
             self.on_plate |= back
             self.excess[back] = earlier.excess[back]
+
+    @property
+    def _plates(self) -> Plates:
+        assert self._plate is not None
+        return Plates(self._plate, self.plate_run, self._plate_seconds)
 
     def _begin(self, frame: RawFrame, seconds: float) -> None:
         """The first frame of all."""
@@ -484,7 +489,7 @@ class Scene:
             return
         assert self._plate is not None
         kept = clear & self.has_plate & ~self._doubted & ~self._outdated
-        self._earlier.keep(self._plate, kept, self.plate_run, self._plate_seconds)
+        self._earlier.keep(self._plates, kept)
         _kernels.copy_cells(self._plate, frame, self.grid.cell, clear)
         self.has_plate[clear] = True
         self._outdated[clear] = False
@@ -503,7 +508,7 @@ class Scene:
     def cleared_since(self, run: NDArray[np.int32]) -> BoolGrid:
         """Cells that showed in ``run`` what has become a plate."""
         cleared: BoolGrid = self.has_plate & (self.plate_run == run)
-        cleared |= self._earlier.has & (self._earlier.run == run)
+        cleared |= self._earlier.cleared_in(run)
         return cleared
 
     def plate_colours(self) -> NDArray[np.uint8]:
