@@ -78,9 +78,9 @@ def test_the_isolated_output_is_the_same(clip: Path, tmp_path: Path) -> None:
     assert (one.frames, one.spans, one.models) == (other.frames, other.spans, other.models)
 
 
-def test_withheld_cells_arrive_with_their_picture(clip: Path) -> None:
+def test_withheld_cells_arrive_with_their_picture() -> None:
     """The cells of a picture say where its pixels are painted over."""
-    with boxed(clip) as box_:
+    with boxed(EXAMPLES / "demo.mp4") as box_:
         frame = next(iter(box_))
         assert isinstance(frame, VeiledFrame)
         grid = Grid.over(frame.width, frame.height)
