@@ -7,8 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from homeveil.clear.evidence import BANDS
 from homeveil.fakes import fake_frames
 from homeveil.frames import RawFrame
+from homeveil.grid import BoolGrid, CellWindow
+from homeveil.perceive.observation import PeopleLook
 
 WIDTH, HEIGHT, CELL = 320, 240, 8
 
@@ -44,3 +47,9 @@ def shown(raw: Picture, out: Picture, x0: int, y0: int, x1: int, y1: int) -> flo
     """Share of the samples of a box that left as they came."""
     box = (slice(max(y0, 0), y1), slice(max(x0, 0), x1))
     return float((raw[box] == out[box]).mean()) if raw[box].size else 0.0
+
+
+def looks(seen: BoolGrid) -> tuple[PeopleLook, ...]:
+    """One of the whole room at every scanning scale, surely of somebody in the cells ``seen``."""
+    window, probability = CellWindow(0, 0, *seen.shape), seen.astype(np.float32)
+    return tuple(PeopleLook(window, band, probability) for band in range(1, BANDS))

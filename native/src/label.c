@@ -1,8 +1,8 @@
 /* Patches of a mask on the grid: cells that hang together. */
 #include "kernels.h"
 
-/* Union-find in the labels themselves: while cells are read a label is 1 + the first cell of a
- * tree's root, which never comes after the cell; 0 outside the mask. So one more run in the same
+/* Union-find in the labels themselves: while cells are read a label is 1 + the cell's parent, which
+ * never comes after it; a root is its own, and 0 is outside the mask. So one more run in the same
  * order can number the roots and hand every cell the number of its own. */
 static int32_t root_of(int32_t *labels, int32_t cell) {
     int32_t root = cell;

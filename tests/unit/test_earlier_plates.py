@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from homeveil.clear.evidence import BANDS
 from homeveil.clear.scene import Scene
-from homeveil.grid import BoolGrid, CellWindow, Grid
-from homeveil.perceive.observation import Observation, PeopleLook
-from rooms import CELL, HEIGHT, WIDTH, Picture, frames, texture
+from homeveil.grid import BoolGrid, Grid
+from homeveil.perceive.observation import Observation
+from rooms import CELL, HEIGHT, WIDTH, Picture, frames, looks, texture
 
 GRID = Grid(WIDTH, HEIGHT, CELL)
 NONE = np.zeros(GRID.shape, bool)
-WHOLE = CellWindow(0, 0, GRID.rows, GRID.cols)
 PLACE = NONE.copy()
 PLACE[10:13, 12:16] = True
 BESIDE = NONE.copy()
@@ -49,9 +47,7 @@ class Room:
             seconds = self._count / 10
             (frame,) = frames(lambda _: self._shown(look, around, visited), 1)
             self.scene.advance(frame, seconds, near_agent, NONE)
-            probability = seen.astype(np.float32)
-            looks = tuple(PeopleLook(WHOLE, band, probability) for band in range(1, BANDS))
-            self.scene.observe(Observation(None, None, looks, (), (), ()), NONE, NONE)
+            self.scene.observe(Observation(people=looks(seen)), NONE, NONE)
             self.scene.settle(frame, seconds, NONE, NONE, ~seen)
             self.scene.remember(frame)
             self._count += 1

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from homeveil.clear.evidence import BANDS, LOOKS_NEEDED, SOMEBODY_CELLS, Evidence
+from homeveil.clear.evidence import LOOKS_NEEDED, SOMEBODY_CELLS, Evidence
 from homeveil.clear.scene import Scene
-from homeveil.grid import BoolGrid, CellWindow, Grid
-from homeveil.perceive.observation import Observation, PeopleLook
-from rooms import CELL, HEIGHT, WIDTH, frames, texture
+from homeveil.grid import BoolGrid, Grid
+from homeveil.perceive.observation import Observation
+from rooms import CELL, HEIGHT, WIDTH, frames, looks, texture
 
 GRID = Grid(WIDTH, HEIGHT, CELL)
 NONE = np.zeros(GRID.shape, bool)
-WHOLE = CellWindow(0, 0, GRID.rows, GRID.cols)
 
 
 def area(top: int, bottom: int, left: int, right: int) -> BoolGrid:
@@ -23,12 +22,6 @@ def area(top: int, bottom: int, left: int, right: int) -> BoolGrid:
 
 
 BODY = area(8, 22, 25, 27)
-
-
-def looks(seen: BoolGrid) -> tuple[PeopleLook, ...]:
-    """One at every scale."""
-    probability = seen.astype(np.float32)
-    return tuple(PeopleLook(WHOLE, band, probability) for band in range(1, BANDS))
 
 
 def look(evidence: Evidence, seen: BoolGrid) -> None:

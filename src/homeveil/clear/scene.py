@@ -297,7 +297,6 @@ class Scene:
         self.on_plate = carried & plate.matches
         self.has_plate = self.on_plate | (carried & move.came_in)
         self.excess = np.where(self.has_plate, plate.excess, self.excess)
-        self._earlier.forget()
         # No run of a frame that waits is that of a plate, nor was it ever withdrawn.
         self.plate_run[:] = -3 - self._frame_number
         self._plate_seconds[:] = seconds
