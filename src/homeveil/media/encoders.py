@@ -26,6 +26,9 @@ _QUANTISER = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "flv1", "l
 _EVEN_SIDES = ("libx264", "libx265", "h264_", "hevc_", "libopenh264")
 _NOT_IN_MOV = ("libvpx", "libsvtav1", "libaom", "librav1e", "av1_", "vp9_")
 """FFmpeg says mov could hold these, and then refuses."""
+_BLOCK, _BLOCKS_AT_ONCE = 16, 8
+"""x264 weighs blocks of 16 pixels eight at once, and past a row that ends between them it reads
+what was left in memory, from which bits depend."""
 _SPEEDS = (
     "placebo", "veryslow", "slower", "slow", "medium",
     "fast", "faster", "veryfast", "superfast", "ultrafast",
@@ -63,8 +66,8 @@ class Encoding:
             return None
         return max(2, round(self.quality * 31 / 51)) * _QUANTISER_SCALE
 
-    def options(self) -> dict[str, str]:
-        """Private options of the encoder."""
+    def options(self, width: int) -> dict[str, str]:
+        """Private options of the encoder for pictures ``width`` pixels wide."""
         speed = _SPEEDS.index(self.preset) if self.preset in _SPEEDS else _SPEEDS.index("veryfast")
         if self.encoder in ("libvpx-vp9", "libvpx"):
             crf = max(4, round(self.quality * 63 / 51))
@@ -84,6 +87,8 @@ class Encoding:
             if self.encoder == "libx265":  # it prints past FFmpeg's log
                 options["x265-params"] = "log-level=none"
                 options["forced-idr"] = "1"
+            elif -(-width // _BLOCK) % _BLOCKS_AT_ONCE:
+                options["mbtree"] = "0"
             return options
         return {}
 

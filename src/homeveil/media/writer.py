@@ -225,7 +225,8 @@ class VideoWriter(_Output):
             self._file.working_path, encoding.muxer, _muxer_options(encoding, self._time_base)
         )
         rate = self._rate or _FALLBACK_RATE
-        stream = self._container.add_stream(encoding.encoder, rate=rate, options=encoding.options())
+        options = encoding.options(self.width)
+        stream = self._container.add_stream(encoding.encoder, rate=rate, options=options)
         if not isinstance(stream, _av.VideoStream):
             raise OutputError(f"{self.path}: {encoding.encoder} is no video encoder")
         context = stream.codec_context
