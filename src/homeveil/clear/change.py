@@ -8,15 +8,15 @@ the whole frame and taken out first, so that automatic gain does not veil the ro
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from homeveil import _kernels
-from homeveil.frames import RawFrame
-from homeveil.grid import BoolGrid, FloatGrid
+from homeveil.frames import PixelFormat, RawFrame
+from homeveil.grid import BoolGrid, CellWindow, FloatGrid
 
 LUMA_STEP = 7.0
 CHROMA_STEP = 4.5
@@ -120,23 +120,59 @@ class NoiseMeter:
         return 1.0 + max(0.0, self.level - 1.5) * 0.25
 
 
+class Lit(NamedTuple):
+    """A frame, and the (rows, cols) mean luma of its cells, grey levels."""
+
+    frame: RawFrame
+    light: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, frame: RawFrame, cell: int) -> Lit:
+        return cls(frame, _kernels.luma_means(frame, cell))
+
+
 def compare(
-    frame: RawFrame,
-    reference: RawFrame,
+    now: Lit,
+    before: Lit,
     cell: int,
-    light: NDArray[np.float64],
     known: BoolGrid,
     slack: float,
+    asked: BoolGrid | None = None,
 ) -> Change:
-    """Compare ``frame`` with ``reference``.
+    """Compare a frame with what was ``before``.
 
-    light: mean luma of each cell of ``frame``. known: cells whose reference is meaningful;
-    exposure is estimated from them.
+    known: cells of which that is meaningful; exposure is estimated from them. asked: the cells of
+    which the answer is wanted, all unless given; of others it may be anything.
     """
-    gain = exposure_gain(light, _kernels.luma_means(reference, cell), known)
-    stats = _kernels.change(frame, reference, cell, gain_q8=gain)
-    excess, texture = _EXCESS.of(stats, slack)
+    gain = exposure_gain(now.light, before.light, known)
+    if asked is None:
+        return Change(*_EXCESS.of(_kernels.change(now.frame, before.frame, cell, gain), slack))
+    # A shadow is told by the cells around.
+    window = _around(_kernels.grow(asked, 1))
+    a, b = (_part(lit.frame, window, cell) for lit in (now, before))
+    excess, texture = np.full((2, *asked.shape), np.inf, np.float32)
+    excess[window.index], texture[window.index] = _EXCESS.of(
+        _kernels.change(a, b, cell, gain), slack
+    )
     return Change(excess, texture)
+
+
+def _around(cells: BoolGrid) -> CellWindow:
+    """The smallest window that holds ``cells``, of which there are some."""
+    rows, cols = (np.flatnonzero(cells.any(axis)) for axis in (1, 0))
+    return CellWindow(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
+
+
+def _part(frame: RawFrame, window: CellWindow, cell: int) -> RawFrame:
+    """What ``frame`` shows in ``window``, in the same memory."""
+    y0, x0 = window.row0 * cell, window.col0 * cell
+    y1, x1 = min(window.row1 * cell, frame.height), min(window.col1 * cell, frame.width)
+    step = 2 if frame.pixel_format is PixelFormat.NV12 else 1
+    rows = slice(y0 // 2, (y1 + 1) // 2)
+    cols = slice(x0 // 2 * step, (x1 + 1) // 2 * step)
+    luma, *chroma = frame.planes
+    planes = (luma[y0:y1, x0:x1], *(plane[rows, cols] for plane in chroma))
+    return replace(frame, planes=planes, width=x1 - x0, height=y1 - y0)
 
 
 def exposure_gain(

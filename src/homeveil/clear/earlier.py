@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from homeveil import _kernels
-from homeveil.clear.change import Change, compare
-from homeveil.frames import RawFrame
+from homeveil.clear.change import Change, Lit, compare
+from homeveil.clear.mosaic import Mosaic
 from homeveil.grid import BoolGrid, Grid
 
 
@@ -22,7 +21,7 @@ class Plates(NamedTuple):
     """One plate of every cell: what it shows, and the (rows, cols) runs and seconds it was cleared
     in."""
 
-    picture: RawFrame
+    picture: Mosaic
     run: NDArray[np.int32]
     seconds: NDArray[np.float64]
 
@@ -35,8 +34,8 @@ class EarlierPlates:
         self._cell = grid.cell
         self._run = np.full(grid.shape, -1, np.int32)
         self._seconds = np.full(grid.shape, -np.inf)
-        self._picture: RawFrame | None = None
-        self._spare: RawFrame | None = None
+        self._picture: Mosaic | None = None
+        self._spare: Mosaic | None = None
         self.has = np.zeros(grid.shape, bool)
         self.withdrawn_run = np.full(grid.shape, -2, np.int32)
 
@@ -45,24 +44,25 @@ class EarlierPlates:
         if not cells.any():
             return
         if self._picture is None:
-            self._picture, self._spare = last.picture.copy(), last.picture.copy()
-        _kernels.copy_cells(self._picture, last.picture, self._cell, cells)
+            self._picture = Mosaic(last.picture.lit, self._cell)
+            self._spare = Mosaic(last.picture.lit, self._cell)
+        self._picture.take(last.picture.lit, cells)
         self.has |= cells
         self._run[cells] = last.run[cells]
         self._seconds[cells] = last.seconds[cells]
 
-    def compared(self, frame: RawFrame, light: NDArray[np.float64], slack: float) -> Change:
-        """How ``frame``, whose luma is ``light``, differs from them, where there are any."""
+    def compared(self, now: Lit, slack: float, asked: BoolGrid) -> Change:
+        """How ``asked`` cells, which have one, differ from it ``now``."""
         assert self._picture is not None
-        return compare(frame, self._picture, self._cell, light, self.has, slack)
+        return compare(now, self._picture.lit, self._cell, self.has, slack, asked)
 
     def exchange(self, last: Plates, cells: BoolGrid) -> None:
         """Those of ``cells`` become the last plates, and the last ones the earlier."""
         assert self._picture is not None
         assert self._spare is not None
-        _kernels.copy_cells(self._spare, last.picture, self._cell, cells)
-        _kernels.copy_cells(last.picture, self._picture, self._cell, cells)
-        _kernels.copy_cells(self._picture, self._spare, self._cell, cells)
+        self._spare.take(last.picture.lit, cells)
+        last.picture.take(self._picture.lit, cells)
+        self._picture.take(self._spare.lit, cells)
         last.run[cells], self._run[cells] = self._run[cells], last.run[cells]
         last.seconds[cells], self._seconds[cells] = self._seconds[cells], last.seconds[cells]
 

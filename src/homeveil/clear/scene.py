@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from homeveil import _kernels
 from homeveil.clear.camera import CameraMotion, CameraMove, CameraWatch
-from homeveil.clear.change import NO_GAIN, NoiseMeter, brightened, compare, exposure_gain
+from homeveil.clear.change import NO_GAIN, Lit, NoiseMeter, brightened, compare, exposure_gain
 from homeveil.clear.earlier import EarlierPlates, Plates
 from homeveil.clear.evidence import Evidence
+from homeveil.clear.mosaic import Mosaic
 from homeveil.clear.patches import significant, sizes, touching
 from homeveil.errors import StretchError
 from homeveil.frames import RawFrame
@@ -96,9 +97,9 @@ class Scene:
         self.on_plate = np.zeros(shape, bool)
         self.excess: FloatGrid = np.zeros(shape, np.float32)
         self.texture: FloatGrid = np.zeros(shape, np.float32)
-        self._plate: RawFrame | None = None
-        self._initial: RawFrame | None = None
-        self._reference: RawFrame | None = None
+        self._plate: Mosaic | None = None
+        self._initial: Mosaic | None = None
+        self._reference: Mosaic | None = None
         self._previous: RawFrame | None = None
         self._light: NDArray[np.float64] = np.zeros(shape)
         self._lit_seconds = -np.inf
@@ -138,29 +139,24 @@ class Scene:
         self._frame_number += 1
         self.began_anew, self.motion, self.gain_q8 = False, None, NO_GAIN
         if self._plate is None or self._reference is None or self._previous is None:
-            self._plate, self._reference = frame.copy(), frame.copy()
-            self._initial, self._previous = frame.copy(), frame.copy()
-            self.run_seconds[:] = seconds
-            self._begin(frame, seconds)
-            return np.zeros(self.grid.shape, bool)
+            return self._begin(frame, seconds)
         cell, slack = self.grid.cell, self.noise.slack
-        before_light, self._light = self._light, _kernels.luma_means(frame, cell)
+        before_light, now = self._light, Lit.of(frame, cell)
+        self._light = now.light
         if not self.skipped:
             self.noise.update(_kernels.luma_differences(frame, self._previous, cell))
             self.gain_q8 = exposure_gain(self._light, before_light, ~(agent_near | others))
             self._previous = brightened(self._previous, self.gain_q8)
         current = self.has_plate & ~self._outdated
-        plate = compare(frame, self._plate, cell, self._light, current, slack)
+        plate = compare(now, self._plate.lit, cell, current, slack)
         before = self.on_plate, self.excess
         self.texture = plate.texture
-        still = compare(
-            frame, self._reference, cell, self._light, ~others, slack * _RUN_SLACK
-        )
+        still = compare(now, self._reference.lit, cell, ~others, slack * _RUN_SLACK)
         self.excess = np.where(self.has_plate, plate.excess, still.excess)
         self.on_plate = self.has_plate & plate.matches & ~self._doubted
-        self._go_back(frame, slack)
+        self._go_back(now, slack)
         if self.skipped and self._is_back():
-            return self._resume(frame, still.matches, seconds)
+            return self._resume(now, still.matches, seconds)
         broken, came_in = ~still.matches, self._came_in(*before)
         shock = self._is_shock(plate.excess, current)
         move = None if self.skipped else self._camera.move(
@@ -168,14 +164,14 @@ class Scene:
             agent_near | _kernels.grow(others, 1), came_in, shock=shock,
         )  # fmt: skip
         if move is not None:
-            self._follow_camera(frame, seconds, move)
+            self._follow_camera(now, seconds, move)
         elif self.skipped or shock:
-            self._start_anew(frame, seconds, _kernels.grow(came_in, SHOCK_CELLS))
+            self._start_anew(now, seconds, _kernels.grow(came_in, SHOCK_CELLS))
         self._outdated &= ~self.on_plate
         self.ended_seconds = np.where(broken, seconds - self.run_seconds, 0.0)
         young = self._young(seconds)
         around = self._came_in(self.on_plate, self.excess) if young.any() else young
-        self._begin_runs(frame, broken, seconds, agent_near, others)
+        self._begin_runs(now, broken, seconds, agent_near, others)
         self._doubt(broken & (self.origin == Origin.ARRIVED), around, young, seconds)
         self.origin[self._doubted & plate.matches] = Origin.STARTUP
         self.run_frames[~broken] += 1
@@ -183,13 +179,13 @@ class Scene:
         self._keep_arrived()
         return broken
 
-    def _go_back(self, frame: RawFrame, slack: float) -> None:
+    def _go_back(self, now: Lit, slack: float) -> None:
         """Cells that show their plate before the last are on it."""
         away = self.has_plate & ~self.on_plate & ~self._doubted & ~self._outdated
         away &= self._earlier.has
         if not away.any():
             return
-        earlier = self._earlier.compared(frame, self._light, slack)
+        earlier = self._earlier.compared(now, slack, away)
         back = away & earlier.matches
         if back.any():
             self._earlier.exchange(self._plates, back)
@@ -201,13 +197,18 @@ class Scene:
         assert self._plate is not None
         return Plates(self._plate, self.plate_run, self._plate_seconds)
 
-    def _begin(self, frame: RawFrame, seconds: float) -> None:
-        """The first frame of all."""
-        everywhere = np.ones(self.grid.shape, bool)
-        self._light = _kernels.luma_means(frame, self.grid.cell)
-        same = compare(frame, frame, self.grid.cell, self._light, everywhere, 1.0)
+    def _begin(self, frame: RawFrame, seconds: float) -> BoolGrid:
+        """The first frame of all; no cell changed."""
+        cell, everywhere = self.grid.cell, np.ones(self.grid.shape, bool)
+        now = Lit.of(frame, cell)
+        self._light, self._previous = now.light, frame.copy()
+        self._plate, self._reference = Mosaic(now, cell), Mosaic(now, cell)
+        self._initial = Mosaic(now, cell)
+        self.run_seconds[:] = seconds
+        same = compare(now, now, cell, everywhere, 1.0)
         self._camera.began(everywhere, same.texture, seconds)
         self._camera.start(frame, seconds)
+        return ~everywhere
 
     def _is_back(self) -> bool:
         """Whether the first frame after a gap shows the room of the plates."""
@@ -217,7 +218,7 @@ class Scene:
             raise StretchError("the light or the camera is not as it was when the file began")
         return same
 
-    def _resume(self, frame: RawFrame, matches: BoolGrid, seconds: float) -> BoolGrid:
+    def _resume(self, now: Lit, matches: BoolGrid, seconds: float) -> BoolGrid:
         """Begin runs in the first frame after a gap; returns the cells that changed.
 
         matches: cells that show what they did when their run began.
@@ -225,7 +226,7 @@ class Scene:
         assert self._reference is not None
         broken = ~matches
         away = ~self.on_plate
-        _kernels.copy_cells(self._reference, frame, self.grid.cell, broken)
+        self._reference.take(now, broken)
         # What the agent left may have been taken over, and nothing is known to have held still.
         # For now it is as when a stream begins, so that the agent is not told apart from what is
         # merely new; but where a plate is known, looks alone clear nothing else.
@@ -239,7 +240,7 @@ class Scene:
         self.run_frames[~broken] += 1
         self._unseen = ~self.has_plate
         self._camera.began(broken, self.texture, seconds)
-        self._camera.start(frame, seconds)
+        self._camera.start(now.frame, seconds)
         self._keep_arrived()
         self.skipped = False
         return broken
@@ -275,25 +276,26 @@ class Scene:
         changed = int((current & (excess > _SHOCK_EXCESS)).sum())
         return changed >= RESET_SHARE * plated
 
-    def _follow_camera(self, frame: RawFrame, seconds: float, move: CameraMove) -> None:
+    def _follow_camera(self, now: Lit, seconds: float, move: CameraMove) -> None:
         """All begins anew where the camera shows it now; what had come in has come in there."""
         self.motion = move.step
         if move.step is not None:
             self._previous = move.step.frame(self.previous)
-        self._carry_plates(frame, seconds, move)
+        self._carry_plates(now, seconds, move)
         plated, on_plate = self.has_plate, self.on_plate
-        self._start_anew(frame, seconds, move.came_in)
+        self._start_anew(now, seconds, move.came_in)
         self.has_plate, self.on_plate = plated, on_plate
         self._outdated = plated & ~on_plate
 
-    def _carry_plates(self, frame: RawFrame, seconds: float, move: CameraMove) -> None:
+    def _carry_plates(self, now: Lit, seconds: float, move: CameraMove) -> None:
         """Plates show what the camera would see where it is now; those that are not seen so are
         void, but where something had come in."""
         assert self._plate is not None
-        self._plate = move.place.frame(self._plate)
+        cell = self.grid.cell
+        moved = Lit.of(move.place.frame(self._plate.lit.frame), cell)
+        self._plate = Mosaic(moved, cell)
         carried = move.place.filled(self.has_plate & ~self._outdated, self.grid)
-        slack = self.noise.slack
-        plate = compare(frame, self._plate, self.grid.cell, self._light, carried, slack)
+        plate = compare(now, moved, cell, carried, self.noise.slack)
         self.on_plate = carried & plate.matches
         self.has_plate = self.on_plate | (carried & move.came_in)
         self.excess = np.where(self.has_plate, plate.excess, self.excess)
@@ -305,7 +307,7 @@ class Scene:
         """Cells of what came in and was still there, by what the last frame showed."""
         return significant((self.origin == Origin.ARRIVED) & ~on_plate, excess)
 
-    def _start_anew(self, frame: RawFrame, seconds: float, kept: BoolGrid) -> None:
+    def _start_anew(self, now: Lit, seconds: float, kept: BoolGrid) -> None:
         """Every plate is void and looks begin anew, but where something had come in.
 
         That a shock cannot launder: it keeps its plates and what the stream began with, stays off
@@ -313,7 +315,7 @@ class Scene:
         have moved.
         """
         assert self._initial is not None
-        _kernels.copy_cells(self._initial, frame, self.grid.cell, ~kept)
+        self._initial.take(now, ~kept)
         self.has_plate &= kept
         self._earlier.forget()
         self._outdated = self.has_plate.copy()
@@ -324,11 +326,11 @@ class Scene:
         self._doubts[:] = 0
         self.skipped = False
         self.began_anew = True
-        self._camera.start(frame, seconds)
+        self._camera.start(now.frame, seconds)
 
     def _begin_runs(
         self,
-        frame: RawFrame,
+        now: Lit,
         broken: BoolGrid,
         seconds: float,
         agent_near: BoolGrid,
@@ -337,14 +339,14 @@ class Scene:
         assert self._reference is not None
         if not broken.any():
             return
-        _kernels.copy_cells(self._reference, frame, self.grid.cell, broken)
+        self._reference.take(now, broken)
         near_others = _kernels.grow(others, 1)
         origin = np.where(agent_near & ~near_others, Origin.UNCOVERED, Origin.ARRIVED)
         # Single cells of sensor noise begin a run, but they are not something that came in.
         real = significant(broken, self.excess) | (broken & near_others)
         if not self.began_anew:
             self.origin[real] = origin[real]
-        self._recognise_initial(frame, broken)
+        self._recognise_initial(now, broken)
         self.run[broken] = self._frame_number
         self.run_seconds[broken] = seconds
         self.run_frames[broken] = 0
@@ -384,14 +386,14 @@ class Scene:
             self.run_seconds[doubtful] = seconds
             self.evidence.forget_looks(doubtful)
 
-    def _recognise_initial(self, frame: RawFrame, broken: BoolGrid) -> None:
+    def _recognise_initial(self, now: Lit, broken: BoolGrid) -> None:
         """What looks as it did when the stream began did not come in since."""
         assert self._initial is not None
         doubtful = broken & (self.origin == Origin.ARRIVED) & ~self.on_plate
         if not doubtful.any():
             return
         back = compare(
-            frame, self._initial, self.grid.cell, self._light, ~doubtful, self.noise.slack
+            now, self._initial.lit, self.grid.cell, ~doubtful, self.noise.slack, doubtful
         )
         self.origin[doubtful & back.matches] = Origin.STARTUP
 
@@ -489,7 +491,7 @@ class Scene:
         assert self._plate is not None
         kept = clear & self.has_plate & ~self._doubted & ~self._outdated
         self._earlier.keep(self._plates, kept)
-        _kernels.copy_cells(self._plate, frame, self.grid.cell, clear)
+        self._plate.take(Lit(frame, self._light), clear)
         self.has_plate[clear] = True
         self._outdated[clear] = False
         self.on_plate[clear] = True
@@ -513,4 +515,4 @@ class Scene:
     def plate_colours(self) -> NDArray[np.uint8]:
         """(rows, cols, 3) mean Y, U, V of each cell's plate; meaningless without a plate."""
         assert self._plate is not None
-        return _kernels.cell_means(self._plate, self.grid.cell)
+        return self._plate.colours()
