@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def test_a_bad_recording_is_told_of_by_its_own_name(tmp_path: Path) -> None:
     url = f"local://{tmp_path}/in.mp4"
     outcome = clear(Job(url, str(tmp_path / "out.mp4"), None, Policy().to_document()))
     assert outcome.reason.startswith(f"{url}: not a media file")
+
+
+def test_what_need_not_end_is_no_recording(tmp_path: Path) -> None:
+    """A device or a pipe, which a manifest may name, holds up nothing."""
+    (tmp_path / "device.mp4").symlink_to(os.devnull)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for name in ("device.mp4", "pipe.mp4"):
+        target = tmp_path / "out" / name
+        outcome = clear(Job(str(tmp_path / name), str(target), None, Policy().to_document()))
+        assert "not a regular file" in outcome.reason
 
 
 def test_a_name_that_is_too_long_is_told_before_any_work(tmp_path: Path) -> None:

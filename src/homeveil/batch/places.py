@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 from homeveil.batch.jobs import WAIT_SECONDS
 from homeveil.batch.scratch import scratch
 from homeveil.errors import HomeveilError, InputError, OutputError, TransferError, UsageError
+from homeveil.files import open_regular
 
 _BLOCK = 1 << 20
 _WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
@@ -290,10 +291,11 @@ def size(url: str) -> int:
 
 
 def sha256(path: Path) -> str:
-    """Hash of a local file's content. Raises InputError."""
+    """Hash of a local file's content. Raises InputError, also for what need not end or may never
+    begin: a pipe, a device."""
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
     except OSError as error:
