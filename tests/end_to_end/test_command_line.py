@@ -460,6 +460,14 @@ def test_a_desk_that_is_not_there_is_told_before_a_passphrase_is_read(
     assert "gone.jpg: no such file" in result.stderr
 
 
+def test_a_pipe_among_the_pictures_holds_up_nothing(run: Run, tmp_path: Path) -> None:
+    """Whatever it is called: nobody may ever write into it."""
+    os.mkfifo(tmp_path / "a.jpg")
+    result = run("enroll", tmp_path / "a.veil", "--images", tmp_path, timeout=60)
+    assert result.returncode == 3
+    assert "a.jpg: is a pipe" in result.stderr
+
+
 def test_enrolling_from_nobody_is_refused(run: Run, tmp_path: Path) -> None:
     """Pictures without a face make no profile."""
     folder = tmp_path / "pictures"

@@ -231,6 +231,10 @@ def _pictures(folder: Path) -> Iterator[tuple[str, RawFrame]]:
         ) from error
     if not files:
         raise InputError(f"{folder}: holds no picture ({', '.join(PICTURE_SUFFIXES)})")
+    for file in files:
+        if file.is_fifo():
+            # Nobody may ever write into it.
+            raise InputError(f"{file}: is a pipe, no picture; move it away")
     from homeveil.media.reader import VideoReader
 
     def read() -> Iterator[tuple[str, RawFrame]]:
