@@ -198,6 +198,18 @@ def test_no_memory_left_inside(
         assert report.frames == 60
 
 
+def test_a_limit_of_memory_that_somebody_set_is_kept(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by `ulimit -v`: lower than the process would set itself, and no reason to fail."""
+    sabotage(
+        monkeypatch,
+        "import resource, homeveil.isolation.inside as i; i.MORE_MEMORY_BYTES = 1 << 45;"
+        " resource.setrlimit(resource.RLIMIT_AS, (1 << 44, 1 << 44))",
+    )
+    assert redact(clip, tmp_path / "o.mp4", profile=None, policy=FILL).frames == 60
+
+
 @pytest.mark.parametrize("number", ["nan", "inf"])
 def test_a_model_that_answers_nonsense(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str

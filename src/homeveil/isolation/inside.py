@@ -219,4 +219,8 @@ def _opened(clearing: FileClearing) -> messages.Opened:
 def _limit_memory() -> None:
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
     most = pages * resource.getpagesize() + MORE_MEMORY_BYTES
+    _, before = resource.getrlimit(resource.RLIMIT_AS)
+    if before != resource.RLIM_INFINITY:
+        # A limit that somebody set is not to be raised.
+        most = min(most, before)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
