@@ -484,6 +484,31 @@ def test_enrolling_from_nobody_is_refused(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "a.veil").exists()
 
 
+@pytest.mark.parametrize(
+    ("module", "given", "there"),
+    [
+        ("homeveil.cli", {}, "1"),
+        ("homeveil.cli", {"OPENBLAS_NUM_THREADS": "2"}, "2"),
+        ("homeveil", {}, "None"),
+    ],
+)
+def test_numpy_makes_no_threads_for_a_command(
+    module: str, given: dict[str, str], there: str
+) -> None:
+    """Unless somebody says otherwise; a program that imports the library decides for itself."""
+    told = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    code = (
+        f"import os, {module}, numpy;"
+        " print(os.environ.get('OPENBLAS_NUM_THREADS'), len(os.listdir('/proc/self/task')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=told | given, capture_output=True, text=True, check=True
+    )
+    setting, threads = done.stdout.split()
+    assert setting == there
+    assert setting != "1" or threads == "1"
+
+
 def test_a_crash_writes_no_core() -> None:
     """Not in the process of the command either, which may hold raw pictures as it enrolls."""
     crash = (

@@ -323,6 +323,19 @@ def test_secrets_of_the_environment_stay_outside(
         assert sum(1 for _ in box) == 10
 
 
+@pytest.mark.parametrize(("given", "there"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
+def test_numpy_makes_no_threads_inside(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], there: str
+) -> None:
+    """Unless somebody says otherwise."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    sabotage(monkeypatch, f"import os; assert os.environ['OPENBLAS_NUM_THREADS'] == '{there}'")
+    with boxed(clip) as box:
+        assert sum(1 for _ in box) == 10
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [

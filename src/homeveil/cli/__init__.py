@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
+
+# Before numpy is there: its OpenBLAS would make a thread for each core, which turn for a while and
+# have nothing to do.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from homeveil.cli import (
     audit,

@@ -145,6 +145,8 @@ class Box(Clearing):
         )
         nothing = subprocess.DEVNULL
         environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+        # What numpy is used for there is too small for threads, which only turn as it starts.
+        environment.setdefault("OPENBLAS_NUM_THREADS", "1")
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],
             stdin=nothing,
