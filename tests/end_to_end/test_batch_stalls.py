@@ -3,6 +3,7 @@ lets so many bytes through and then keeps silent, its connections open."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -59,6 +60,19 @@ class Relay:
                 target.shutdown(socket.SHUT_WR)
         except OSError:
             return
+
+    def cut(self) -> None:
+        """Break all connections; new ones can be had."""
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
+    def refuse(self) -> None:
+        """Nobody listens any more."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
 
     def close(self) -> None:
         self._listener.close()
@@ -162,6 +176,27 @@ def test_a_server_that_accepts_and_says_nothing(far: tuple[Relay, str], tmp_path
     relay.most = 0
     with pytest.raises(TransferError, match="tried again"):
         places.stamp(f"{url}/a.bin")
+
+
+def test_a_broken_connection_is_made_anew(far: tuple[Relay, str], tmp_path: Path) -> None:
+    """As when the server starts anew: what is tried again finds it."""
+    relay, url = far
+    path = sent(tmp_path, url)
+    relay.cut()
+    with contextlib.suppress(TransferError):
+        places.stamp(f"{url}/a.bin")
+    assert places.size(f"{url}/a.bin") == path.stat().st_size
+
+
+def test_a_server_that_is_gone(far: tuple[Relay, str], tmp_path: Path) -> None:
+    """Nobody listens there: that says nothing against the file."""
+    relay, url = far
+    sent(tmp_path, url)
+    relay.refuse()
+    # As long as S3's client takes to give up.
+    places.wait_at_most(WAIT_SECONDS)
+    with pytest.raises(TransferError, match="cannot be reached"):
+        places.fetch(f"{url}/a.bin", tmp_path)
 
 
 def test_an_archive_whose_server_stalls(

@@ -579,6 +579,45 @@ def test_a_server_of_earlier_that_is_silent_is_asked_once(
     assert _Silent.asked == 1
 
 
+class _Fading(LocalFileSystem):
+    """A server that tells of each file once."""
+
+    protocol = "fading"
+    error: type[OSError] = OSError
+    told: ClassVar[set[str]] = set()
+
+    def info(self, path: str, **named: object) -> dict[str, object]:
+        if path in self.told:
+            raise self.error("no more")
+        self.told.add(path)
+        return {"size": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "kinds"),
+    [
+        (ConnectionRefusedError, ["again", "again", "failed"]),
+        (PermissionError, ["failed"]),
+    ],
+)
+def test_a_server_that_fails_in_mid_run_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError], kinds: list[str]
+) -> None:
+    """Its files fail for now and are not set aside; those of other places are done."""
+    monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: Basis())
+    monkeypatch.setattr(_Fading, "error", error)
+    monkeypatch.setattr(_Fading, "told", set())
+    register_implementation("fading", _Fading, clobber=True)
+    one, other = job(tmp_path), job(tmp_path, "b.mp4")
+    one = dataclasses.replace(one, source="fading://h/a.mp4")
+    told = list[Told]()
+    with State(tmp_path / "s") as state:
+        Run([one, other], state, tell=told.append).work(Canned(Outcome(content="c", bytes_out=1)))
+        assert [each.kind for each in told if each.job.target == one.target] == kinds
+        assert [each.kind for each in told if each.job.target == other.target] == ["done"]
+        assert state.get(one.target) is None
+
+
 def test_each_worker_has_its_share_of_cores() -> None:
     """Cores are dealt out whole, evenly, and shared only when there are too few."""
     assert shares([0, 1], 2) == [{0}, {1}]

@@ -16,6 +16,7 @@ import glob
 import hashlib
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -47,6 +48,13 @@ _PART_BYTES = 5 << 20
 """What is sent to S3 at once: only a part that has arrived tells that anything moves."""
 
 _TIMEOUTS = (TimeoutError, asyncio.TimeoutError, CancelledError)
+_LOST = (ConnectionError, socket.gaierror)
+_LOST_NAMES = frozenset(
+    {"ConnectionError", "ConnectionClosedError", "ClientConnectionError", "ClientPayloadError"}
+)
+"""Errors of connections, and what botocore and aiohttp call theirs: they say nothing against a
+file."""
+
 _wait = [WAIT_SECONDS]
 
 
@@ -442,6 +450,26 @@ def _call(
     except _TIMEOUTS as error:
         _give_up(system)
         raise TransferError(f"{url}: no answer within {seconds:g} s; tried again later") from error
+    except Exception as error:
+        if not _is_lost(system, error):
+            raise
+        _give_up(system)
+        raise _unreached(url, error) from error
+
+
+def _is_lost(system: Any, error: Exception) -> bool:
+    """Whether it was not a file that failed, but the connection."""
+    transport = getattr(getattr(system, "client", None), "get_transport", None)
+    if transport is not None:
+        # Over SSH: paramiko tells of it in many ways.
+        return transport() is None or not transport().is_active()
+    return not _LOST_NAMES.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+
+
+def _unreached(url: str, error: Exception) -> TransferError:
+    return TransferError(
+        f"{url}: cannot be reached ({error}); check the server, or try again later"
+    )
 
 
 def _give_up(system: Any) -> None:
@@ -470,6 +498,8 @@ def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
         system, path = url_to_fs(url, **options)
     except _TIMEOUTS as error:
         raise TransferError(f"{url}: no answer within {seconds:g} s; tried again later") from error
+    except _LOST as error:
+        raise _unreached(url, error) from error
     except ImportError as error:
         extra = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp"}.get(_scheme(url), "batch")
         raise UsageError(f"{url}: needs `pip install 'homeveil[{extra}]'` ({error})") from error
@@ -503,6 +533,8 @@ def _know_hosts() -> None:
                     channel_timeout=seconds, **self.ssh_kwargs,
                 )  # fmt: skip
                 self.ftp = self.client.open_sftp()
+            except paramiko.ssh_exception.NoValidConnectionsError as error:
+                raise ConnectionError(str(error)) from error
             except paramiko.SSHException as error:
                 # Which of these it is hangs on which of paramiko's threads sees it first.
                 silent = ("banner", "timeout", "no existing session")

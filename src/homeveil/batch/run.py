@@ -16,7 +16,7 @@ from homeveil.batch import places
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Basis, Job, Outcome
 from homeveil.batch.state import LEASE_SECONDS, Row, State
-from homeveil.errors import HomeveilError, TransferError, UsageError
+from homeveil.errors import HomeveilError, InputError, TransferError, UsageError
 
 _WAIT_SECONDS = 1.0
 
@@ -121,6 +121,9 @@ class Run:
         except TransferError as error:
             outcome = Outcome(str(error), blames_file=False, transient=True)
             self._waiting += self._after_stall(job, outcome)
+            return
+        except InputError as error:
+            self._tell(Told(job, "failed", Outcome(str(error), blames_file=False)))
             return
         if one.standing is Standing.HELD:
             self._held.append(job)
