@@ -358,6 +358,19 @@ def test_a_dead_run_holds_nothing(tmp_path: Path) -> None:
         assert state.claim(one, row) == 2
 
 
+def test_a_clock_that_was_ahead_holds_nothing(tmp_path: Path) -> None:
+    """Though nobody can tell whether who had the lease still lives."""
+    one = job(tmp_path)
+    with State(tmp_path / "s") as state:
+        state.claim(one, None)
+        with sqlite3.connect(tmp_path / "s") as base:
+            base.execute("UPDATE files SET owner = 'x', lease_until = lease_until + 86400")
+        row = state.get(one.target)
+        assert not row.held
+        assert state.claim(one, row) == 2
+        assert state.get(one.target).held
+
+
 def test_a_file_is_set_aside_after_so_many_failures(tmp_path: Path) -> None:
     """Failures that may be the file's fault count; a full disk or a wrong passphrase does not."""
     one = job(tmp_path)

@@ -24,6 +24,7 @@ from homeveil.errors import OutputError
 from homeveil.scoped import Scoped
 
 LEASE_SECONDS = 60.0
+_MOST_LEFT = 10 * LEASE_SECONDS
 _BUSY_SECONDS = 30.0
 _VERSION = 1
 _TABLE = """
@@ -76,8 +77,10 @@ class Row:
 
     @property
     def held(self) -> bool:
-        """Whether somebody is at work on it."""
-        return self.owner is not None and self.lease_until >= time.time() and _alive(self.owner)
+        """Whether somebody is at work on it. A lease far longer than any that is given is one of
+        a clock that was ahead."""
+        left = self.lease_until - time.time()
+        return self.owner is not None and 0 <= left <= _MOST_LEFT and _alive(self.owner)
 
 
 class State(Scoped):
@@ -156,10 +159,11 @@ class State(Scoped):
                 "UPDATE files SET owner = ?, lease_until = ?, starts = starts + 1,"
                 " stamp = CASE WHEN source = ? THEN stamp ELSE '' END, source = ?"
                 " WHERE target = ? AND times_done = ?"
-                " AND (owner IS NULL OR lease_until < ? OR (owner = ? AND ?))"
+                " AND (owner IS NULL OR lease_until NOT BETWEEN ? AND ? OR (owner = ? AND ?))"
                 " RETURNING starts",
                 self.owner, now + LEASE_SECONDS, job.source, job.source, job.target,
-                seen.times_done if seen else 0, now, owner, bool(owner and not _alive(owner)),
+                seen.times_done if seen else 0, now, now + _MOST_LEFT,
+                owner, bool(owner and not _alive(owner)),
             ).fetchone()  # fmt: skip
         return int(row[0]) if row else None
 
