@@ -168,6 +168,22 @@ def test_what_no_recording_is_in_stops_nothing(tmp_path: Path) -> None:
     assert list(walk) == []
 
 
+def test_two_results_may_be_one_file_to_a_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where capitals make no difference, one would replace the other."""
+    touch(tmp_path / "in" / "a.mp4", tmp_path / "in" / "A.MP4", tmp_path / "in" / "b.mp4")
+    out = tmp_path / "out"
+    out.mkdir()
+    if not places.knows_capitals(str(out / "a.mp4")):
+        pytest.skip("capitals make no difference here")
+    assert len(jobs_from([str(tmp_path / "in")], defaults(out))) == 3
+    assert list(out.iterdir()) == []
+    monkeypatch.setattr(os.path, "lexists", lambda path: True)
+    with pytest.raises(UsageError, match="no difference of capitals"):
+        jobs_from([str(tmp_path / "in")], defaults(out))
+
+
 def test_a_pattern_keeps_what_varies(tmp_path: Path) -> None:
     """A pattern takes what matches; places count from its first variable part."""
     touch(tmp_path / "in" / "x" / "a.mp4", tmp_path / "in" / "y" / "a.mp4")

@@ -17,6 +17,7 @@ import hashlib
 import os
 import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -182,6 +183,20 @@ def _number(own: str) -> tuple[int, int] | None:
 def is_same(one: str, other: str) -> bool:
     """Whether both are names of one file."""
     return one == other or one in Known([other])
+
+
+def knows_capitals(url: str) -> bool:
+    """Whether names that differ in capitals alone are two files where ``url`` is to lie. Tried
+    out with a file that is gone at once; taken for granted where that cannot be."""
+    if is_remote(url):
+        return True
+    folder = next(one for one in local_path(url).absolute().parents if one.is_dir())
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".homeveil-") as file:
+            path = Path(file.name)
+            return not os.path.lexists(path.with_name(path.name.upper()))
+    except OSError:
+        return True
 
 
 def joined(base: str, relative: str) -> str:

@@ -77,6 +77,7 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
                 f" {jobs[job.target].source}; put them into folders of their own"
             )
         jobs[job.target] = job
+    _check_capitals(jobs)
     if not jobs:
         raise InputError(f"{', '.join(sources)}: no recording in there; check the names")
     inputs = places.Known(seen)
@@ -85,6 +86,18 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
         if job.target in inputs:
             raise UsageError(f"{job.target}: is an input itself; give another --out")
     return list(jobs.values())
+
+
+def _check_capitals(jobs: dict[str, Job]) -> None:
+    """Refuse two results, by their places, that are one file to the disk they are to lie on."""
+    seen: dict[str, Job] = {}
+    for target, job in jobs.items():
+        first = seen.setdefault(target.casefold(), job)
+        if first is not job and not places.knows_capitals(target):
+            raise UsageError(
+                f"{job.source}: would be written to {target}, as would {first.source}, since the"
+                " disk there makes no difference of capitals; put them into folders of their own"
+            )
 
 
 def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
