@@ -330,10 +330,6 @@ def test_one_run_at_a_time_has_a_file(tmp_path: Path) -> None:
         assert first.get(one.target).held
         with sqlite3.connect(tmp_path / "s") as base:
             base.execute("UPDATE files SET lease_until = ?", (time.time() - 1,))
-        first.renew()
-        assert second.claim(one, second.get(one.target)) is None
-        with sqlite3.connect(tmp_path / "s") as base:
-            base.execute("UPDATE files SET lease_until = ?", (time.time() - 1,))
         assert second.claim(one, second.get(one.target)) == 2
         # Who lost the lease notes nothing.
         first.finish(one, "", Basis(), Outcome(), 3)
@@ -575,6 +571,27 @@ def test_what_must_not_be_replaced_fails_alone(tmp_path: Path, pair: tuple[Job, 
         (failed,) = (each for each in told if each.kind == "failed")
         assert "is the result of" in failed.outcome.reason
         assert state.get(one.target).source == one.source
+
+
+def test_a_run_that_waits_keeps_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a server says nothing, no other run takes the files that are being done."""
+    monkeypatch.setattr("homeveil.batch.state.LEASE_SECONDS", 0.4)
+    monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: Basis())
+    one, seen = job(tmp_path), list[bool]()
+
+    class Slow(Canned):
+        def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
+            for _ in range(10):
+                time.sleep(0.1)
+                with State(tmp_path / "s") as other:
+                    seen.append(other.get(one.target).held)
+            return super().wait(seconds)
+
+    with State(tmp_path / "s") as state:
+        Run([one], state).work(Slow(Outcome(content="c", bytes_out=1)))
+    assert all(seen)
 
 
 class _Silent(LocalFileSystem):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from homeveil.batch import places
 from homeveil.batch.engine import Engine
 from homeveil.batch.jobs import Basis, Job, Outcome
-from homeveil.batch.state import LEASE_SECONDS, Row, State
+from homeveil.batch.state import Row, State
 from homeveil.errors import HomeveilError, InputError, TransferError, UsageError
 
 _WAIT_SECONDS = 1.0
@@ -80,7 +80,6 @@ class Run:
         self._waiting: list[Job] = []
         self._old: dict[str, bool | None] = {}
         self._silent: set[str] = set()
-        self._renewed = time.monotonic()
         self.inputs = [self._look(job) for job in jobs]
         for one in self.inputs:
             if refusal := self._refusal(one, sure=True):
@@ -94,6 +93,11 @@ class Run:
 
     def work(self, engine: Engine) -> None:
         """Do what is left. Raises OutputError when the state file cannot be kept."""
+        # Also while a server that says nothing is waited for.
+        with self._state.renewed():
+            self._work(engine)
+
+    def _work(self, engine: Engine) -> None:
         pending = deque(one.job for one in self.inputs if one.standing in LEFT)
         self._held = [one.job for one in self.inputs if one.standing is Standing.HELD]
         while pending or self._running or self._held or self._waiting:
@@ -110,9 +114,6 @@ class Run:
                 time.sleep(_WAIT_SECONDS)
                 pending.extend(self._held)
                 self._held.clear()
-            if time.monotonic() - self._renewed > LEASE_SECONDS / 4:
-                self._state.renew()
-                self._renewed = time.monotonic()
 
     def _begin(self, job: Job, engine: Engine, places_taken: int) -> None:
         try:

@@ -12,6 +12,7 @@ import math
 import os
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class State(Scoped):
                 raise
 
     def _copy(self) -> None:
-        with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as file:
+        with self._connected() as file:
             file.backup(self._base)
 
     def _open(self) -> None:
@@ -167,14 +168,33 @@ class State(Scoped):
             ).fetchone()  # fmt: skip
         return int(row[0]) if row else None
 
-    def renew(self) -> None:
-        """Keep all leases of this run."""
-        with self._told():
-            self._ask(
-                "UPDATE files SET lease_until = ? WHERE owner = ?",
-                time.time() + LEASE_SECONDS,
-                self.owner,
-            )
+    @contextlib.contextmanager
+    def renewed(self) -> Iterator[None]:
+        """Keep all leases of this run meanwhile, however long it waits for something else."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(LEASE_SECONDS / 4):
+                # Where that fails the next thing that is noted will, and is told.
+                with contextlib.suppress(sqlite3.Error), self._connected() as base:
+                    base.execute(
+                        "UPDATE files SET lease_until = ? WHERE owner = ?",
+                        (time.time() + LEASE_SECONDS, self.owner),
+                    )
+
+        thread = threading.Thread(target=renew, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _connected(self) -> contextlib.closing[sqlite3.Connection]:
+        """Another connection, which another thread needs."""
+        return contextlib.closing(
+            sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+        )
 
     def forget_failures(self, target: str) -> None:
         """Begin anew: what failed was another content, policy, profile or model."""
