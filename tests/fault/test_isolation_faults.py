@@ -29,7 +29,7 @@ from homeveil.grid import Grid
 from homeveil.isolation import Isolate, box
 from homeveil.isolation.box import Box
 from homeveil.policy import Policy, Style
-from homeveil.profile import Profile, load_profile
+from homeveil.profile import DeskTemplate, Profile, load_profile
 from homeveil.redaction import redact
 
 pytestmark = needs_box
@@ -149,6 +149,20 @@ def test_a_stopped_process_is_given_up(
             list(frames)
         process = box_.process_id
     assert not Path(f"/proc/{process}").exists()
+
+
+def test_a_process_that_never_reads_its_order_is_given_up(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the order, with a large desk in it, is more than a pipe holds."""
+    stopped = "import time; time.sleep(30) #{path}{parent}{commands}{messages}{memory}"
+    monkeypatch.setattr(box, "_START", stopped)
+    monkeypatch.setattr(box, "STALL_SECONDS", 1.0)
+    clean = np.zeros((256, 256, 3), np.uint8)
+    desk = DeskTemplate(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)), clean)
+    policy = Policy(style=Style.FILL, look_timeout_seconds=1.0)
+    with pytest.raises(IsolationError, match="silent"):
+        Box(Order(clip, Profile(None, desk=desk), policy))
 
 
 def test_a_process_that_spins_is_ended_by_the_kernel(

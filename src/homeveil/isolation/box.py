@@ -162,6 +162,10 @@ class Box(Clearing):
             os.close(handle)
         self._poll = select.poll()
         self._poll.register(self._incoming, select.POLLIN)
+        # An order may be more than a pipe holds, and who is to read it may never do so.
+        os.set_blocking(self._commands, False)
+        self._room = select.poll()
+        self._room.register(self._commands, select.POLLOUT)
         text = json.dumps(write_order(self._order)).encode()
         self._command(len(text).to_bytes(4, "little") + text)
 
@@ -283,19 +287,19 @@ class Box(Clearing):
         return VeiledAudio(samples, message.rate, _time(message), share, _SEAL)
 
     def _command(self, data: bytes) -> None:
-        try:
-            os.write(self._commands, data)
-        except BrokenPipeError:
-            # Its last words, or that it has none, come out when they are read.
-            return
+        while data:
+            if not self._room.poll(self._patience_ms):
+                raise self._silent()
+            try:
+                data = data[os.write(self._commands, data) :]
+            except BrokenPipeError:
+                # Its last words, or that it has none, come out when they are read.
+                return
 
     def _receive(self) -> Message:
         """The next message; whatever else happens to the isolated process is an error."""
         if not self._poll.poll(self._patience_ms):
-            raise IsolationError(
-                f"the isolated process was silent for {(self._patience_ms or 0) // 1000} s and was "
-                "stopped; nothing was left behind"
-            )
+            raise self._silent()
         data = os.read(self._incoming, messages.SIZE)
         self._check_denials()
         self._allow_time()
@@ -342,6 +346,12 @@ class Box(Clearing):
         else:
             why = f"ended too early (status {status})"
         return IsolationError(f"the isolated process {why}; nothing was left behind")
+
+    def _silent(self) -> IsolationError:
+        return IsolationError(
+            f"the isolated process was silent for {(self._patience_ms or 0) // 1000} s and was "
+            "stopped; nothing was left behind"
+        )
 
     def _out_of_turn(self) -> IsolationError:
         return IsolationError(
