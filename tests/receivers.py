@@ -79,7 +79,7 @@ def webhook(
             with lock:
                 number = received.requests
                 received.requests += 1
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.body = body = self.rfile.read(int(self.headers["Content-Length"]))
             if fault is not None and fault(self, number):
                 return
             received.taken.append(body)
@@ -210,6 +210,46 @@ def old_broker(broker: Broker) -> Iterator[int]:
     with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_address[1]
+        server.shutdown()
+
+
+@contextmanager
+def picky_broker(reason: int, wanted: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """The port of one that acknowledges whatever holds ``wanted`` with ``reason`` (MQTT 5, 3.4.2),
+    and what it took."""
+    taken: list[bytes] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while (packet := self._packet()) is not None:
+                kind, body = packet
+                if kind >> 4 == 1:
+                    self.wfile.write(b"\x20\x03\x00\x00\x00")
+                if kind >> 4 != 3:
+                    continue
+                topic = 2 + int.from_bytes(body[:2], "big")
+                refused = wanted in body
+                if not refused:
+                    taken.append(body[topic + 3 :])
+                code = bytes([reason if refused else 0])
+                self.wfile.write(b"\x40\x03" + body[topic : topic + 2] + code)
+
+        def _packet(self) -> tuple[int, bytes] | None:
+            head = self.rfile.read(1)
+            length = shift = 0
+            while head and (octet := self.rfile.read(1)):
+                length |= (octet[0] & 0x7F) << shift
+                shift += 7
+                if octet[0] < 0x80:
+                    return head[0], self.rfile.read(length)
+            return None
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.server_address[1], taken
         server.shutdown()
 
 

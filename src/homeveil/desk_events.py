@@ -61,6 +61,11 @@ class EventsTally:
         """Events that some place will never get."""
         return sum(place.dropped for place in self.places)
 
+    @property
+    def refused(self) -> int:
+        """Events that some place refused for what they are."""
+        return sum(place.refused for place in self.places)
+
 
 class DeskEvents(Scoped):
     """Watches one stream of veiled frames and tells its events. Not thread-safe.

@@ -23,7 +23,7 @@ from homeveil.desk_rules import DeskItem
 from homeveil.errors import FrameError, OutputError, UsageError
 from homeveil.fakes import ScriptedDesk, fake_frames, finding
 from homeveil.frames import VeiledFrame
-from receivers import free_port, numbers, wait_until, webhook
+from receivers import answer, for_first, free_port, numbers, wait_until, webhook
 from rooms import texture
 
 SCRIPTED = """
@@ -97,6 +97,24 @@ def test_standard_output_and_a_start(state: Path, clip: Path, tmp_path: Path) ->
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [event["time"] for event in events] == ["2026-01-31T07:00:00Z"] * 3
     assert "desk events: 3 told" in result.stderr
+
+
+def test_what_a_place_refuses_is_told_at_the_end(state: Path, clip: Path, tmp_path: Path) -> None:
+    """The output stands, the other place has them all, and nothing waits or comes again."""
+    path, out = tmp_path / "e.jsonl", tmp_path / "o.mp4"
+    with webhook(for_first(1, answer(422))) as received:
+        result = scripted(
+            "redact", clip, out, "--nobody", "--json", "--events", path, "--events", received.url
+        )
+    assert result.returncode == 9
+    place = received.url.removesuffix("/desk")
+    assert f"{place}: 1 events are lost (1 refused there); the output stands" in result.stderr
+    assert "phone" not in result.stderr
+    assert out.exists()
+    assert len(path.read_bytes().splitlines()) == 3
+    assert (numbers(received.taken), received.requests) == ([2, 3], 3)
+    told = json.loads(result.stdout)["events"]["places"]
+    assert [(one["refused"], one["waiting"]) for one in told] == [(0, 0), (1, 0)]
 
 
 def test_a_place_that_is_down_costs_no_frame_and_no_event(

@@ -20,7 +20,7 @@ from homeveil.emit.events.delivery import Backoff, Delivery
 from homeveil.emit.events.mqtt import Mqtt, MqttTarget
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.emit.events.spool import Spool
-from receivers import Broker, needs_mosquitto, numbers, old_broker, wait_until
+from receivers import Broker, needs_mosquitto, numbers, old_broker, picky_broker, wait_until
 
 pytestmark = needs_mosquitto
 
@@ -221,6 +221,24 @@ def test_password_from_the_environment(tmp_path: Path, caplog: pytest.LogCapture
         assert "wrong" not in caplog.text
     finally:
         broker.kill()
+
+
+@pytest.mark.parametrize(("reason", "alone"), [(0x99, True), (0x87, False), (0x97, False)])
+def test_an_event_that_is_refused_for_what_it_is_holds_up_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, reason: int, alone: bool
+) -> None:
+    """Its payload is none: it is counted and the next go on. We may not, or not now: all wait."""
+    with picky_broker(reason, b'"0000000002"') as (port, taken):
+        target = MqttTarget("127.0.0.1", port, TOPIC, False, timeout_seconds=3.0)
+        spool = Spool(tmp_path, "mqtt")
+        with Delivery(
+            "mqtt", Mqtt(target), spool, backoff=QUICK, patience_seconds=20.0 if alone else 0.5
+        ) as made:
+            for event in EVENTS[:4]:
+                made.put(event)
+    assert numbers(taken) == ([1, 3, 4] if alone else [1])
+    assert (made.tally.refused, made.tally.waiting) == ((1, 0) if alone else (0, 3))
+    assert ("an event is refused" in caplog.text) == alone
 
 
 @pytest.mark.parametrize("case", ["trusted", "unknown authority", "other name"])

@@ -4,6 +4,7 @@ loopback. Nothing is lost, the order holds, and no frame waits."""
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import http.server
 import os
 import signal
@@ -22,6 +23,7 @@ from homeveil.desk.events import MEDIA_TYPE, Event
 from homeveil.desk.findings import Change
 from homeveil.desk_events import DeskEvents
 from homeveil.emit.events import TOKEN
+from homeveil.emit.events.carrier import NotDelivered
 from homeveil.emit.events.delivery import Backoff, Delivery
 from homeveil.emit.events.places import open_place, read_place
 from homeveil.emit.events.spool import Spool
@@ -106,6 +108,90 @@ def test_faults_lose_nothing_and_keep_the_order(tmp_path: Path, fault: Fault) ->
         assert hook.tally.delivered == 12
         assert hook.tally.failures >= 2
         assert (hook.tally.waiting, hook.tally.dropped) == (0, 0)
+
+
+def refuse(status: int, wanted: bytes, **headers: str) -> Fault:
+    """Answers so to whatever holds ``wanted``, and takes the rest."""
+    refusal = answer(status, **headers)
+
+    def fault(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
+        return wanted in handler.body and refusal(handler, number)  # type: ignore[attr-defined]
+
+    return fault
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 415, 422])
+def test_an_event_that_is_refused_for_what_it_is_holds_up_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """Nine of twelve are refused: they are counted, asked about once and never again, also not by
+    the next run; the others arrive in order. The log says so once, and not what they hold."""
+    with webhook(refuse(status, b'"sequence":"000000000')) as received:
+        with delivery(received.url, tmp_path) as hook:
+            for event in EVENTS:
+                hook.put(event)
+        assert numbers(received.taken) == ALL[9:]
+        assert received.requests == 12
+        tally = hook.tally
+        assert (tally.delivered, tally.refused, tally.waiting, tally.dropped) == (3, 9, 0, 0)
+        assert tally.failures == 0
+        with delivery(received.url, tmp_path):
+            pass
+        assert received.requests == 12
+    assert [record.getMessage() for record in caplog.records] == [
+        f"hook: an event is refused (answered {status}) and not told there again; those after it "
+        "go on"
+    ]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 408, 425, 429, 500, 503])
+def test_what_is_about_the_place_holds_all_that_waits(tmp_path: Path, status: int) -> None:
+    """A place that knows nobody, is not there or is busy: nothing passes, nothing is lost."""
+    with webhook(answer(status)) as received:
+        with delivery(received.url, tmp_path, patience=0.3) as hook:
+            for event in EVENTS[:2]:
+                hook.put(event)
+        assert received.requests >= 2
+        assert (hook.tally.waiting, hook.tally.refused, hook.tally.dropped) == (2, 0, 0)
+
+
+def test_a_refusal_that_says_when_to_come_back_is_none(tmp_path: Path) -> None:
+    """As a receiver does that has no room just now (RFC 9110, 15.5.14)."""
+    with webhook(for_first(2, answer(413, Retry_After="0"))) as received:
+        with delivery(received.url, tmp_path) as hook:
+            hook.put(EVENTS[0])
+        assert received.taken == [EVENTS[0].line]
+    assert (hook.tally.delivered, hook.tally.refused, hook.tally.failures) == (1, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("7", 7, 7), ("1000000", 60, 1e6), (email.utils.formatdate(time.time() + 30), 20, 31),
+        ("9" * 400, 60, float("inf")), ("Sun, 06 Nov 1994 08:49:37 GMT", -float("inf"), 0),
+    ],
+    ids=["seconds", "many", "date", "beyond-numbers", "past"],
+)  # fmt: skip
+def test_when_to_come_back_is_read_in_both_its_forms(text: str, least: float, most: float) -> None:
+    """Seconds, however many, or a date (RFC 9110, 10.2.3)."""
+    with webhook(answer(503, Retry_After=text)) as received:
+        hook = Webhook(WebhookTarget(received.url))
+        with pytest.raises(NotDelivered) as caught:
+            hook.send(EVENTS[0])
+        hook.close()
+    assert caught.value.wait_seconds is not None
+    assert least <= caught.value.wait_seconds <= most
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "Sun, 99 Nov 1994 08:49:37 GMT", "1.5"])
+def test_when_to_come_back_is_not_made_up(text: str) -> None:
+    """What cannot be read is left to the backoff."""
+    with webhook(answer(503, Retry_After=text)) as received:
+        hook = Webhook(WebhookTarget(received.url))
+        with pytest.raises(NotDelivered) as caught:
+            hook.send(EVENTS[0])
+        hook.close()
+    assert Backoff().wait(1, caught.value.wait_seconds) <= 0.5
 
 
 @pytest.mark.parametrize("length", [None, "60000"], ids=["chunks", "length"])

@@ -34,6 +34,7 @@ from homeveil.media.sound_track import SoundFormat
 from homeveil.policy import Policy
 from homeveil.veil.card import card, silence
 from live import until
+from receivers import answer, webhook
 
 MS = Fraction(1, 1000)
 
@@ -316,6 +317,22 @@ def test_an_address_nobody_can_send_to_is_refused() -> None:
 def test_a_name_holds_no_secret() -> None:
     push = Push(Broadcast(), "rtsp://me:secret@host:8554/desk?key=other")
     assert push.status().name == "stream to rtsp://host:8554"
+
+
+def test_desk_events_that_are_refused_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On the page while the session goes on, and in the log at its end."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    desk = ScriptedDesk({0.0: [finding(Change.APPEARED, DeskItem.PHONE)]})
+    with webhook(answer(400)) as received:
+        events = DeskEvents([received.url], watcher=desk, clock=Live(batched=False))
+        output = DeskWatch(events)
+        output.begin(64, 48, 10, None)
+        output.take(veiled_frame(0, MS))
+        until(lambda: output.status().trouble == "1 events were refused")
+        output.close()
+    assert "1 events were refused there" in caplog.text
 
 
 def test_desk_events_that_wait_or_are_lost_are_told_at_the_end(

@@ -263,9 +263,11 @@ def events_status(tally: EventsTally | None, *, quiet: bool) -> int:
                 f"homeveil: {place.place}: {place.waiting} events wait on this machine; they "
                 "leave with the next run that tells events there"
             )
-    if tally.dropped:
-        names = ", ".join(place.place for place in tally.places if place.dropped)
-        raise EventError(f"{names}: {tally.dropped} events are lost; the output stands")
+    if tally.dropped or tally.refused:
+        names = ", ".join(one.place for one in tally.places if one.dropped or one.refused)
+        refused = f" ({tally.refused} refused there)" if tally.refused else ""
+        lost = tally.dropped + tally.refused
+        raise EventError(f"{names}: {lost} events are lost{refused}; the output stands")
     if tally.findings.refused or tally.faults:
         tell(
             f"homeveil: the desk was not watched in {tally.faults} frames, "

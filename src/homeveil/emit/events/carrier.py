@@ -18,13 +18,19 @@ class NotDelivered(Exception):  # noqa: N818  no failure of the caller's; it is 
         self.wait_seconds = wait_seconds
 
 
+class Refused(Exception):  # noqa: N818  a word of the place's, about one event
+    """The place never takes this event, however often it is told; of others this says nothing.
+    A message names no content."""
+
+
 class Carrier(Protocol):
     """Used by one thread alone. Life: ``send`` any number of times, then once ``close``."""
 
     def send(self, event: Event) -> None:
         """Give the event to the place; return when the place has taken it for good.
 
-        Raises NotDelivered, after which it may have been taken or not.
+        Raises NotDelivered, after which it may have been taken or not, and Refused, after which it
+        is not to be told again.
         """
 
     def close(self) -> None:

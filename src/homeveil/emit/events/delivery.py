@@ -6,8 +6,8 @@
     delivery.close()             # waits a while for what is still on its way
     delivery.tally
 
-The next event is not tried before the one before it was taken. A place that fails is tried
-again for as long as the process lives, less and less often.
+The next event is not tried before the one before it was taken, or refused for what it is. A place
+that fails is tried again for as long as the process lives, less and less often.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeveil.desk.events import Event
-from homeveil.emit.events.carrier import Carrier, NotDelivered
+from homeveil.emit.events.carrier import Carrier, NotDelivered, Refused
 from homeveil.emit.events.spool import Spool
 from homeveil.errors import UsageError
 from homeveil.scoped import Scoped
@@ -49,12 +49,14 @@ class Backoff:
 @dataclass(frozen=True, slots=True)
 class DeliveryTally:
     """What became of the events for one place. waiting: kept on disk for the next time.
-    dropped: found no room, or could not be kept. failures: attempts that failed."""
+    dropped: found no room, or could not be kept. refused: by the place, for what they are; they are
+    not told there again. failures: attempts that failed."""
 
     place: str
     delivered: int
     waiting: int
     dropped: int
+    refused: int
     failures: int
 
 
@@ -79,7 +81,7 @@ class Delivery(Scoped):
         self._backoff, self._patience = backoff, patience_seconds
         self._wake = threading.Condition()
         self._closing = self._closed = False
-        self._delivered = self._failures = 0
+        self._delivered = self._refused = self._failures = 0
         self._last_success = 0.0
         self._thread = threading.Thread(target=self._run, name="homeveil events", daemon=True)
         self._thread.start()
@@ -94,6 +96,7 @@ class Delivery(Scoped):
             self._delivered,
             spool.waiting - lost,
             spool.dropped + lost,
+            self._refused,
             self._failures,
         )
 
@@ -146,13 +149,15 @@ class Delivery(Scoped):
                 return
             try:
                 self._carrier.send(event)
+                self._delivered += 1
+            except Refused as refusal:
+                self._note_refusal(refusal)
             except Exception as error:
                 failed += 1
                 self._failed(failed, error)
                 continue
             failed = 0
             self._spool.done()
-            self._delivered += 1
             self._last_success = time.monotonic()
 
     def _wait_for_more(self) -> bool:
@@ -164,6 +169,16 @@ class Delivery(Scoped):
             # Something waits that cannot be read: a disk in trouble. Not in a hurry.
             self._wake.wait(_AGAIN_SECONDS if waiting else _IDLE_SECONDS)
         return True
+
+    def _note_refusal(self, refusal: Refused) -> None:
+        """Not again for each: who refuses one often refuses many, and the end says how many."""
+        self._refused += 1
+        if self._refused == 1:
+            _log.warning(
+                "%s: an event is refused (%s) and not told there again; those after it go on",
+                self.place,
+                refusal,
+            )
 
     def _failed(self, failed: int, error: Exception) -> None:
         """Note a failure and wait before the next attempt."""

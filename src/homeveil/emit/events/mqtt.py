@@ -1,9 +1,9 @@
 """Events to an MQTT broker (5), QoS 1, each a message of one topic.
 
 An event counts as taken when the broker has acknowledged it and does not say that it was refused.
-In MQTT 3.1.1 an acknowledgement cannot refuse, so that version is spoken only to a broker that
-knows no other. After any trouble a fresh connection is made, so that the order is ours alone to
-keep.
+A refusal for what it holds is about that event alone; any other is about us, and tried again. In
+MQTT 3.1.1 an acknowledgement cannot refuse, so that version is spoken only to a broker that knows
+no other. After any trouble a fresh connection is made, so that the order is ours alone to keep.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from homeveil.desk.events import Event
-from homeveil.emit.events.carrier import NotDelivered
+from homeveil.emit.events.carrier import NotDelivered, Refused
 
 _log = logging.getLogger("homeveil")
 
 _KEEP_ALIVE_SECONDS = 30
-_NO_SUCH_VERSION = 0x84
+_NO_SUCH_VERSION, _NO_SUCH_CONTENT = 0x84, 0x99
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +48,22 @@ class Mqtt:
         self._target = target
         self._client: Client | None = None
         self._version = MQTTProtocolVersion.MQTTv5
-        self._refused = ""
+        self._refused: ReasonCode | None = None
 
     def send(self, event: Event) -> None:
         """Publish one event and wait for the broker's acknowledgement."""
         try:
             client = self._client = self._client or self._connect()
-            self._refused = ""
+            self._refused = None
             sent: MQTTMessageInfo = client.publish(self._target.topic, event.line, qos=1)
             if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 raise NotDelivered("the connection is gone")
             sent.wait_for_publish(self._target.timeout_seconds)
             if not sent.is_published():
                 raise NotDelivered("the broker does not acknowledge")
-            if self._refused:
+            if self._refused is not None and self._refused.value == _NO_SUCH_CONTENT:
+                raise Refused(f"the broker refuses: {self._refused}")
+            if self._refused is not None:
                 raise NotDelivered(f"the broker refuses: {self._refused}")
         except NotDelivered:
             self._disconnect()
@@ -98,7 +101,7 @@ class Mqtt:
             # Called before the message counts as published; there is one at a time.
             code = told[3]
             if code.is_failure:
-                self._refused = str(code)
+                self._refused = code
 
         client.on_connect = on_connect
         client.on_publish = on_publish

@@ -9,6 +9,7 @@ however slowly its bytes drip.
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import functools
 import http.client
 import io
@@ -21,9 +22,13 @@ from typing import Any
 import urllib3
 
 from homeveil.desk.events import MEDIA_TYPE, Event
-from homeveil.emit.events.carrier import NotDelivered
+from homeveil.emit.events.carrier import NotDelivered, Refused
 
 _MOST_ANSWER_BYTES = 65_536
+_REFUSALS = frozenset({400, 409, 413, 415, 422})
+"""Statuses that are about what was sent. All others are about the receiver: there is none (404), it
+knows us not (401), it is busy (429)."""
+
 _REST_SECONDS = 1.0
 """For what follows an answer's head; more only costs the connection."""
 
@@ -40,7 +45,8 @@ class WebhookTarget:
 
 
 class Webhook:
-    """Any 2xx takes an event; whatever else is answered, or is not, is tried again."""
+    """Any 2xx takes an event. One of ``_REFUSALS`` refuses it, unless it says when to come back;
+    whatever else is answered, or is not, is tried again."""
 
     def __init__(self, target: WebhookTarget) -> None:
         self._url = target.url
@@ -75,10 +81,11 @@ class Webhook:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise NotDelivered(_in_words(error)) from error
         self._finish(answer)
+        again = answer.headers.get("Retry-After")
+        if answer.status in _REFUSALS and again is None:
+            raise Refused(f"answered {answer.status}")
         if not 200 <= answer.status < 300:
-            raise NotDelivered(
-                f"answered {answer.status}", _seconds(answer.headers.get("Retry-After"))
-            )
+            raise NotDelivered(f"answered {answer.status}", _seconds(again))
 
     def _finish(self, answer: urllib3.BaseHTTPResponse) -> None:
         """Nothing in the rest matters; a connection that is read to its end serves again."""
@@ -154,5 +161,9 @@ def _in_words(error: Exception) -> str:
 
 
 def _seconds(text: str | None) -> float | None:
-    """Seconds of a Retry-After; its other form, a date, is left to the backoff."""
-    return float(text) if text is not None and text.isdecimal() and len(text) < 6 else None
+    """Seconds of a Retry-After, which may also be a date; None without one that can be read."""
+    if text is None or text.isdecimal():
+        return None if text is None else float(text)
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        return email.utils.mktime_tz(email.utils.parsedate_tz(text)) - time.time()  # type: ignore[arg-type]
+    return None

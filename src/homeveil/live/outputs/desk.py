@@ -25,6 +25,7 @@ class DeskWatch(Newest):
     def status(self) -> OutputStatus:
         tally = self._events.tally
         trouble = self._trouble or (f"{tally.faults} frames failed" if tally.faults else "")
+        trouble = trouble or (f"{tally.refused} events were refused" if tally.refused else "")
         return replace(super().status(), dropped=tally.dropped, trouble=trouble)
 
     def _use(self, frame: VeiledFrame) -> None:
@@ -38,3 +39,5 @@ class DeskWatch(Newest):
                 _log.info("%s: %d events wait for the next run", place.place, place.waiting)
             if place.dropped:
                 _log.warning("%s: %d events are lost", place.place, place.dropped)
+            if place.refused:
+                _log.warning("%s: %d events were refused there", place.place, place.refused)
