@@ -244,6 +244,22 @@ def test_misuse_is_told(run: Run, tmp_path: Path, words: list[str], status: int,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rtsp://me:hunter2/x@cam/1", "--http"], ["rtsp://me:hunter2@cam:x", "--http"],
+        ["xtsp://me:hunter2@cam/1", "--record", "."], ["rtsp://me:hunter2@", "--record", "."],
+        ["0", "--stream", "rtsp://me:hunter2/x@host"], ["0", "--stream", "//me:hunter2@host/x"],
+        ["0", "--events", "https://me:hunter2/x@host"], ["0", "--events", "htps://host/hunter2"],
+    ],
+)  # fmt: skip
+def test_no_message_holds_the_password_of_a_bad_address(run: Run, words: list[str]) -> None:
+    done = run("camera", "--nobody", *words)
+    assert done.returncode in (2, 9)
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_wrong_passphrase_ends_it(run: Run, agent: Path, room: Path, tmp_path: Path) -> None:
     done = run("camera", room, "--realtime", "--profile", agent, "--record", tmp_path,
                environment={"HOMEVEIL_PASSPHRASE": "wrong"})  # fmt: skip

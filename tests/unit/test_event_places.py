@@ -46,6 +46,11 @@ def test_good_places(text: str) -> None:
         ("mqtts://broker.example/%23", "topic"),
         ("mqtts://broker.example/desk?q=1", "topic"),
         ("https://[::1/", "no URL"),
+        ("https://me:hunter2/x@host/", "no URL"),
+        ("https://me:hunter2#@host/", "no URL"),
+        ("https://me:x@hunter2@host/", TOKEN),
+        ("htps://hooks.example/hunter2", "'htps://hooks.example': give https://"),
+        ("https://host/hunter2#part", "'#'"),
     ],
 )
 def test_bad_places_are_refused_by_name_and_without_secrets(text: str, words: str) -> None:

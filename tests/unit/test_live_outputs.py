@@ -309,14 +309,20 @@ def test_a_server_that_takes_nothing_is_told_and_tried_again(
 
 
 def test_an_address_nobody_can_send_to_is_refused() -> None:
-    for url in ("ftp://host/x", "rtsp://", "/tmp/file"):
-        with pytest.raises(UsageError):
+    """Whatever is wrong with it, and without a word that may be of a password."""
+    for url in (
+        "ftp://host/hunter2", "rtsp://", "/tmp/hunter2", "//me:hunter2@host/x", "rtsp://host:99999",
+        "rtsp://me:hunter2/x@host", "rtsp://me:hunter2#@host", "rtsp://me:x@[::1/hunter2",
+    ):  # fmt: skip
+        with pytest.raises(UsageError) as caught:
             Push(Broadcast(), url)
+        assert "hunter2" not in str(caught.value)
 
 
 def test_a_name_holds_no_secret() -> None:
     push = Push(Broadcast(), "rtsp://me:secret@host:8554/desk?key=other")
     assert push.status().name == "stream to rtsp://host:8554"
+    assert Push(Broadcast(), "srt://[::1]:9000").status().name == "stream to srt://[::1]:9000"
 
 
 def test_desk_events_that_are_refused_are_told(

@@ -19,8 +19,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
+from homeveil.addresses import name_of, read_address, shown
 from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
 from homeveil.emit.events.carrier import Carrier
 from homeveil.emit.events.delivery import Delivery
@@ -54,7 +55,7 @@ class Place:
         """Its name in messages: of a URL no more than the host, for the rest may be a secret."""
         if self.url is None:
             return "standard output" if self.text == STANDARD_OUTPUT else self.text
-        return f"{self.url.scheme}://{self.url.netloc}"
+        return name_of(self.url)
 
     @property
     def spool_name(self) -> str:
@@ -71,23 +72,22 @@ def read_place(text: str | Path) -> Place:
     if "://" not in text:
         return _file(Path(text))
     try:
-        url = urlsplit(text)
-        port = url.port
+        url = read_address(text)
     except ValueError as error:
-        raise EventError(f"events cannot go to {_shown(text)}: it is no URL ({error})") from None
+        raise EventError(f"events cannot go to {shown(text)}: it is no URL; {error}") from None
     if url.scheme not in _SCHEMES:
         raise EventError(
-            f"events cannot go to {_shown(text)}: give https://, mqtts://, a file name or -"
+            f"events cannot go to {shown(text)}: give https://, mqtts://, a file name or -"
         )
     if url.username is not None or url.password is not None:
         raise EventError(
-            f"{url.scheme}://{url.hostname}: no user or password in a URL, where others can read "
+            f"{shown(text)}: no user or password in a URL, where others can read "
             f"it; set {TOKEN}, or {USERNAME} and {PASSWORD}"
         )
-    if not url.hostname or port == 0 or not _VISIBLE.fullmatch(text):
-        raise EventError(f"events cannot go to {_shown(text)}: it names no host, or has blanks")
+    if not url.hostname or url.port == 0 or not _VISIBLE.fullmatch(text):
+        raise EventError(f"events cannot go to {shown(text)}: it names no host, or has blanks")
     if url.fragment:
-        raise EventError(f"events cannot go to {_shown(text)}: leave out what follows '#'")
+        raise EventError(f"events cannot go to {shown(text)}: leave out what follows '#'")
     if url.scheme in _SECURE and not _is_here(url.hostname):
         raise EventError(
             f"events to {url.hostname} would not be encrypted: give "
@@ -181,8 +181,3 @@ def _is_here(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _shown(text: str) -> str:
-    """A URL without what may be a secret in it."""
-    return repr(re.sub(r"//[^/@]*@", "//", text)[:80])

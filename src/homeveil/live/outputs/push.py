@@ -8,8 +8,8 @@ import threading
 import time
 from contextlib import suppress
 from typing import IO
-from urllib.parse import urlsplit
 
+from homeveil.addresses import name_of, read_address, shown
 from homeveil.errors import OutputError, UsageError
 from homeveil.live.outputs.broadcast import Broadcast, Subscription
 from homeveil.live.outputs.carrier import Carrier
@@ -35,14 +35,14 @@ class Push(Carrier):
     (:mod:`homeveil.media.remux`), which gets nothing but the veiled stream. Raises UsageError."""
 
     def __init__(self, broadcast: Broadcast, url: str) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = read_address(url)
+        except ValueError as error:
+            raise UsageError(f"--stream {shown(url)}: {error}") from None
         form = _FORMATS.get(parts.scheme)
         if form is None or not parts.hostname:
-            raise UsageError(
-                f"--stream takes {', '.join(_FORMATS)} addresses, not {parts.scheme or url[:40]!r}"
-            )
-        place = f"{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-        super().__init__(broadcast, f"stream to {parts.scheme}://{place}")
+            raise UsageError(f"--stream takes {', '.join(_FORMATS)} addresses, not {shown(url)}")
+        super().__init__(broadcast, f"stream to {name_of(parts)}")
         self._url, self._form = url, form
         self._process: subprocess.Popen[bytes] | None = None
 
