@@ -244,6 +244,17 @@ def test_news_of_a_take_that_is_over_is_not_heard() -> None:
     assert all(out.fault for out in memory.frames)
 
 
+def test_a_signal_may_come_at_any_moment() -> None:
+    """Also while ``run`` holds the lock of its inbox: whoever stops it waits for no lock."""
+    made, _, _ = begun()
+    stopper = threading.Thread(target=made.stop, daemon=True)
+    with made._inbox.mutex:
+        stopper.start()
+        stopper.join(5)
+        assert not stopper.is_alive()
+    made.run()
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
 def test_a_take_that_fails_at_once_is_heard_of() -> None:
     """Without a descriptor to be had, before its thread has given way to the session's."""

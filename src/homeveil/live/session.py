@@ -112,9 +112,9 @@ class Session(Scoped):
         return self.board.paused or self.board.coverings != self._coverings
 
     def stop(self) -> None:
-        """End ``run`` soon; from any thread or a signal handler."""
+        """End ``run`` within half a second; from any thread or a signal handler."""
+        # It is not woken: the handler may have interrupted one that holds the inbox's lock.
         self._stopping = True
-        self._wake()
 
     def _wake(self) -> None:
         try:
