@@ -112,6 +112,29 @@ def test_clients_that_are_gone_make_room() -> None:
         assert len(chunks.clients) == 2 * MOST_STREAMS
 
 
+def test_those_who_say_nothing_do_not_take_all_there_is() -> None:
+    """Hundreds of connections that ask nothing: few are held, the rest are cut, and once they are
+    gone the page is served again. Each would cost the session a descriptor."""
+    with serving(board()) as server:
+        clients = [connect(server) for _ in range(300)]
+        wait_until(lambda: len([one for one in clients if not is_cut(one)]) <= 64)
+        assert len([one for one in clients if not is_cut(one)]) >= 60
+        for client in clients:
+            client.close()
+        wait_until(lambda: ask(server, PAGE).status == 200)
+
+
+def is_cut(client: socket.socket) -> bool:
+    """Whether the other side has ended a connection on which nothing was said."""
+    client.setblocking(False)
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
 def test_a_broadcast_that_fails_costs_its_client(caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
         closed = 0

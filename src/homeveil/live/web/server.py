@@ -25,7 +25,6 @@ _log = logging.getLogger("homeveil")
 
 _TOKEN_BYTES = 24
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
-_MOST_CONNECTIONS = 64
 _SEND_BUFFER_BYTES = 128 * 1024
 _MOST_HEAD_BYTES = 16 * 1024
 _START_SECONDS, _GRACE_SECONDS, _CLOSE_SECONDS = 5.0, 1, 2.5
@@ -60,6 +59,7 @@ class WebServer(Scoped):
             import uvicorn
 
             from homeveil.live.web.app import Served, build_app
+            from homeveil.live.web.connection import MOST_CONNECTIONS, Connection
             from homeveil.live.web.guard import ADDRESS
         except ModuleNotFoundError as error:
             raise UsageError(
@@ -77,7 +77,7 @@ class WebServer(Scoped):
         self._server = uvicorn.Server(
             uvicorn.Config(
                 build_app(served, self.port, self._ending),
-                http="h11",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 # Paths hold the token: there is no log of requests, and no other of this server's.
@@ -87,7 +87,8 @@ class WebServer(Scoped):
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
-                limit_concurrency=_MOST_CONNECTIONS,
+                limit_concurrency=MOST_CONNECTIONS,
+                backlog=MOST_CONNECTIONS,  # as many are taken in one go
                 timeout_graceful_shutdown=_GRACE_SECONDS,
                 h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
             )
