@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import subprocess
 import sys
@@ -178,6 +179,45 @@ def test_the_oldest_recordings_go(tmp_path: Path) -> None:
     assert not (tmp_path / "homeveil-20260101-000000.ts").exists()
     kept = sorted(tmp_path.glob("homeveil-*.ts"))
     assert sum(file.stat().st_size for file in kept[:-1]) <= 2500
+
+
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    ("there", "gone"),
+    [
+        # The night the clocks go back: an hour of names comes twice.
+        ({"20261101-015000": -2 * HOUR, "20261101-010000": -HOUR}, "20261101-015000"),
+        # Two of one second.
+        ({"20260101-000000": -20, "20260101-000000-1": -10}, "20260101-000000"),
+        # The clock was an hour ahead and is set right.
+        ({"20260101-120000": HOUR, "20260101-110000": -HOUR // 2}, "20260101-120000"),
+    ],
+    ids=["clocks-go-back", "one-second", "clock-set-back"],
+)
+def test_the_one_that_goes_is_the_oldest(
+    tmp_path: Path, there: dict[str, float], gone: str
+) -> None:
+    """Whatever the names say, and whatever the clock did; and nothing goes but recordings."""
+    now = time.time()
+    (tmp_path / "homeveil-best-of.ts").write_bytes(bytes(9000))
+    for name, age in there.items():
+        path = tmp_path / f"homeveil-{name}.ts"
+        path.write_bytes(bytes(1000))
+        os.utime(path, (now + age, now + age))
+    stream = Broadcast()
+    recorder = Recorder(stream, tmp_path, keep_bytes=1800)
+    recorder.begin(64, 48, 10, None)
+    until(lambda: recorder._reader is not None)
+    stream.put(Chunk(bytes(800), True, 0.0))
+    stream.end()
+    until(lambda: not recorder._thread.is_alive())
+    recorder.close()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert f"homeveil-{gone}.ts" not in left
+    assert left >= {f"homeveil-{name}.ts" for name in (*there, "best-of") if name != gone}
+    assert len(left) == 3
 
 
 @pytest.mark.parametrize(

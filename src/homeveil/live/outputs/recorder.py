@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +18,7 @@ from homeveil.live.outputs.carrier import Carrier
 
 SUFFIX = ".ts"
 _PART = ".part"
+_NAME = re.compile(rf"homeveil-\d{{8}}-\d{{6}}(-\d+)?{re.escape(SUFFIX)}")
 
 
 class Recorder(Carrier):
@@ -101,13 +104,25 @@ class Recorder(Carrier):
     def _forget_oldest(self) -> None:
         if self._keep is None:
             return
-        files = sorted(self._folder.glob(f"homeveil-*{SUFFIX}"))
-        total = sum(file.stat().st_size for file in files)
-        for file in files[:-1]:
+        # By when they ended: names repeat an hour when the clocks go back.
+        files = sorted(self._recordings())
+        total = sum(size for *_, size in files)
+        for _, _, file, size in files[:-1]:
             if total <= self._keep:
                 return
-            total -= file.stat().st_size
+            total -= size
             file.unlink(missing_ok=True)
+
+    def _recordings(self) -> Iterator[tuple[bool, int, Path, int]]:
+        """Whether it did not end in what is yet to come, when it ended, and bytes. One that did is
+        from before the clock was set back, and older than what was recorded since."""
+        now = round(self._now() * 1e9)
+        for file in self._folder.iterdir():
+            if _NAME.fullmatch(file.name) is None:
+                continue
+            with suppress(FileNotFoundError):  # another recorder may delete here, too
+                known = file.stat()
+                yield known.st_mtime_ns <= now, known.st_mtime_ns, file, known.st_size
 
 
 def _hold(file: IO[bytes]) -> bool:
