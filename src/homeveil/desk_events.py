@@ -16,7 +16,6 @@ or, for frames of one's own:
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from homeveil.desk.site import Site
 from homeveil.desk.times import Clock, Recorded
 from homeveil.desk_rules import DeskRules
 from homeveil.emit.events.delivery import Delivery, DeliveryTally, close_together
-from homeveil.emit.events.places import open_place, read_place
+from homeveil.emit.events.places import check_apart, open_place, read_place
 from homeveil.errors import HomeveilError, UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.policy import ModelFile
@@ -96,10 +95,7 @@ class DeskEvents(Scoped):
             raise UsageError("desk events need a list of places to go to, with one at least")
         places = [one if isinstance(one, EventSink) else read_place(one) for one in to]
         named = [one for one in places if not isinstance(one, EventSink)]
-        # One file may have several names.
-        apart = {os.path.realpath(one.file) if one.file else one.text for one in named}
-        if len(apart) != len(named):
-            raise UsageError("desk events are to go to one place twice; name each once")
+        check_apart(named)
         self.files = tuple(place.file for place in named if place.file is not None)
         site = Site.of_installation()
         self._deliveries: list[Delivery] = []

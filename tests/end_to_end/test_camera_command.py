@@ -365,6 +365,12 @@ def test_the_service_gives_up_on_what_trying_again_does_not_mend() -> None:
         ('camera = "0"\nnobody = true\nsize = {}', "give text"),
         ('camera = "0"\nnobody = true\nhttp = true\nisolate = ["require", "off"]', "one value"),
         ('camera = ["0", "1"]\nnobody = true\nhttp = true', "one value"),
+        ('camera = false\nnobody = true\nhttp = true', "camera is False; give text or a number"),
+        ('camera = "0"\nnobody = true\nhttp = "yes"', "http is 'yes'; give true or false"),
+        ('camera = "0"\nnobody = 1\nhttp = true', "nobody is 1; give true or false"),
+        ('camera = "0"\nnobody = true\nhttp = true\nevents = "a\\u0000b"', "name of a file"),
+        ('camera = "0"\nnobody = true\nhttp = true\nevents = "."', "is a folder"),
+        ('camera = "0"\nnobody = true\nhttp = true\nevents = ["e", "./e"]', "twice"),
     ],
 )
 def test_a_bad_config_is_told(run: Run, tmp_path: Path, text: str, said: str) -> None:

@@ -178,7 +178,7 @@ def _check_address(place: str) -> None:
 
 def check_outputs(arguments: argparse.Namespace) -> None:
     """Raise UsageError or EventError for outputs that cannot be, before any is made."""
-    from homeveil.emit.events.places import read_place
+    from homeveil.emit.events.places import check_apart, read_place
     from homeveil.live.outputs.broadcast import Broadcast
     from homeveil.live.outputs.push import Push
 
@@ -191,10 +191,13 @@ def check_outputs(arguments: argparse.Namespace) -> None:
         )
     for url in arguments.stream or ():
         Push(Broadcast(), url)
-    for place in arguments.events or ():
-        file = read_place(place).file
-        if file is not None and not os.path.isdir(file.parent):
+    places = [read_place(text) for text in arguments.events or ()]
+    check_apart(places)
+    for file in (place.file for place in places if place.file is not None):
+        if not os.path.isdir(file.parent):
             raise EventError(f"{file}: no folder {file.parent} for events; make it first")
+        if os.path.isdir(file):
+            raise EventError(f"{file}: is a folder; give the name of a file for events")
 
 
 def _outputs(

@@ -113,9 +113,15 @@ def _words(document: dict[str, Any], path: Path, parser: argparse.ArgumentParser
             raise UsageError(f"{path}: {key} is {value!r}; give one value")
         for one in value if isinstance(value, list) else [value]:
             switch = isinstance(one, bool)
-            takes = key == "camera" or known[key].nargs not in (0, "?")
-            if not isinstance(one, str | int | float) or (switch and one and takes):
-                raise UsageError(f"{path}: {key} is {one!r}; give {_form(takes=takes)}")
+            takes = "" if key == "camera" else known[key].nargs
+            fits = isinstance(one, str | int | float)
+            if switch:
+                # Without a value, an option is left out.
+                fits = takes in (0, "?") or (key != "camera" and not one)
+            elif takes == 0:
+                fits = False
+            if not fits:
+                raise UsageError(f"{path}: {key} is {one!r}; give {_form(takes)}")
             if key == "camera":
                 parser.set_defaults(source=str(one))
             elif not switch:
@@ -126,8 +132,10 @@ def _words(document: dict[str, Any], path: Path, parser: argparse.ArgumentParser
     return words
 
 
-def _form(*, takes: bool) -> str:
-    return "text or a number" if takes else "text, a number, true or false"
+def _form(takes: object) -> str:
+    """takes: as argparse counts the words after an option."""
+    forms = {0: "true or false", "?": "text, a number, true or false"}
+    return forms.get(takes, "text or a number")
 
 
 def _placed(key: str, text: str, path: Path) -> str:

@@ -16,7 +16,7 @@ import hashlib
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote
@@ -26,7 +26,7 @@ from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
 from homeveil.emit.events.carrier import Carrier
 from homeveil.emit.events.delivery import Delivery
 from homeveil.emit.events.spool import Spool
-from homeveil.errors import EventError
+from homeveil.errors import EventError, UsageError
 from homeveil.installation import state_folder
 
 STANDARD_OUTPUT = "-"
@@ -98,6 +98,13 @@ def read_place(text: str | Path) -> Place:
     return Place(text, url)
 
 
+def check_apart(places: Sequence[Place]) -> None:
+    """Raise UsageError if two are one place: one file may have several names."""
+    apart = {os.path.realpath(one.file) if one.file else one.text for one in places}
+    if len(apart) != len(places):
+        raise UsageError("desk events are to go to one place twice; name each once")
+
+
 def open_place(
     place: Place,
     *,
@@ -122,7 +129,7 @@ def spool_folder() -> Path:
 
 
 def _file(path: Path) -> Place:
-    if not path.name:
+    if not path.name or "\0" in path.name:
         raise EventError("events need the name of a file, a URL or -")
     return Place(str(path.absolute()))
 
