@@ -170,6 +170,38 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         Spool(tmp_path / "file" / "x", "a")
 
 
+def damaged(path: Path) -> None:
+    """Give the third line the number of the first, as a worn disk may: its number stands before
+    the head of its row (SQLite file format, 1.6)."""
+    data = bytearray(path.read_bytes())
+    at = data.index(EVENTS[2].line) - 5
+    assert data[at] == 3
+    data[at] = 1
+    path.write_bytes(data)
+
+
+def test_numbers_out_of_order_are_noticed_at_the_start(tmp_path: Path) -> None:
+    """Else the lines before would be told again and again."""
+    with Spool(tmp_path, "a") as spool:
+        for event in EVENTS:
+            spool.put(event)
+    damaged(tmp_path / "a-0.sqlite")
+    with pytest.raises(EventError, match=r"a-0\.sqlite.*damaged.*move the file away"):
+        Spool(tmp_path, "a")
+
+
+def test_damage_that_cannot_be_put_in_words_is_named_all_the_same(tmp_path: Path) -> None:
+    """SQLite quotes what it finds in the place of the table's definition: no UTF-8, here."""
+    with Spool(tmp_path, "a") as spool:
+        spool.put(EVENTS[0])
+    path = tmp_path / "a-0.sqlite"
+    data = path.read_bytes()
+    data = data.replace(b"tableeventsevents", b"table\xff\xfe\xd2ntsevents", 1)
+    path.write_bytes(data.replace(b"CREATE TABLE events", b"CREATE TABLE (vents", 1))
+    with pytest.raises(EventError, match=r"a-0\.sqlite"):
+        Spool(tmp_path, "a")
+
+
 def test_nothing_is_left_of_a_spool_that_was_emptied_on_a_full_disk(tmp_path: Path) -> None:
     """The log could not be folded in, and goes with its table all the same."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

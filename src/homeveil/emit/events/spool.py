@@ -126,9 +126,12 @@ class _Disk:
                 "CREATE TABLE IF NOT EXISTS events"
                 "(number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB NOT NULL)"
             )
-            self._in.execute("SELECT count(number), count(line) FROM events").fetchone()
+            (found,) = self._in.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError("it is damaged")
+            self._in.execute("SELECT number, line FROM events LIMIT 1").fetchone()
             self._begin_log(self._in)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeError) as error:  # it may quote what is damaged
             lock.close()
             raise EventError(
                 f"{path}: the spool of events cannot be used ({error}); free or repair the disk, "
