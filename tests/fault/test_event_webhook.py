@@ -217,6 +217,23 @@ def test_a_good_status_counts_whatever_follows_it(tmp_path: Path, length: str | 
     assert (hook.tally.delivered, hook.tally.waiting, hook.tally.failures) == (3, 0, 0)
 
 
+def test_an_answer_that_is_yet_to_come_is_waited_for(tmp_path: Path) -> None:
+    """Early hints, or a word that it is being worked on (RFC 9110, 15.2): the answer follows."""
+
+    def hint(handler: http.server.BaseHTTPRequestHandler, number: int) -> bool:
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        time.sleep(0.02)
+        handler.wfile.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        return number == 1 and answer(503)(handler, number)
+
+    with webhook(hint) as received:
+        with delivery(received.url, tmp_path) as hook:
+            for event in EVENTS:
+                hook.put(event)
+        assert [event.line for event in EVENTS] == received.taken
+    assert (hook.tally.delivered, hook.tally.failures) == (12, 1)
+
+
 def test_a_connection_serves_again(tmp_path: Path) -> None:
     """One connection for all events, whether an answer has a body or not."""
     ports = set()

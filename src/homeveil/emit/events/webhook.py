@@ -129,6 +129,14 @@ class _Answer(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Timed(sock, deadline))
         whole.close()
 
+    def begin(self) -> None:
+        """Read the head. What only says that an answer is to come (1xx) is none; http.client
+        knows that of 100 alone."""
+        super().begin()
+        while 101 < self.status < 200:
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
+
 
 class _Timed(io.RawIOBase):
     """What a socket receives until a deadline; a time-out of its own holds for a byte alone."""
