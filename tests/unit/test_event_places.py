@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,13 @@ def test_secrets_that_cannot_be_sent_are_refused(
             open_place(read_place(text), environment={name: "hunter2\r\nX-Admin: 1"})
         assert "hunter2" not in str(caught.value)
     assert list(tmp_path.rglob("*.sqlite")) == []
+
+
+@pytest.mark.parametrize("out", [io.StringIO(), None], ids=["notebook", "none"])
+def test_a_standard_output_that_is_no_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, out: io.StringIO | None
+) -> None:
+    """In a notebook, and in a program without a terminal."""
+    monkeypatch.setattr(sys, "stdout", out)
+    with pytest.raises(EventError, match=r"standard output: .*give a file"):
+        open_place(read_place("-"))

@@ -154,8 +154,14 @@ class LinesOut:
     """Writes to standard output, a line an event."""
 
     def __init__(self) -> None:
-        sys.stdout.flush()
-        self._handle = os.dup(sys.stdout.fileno())
+        """Raises EventError where it is no file, as in a notebook."""
+        try:
+            sys.stdout.flush()
+            self._handle = os.dup(sys.stdout.fileno())
+        except (OSError, ValueError, AttributeError) as error:
+            raise EventError(
+                "standard output: events cannot be written there; give a file"
+            ) from error
         self._left = b""
 
     def send(self, event: Event) -> None:
