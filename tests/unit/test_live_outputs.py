@@ -24,10 +24,11 @@ from homeveil.desk_events import DeskEvents
 from homeveil.desk_rules import DeskItem
 from homeveil.errors import OutputError, UsageError
 from homeveil.fakes import ScriptedDesk, finding
-from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
+from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame, plane_shapes
 from homeveil.live.outputs import push
 from homeveil.live.outputs.broadcast import MOST_WAITING_BYTES, Broadcast, Chunk
 from homeveil.live.outputs.desk import DeskWatch
+from homeveil.live.outputs.newest import Newest
 from homeveil.live.outputs.push import Push
 from homeveil.live.outputs.recorder import Recorder
 from homeveil.live.outputs.transport import Transport
@@ -363,6 +364,24 @@ def test_a_name_holds_no_secret() -> None:
     push = Push(Broadcast(), "rtsp://me:secret@host:8554/desk?key=other")
     assert push.status().name == "stream to rtsp://host:8554"
     assert Push(Broadcast(), "srt://[::1]:9000").status().name == "stream to srt://[::1]:9000"
+
+
+def test_an_output_that_ends_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A virtual camera whose device went away, say: the log of a service is all that is read."""
+
+    class Gone(Newest):
+        def _use(self, frame: VeiledFrame) -> None:
+            raise RuntimeError("hunter2")
+
+    output = Gone("virtual camera")
+    output.begin(64, 48, 10, None)
+    output.take(veiled_frame(0, MS))
+    until(lambda: not output.status().going)
+    output.take(veiled_frame(1, MS))
+    output.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "virtual camera: failed (RuntimeError); nothing more goes there"
+    ]
 
 
 def test_desk_events_that_are_refused_are_told(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import abstractmethod
 
@@ -10,6 +11,8 @@ from homeveil.errors import UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.live.board import OutputStatus
 from homeveil.media.sound_track import SoundFormat
+
+_log = logging.getLogger("homeveil")
 
 _END_SECONDS = 5.0
 
@@ -63,6 +66,7 @@ class Newest:
                 self._use(frame)
             except Exception as error:
                 self._trouble = f"{self._name}: failed ({type(error).__name__})"
+                _log.error("%s; nothing more goes there", self._trouble)
                 return
 
     def close(self) -> None:
