@@ -19,11 +19,11 @@ from homeveil.clearing import Form
 from homeveil.errors import HomeveilError
 from homeveil.frames import Colour, Timestamp, VeiledFrame
 from homeveil.live.board import Board, Cause, State
-from homeveil.live.session import Session
-from homeveil.live.take import Began
+from homeveil.live.session import Patience, Session
+from homeveil.live.take import Began, Take
 from homeveil.media.sound_track import SoundFormat
 from homeveil.veil.muting import seal
-from live import Memory, shot
+from live import Memory, shot, until
 
 US = Fraction(1, 1_000_000)
 
@@ -113,7 +113,7 @@ def test_a_take_whose_pictures_wait_or_are_rare_is_not_given_up(
 class Held:
     """Stands for a take that holds a camera."""
 
-    stopped = False
+    stopped = running = False
 
     def stop(self) -> None:
         self.stopped = True
@@ -272,3 +272,54 @@ def test_a_take_that_fails_at_once_is_heard_of() -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             given_up.cancel()
+
+
+class Loading(Take):
+    """One that loads, and does not hear that it is to stop."""
+
+    loaded = threading.Event()
+
+    def _run(self) -> None:
+        self.loaded.wait(60)
+
+
+def flipped(made: Session, board: Board, times: int) -> set[int]:
+    """Cover and uncover so often; the takes that there were."""
+    takes = set()
+    for _ in range(times):
+        for paused in (True, False):
+            board.pause(paused)
+            made._retry_at = 0.0
+            made._keep_going()
+            takes |= {id(made.take)} if made.take is not None else set()
+    return takes
+
+
+def test_however_often_the_switch_is_flipped_few_takes_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each holds all models; the next one begins as soon as there is room."""
+    monkeypatch.setattr("homeveil.live.session.Take", Loading)
+    monkeypatch.setattr(Loading, "loaded", threading.Event())
+    board = Board()
+    made = Session(shot(Path("none.mp4")), [Memory()], board)
+    assert len(flipped(made, board, 30)) == 2
+    assert made.take is None
+    Loading.loaded.set()
+    until(lambda: not any(one.running for _, one in made._ending))
+    assert len(flipped(made, board, 1)) == 1
+
+
+def test_takes_that_hang_do_not_keep_the_next_from_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After as long as one may take to begin."""
+    monkeypatch.setattr("homeveil.live.session.Take", Loading)
+    monkeypatch.setattr(Loading, "loaded", threading.Event())
+    board = Board()
+    made = Session(shot(Path("none.mp4")), [Memory()], board, patience=Patience(start=0.2))
+    flipped(made, board, 5)
+    assert made.take is None
+    time.sleep(0.25)
+    assert len(flipped(made, board, 1)) == 1
+    Loading.loaded.set()

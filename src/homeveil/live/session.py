@@ -42,6 +42,10 @@ _MOST_BEHIND_SECONDS = 3.0
 to make up for all of it at once."""
 _LEAST_STEP = 0.001
 
+_MOST_ENDING, _ENDING_SECONDS = 2, 0.1
+"""Takes that were stopped and load on: with more of them the next one waits, for so long each time.
+Each holds all models, and switches can be flipped faster than they are loaded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -78,6 +82,7 @@ class Session(Scoped):
         self._inbox: queue.Queue[tuple[Take | None, News | None]] = queue.Queue(_MOST_NEWS)
         self._stopping = False
         self._take: Take | None = None
+        self._ending: list[tuple[float, Take]] = []
         self._began: Began | None = None
         self._ever_began = False
         self._rate = FALLBACK_RATE
@@ -152,7 +157,11 @@ class Session(Scoped):
         if self._cause is Cause.PAUSED:
             self._cause = Cause.STARTING
         if self._take is None:
-            if now >= self._retry_at:
+            if now < self._retry_at:
+                return
+            if self._crowded(now):
+                self._retry_at = now + _ENDING_SECONDS
+            else:
                 self._last_news = now
                 self._take = Take(self.shot, self._tell)
                 self._take.start()
@@ -167,6 +176,12 @@ class Session(Scoped):
             self._explain(f"nothing came for {silent:.0f} s; starting anew")
             self._drop_take(Cause.FAULT)
             self._schedule()
+
+    def _crowded(self, now: float) -> bool:
+        """Whether enough takes are still ending; one that hangs holds nobody up for good."""
+        since = now - self._patience.start
+        self._ending = [(at, one) for at, one in self._ending if at > since and one.running]
+        return len(self._ending) >= _MOST_ENDING
 
     def _tell(self, take: Take, news: News) -> None:
         """From the take's thread. A take that is no longer wanted must not wait."""
@@ -183,6 +198,7 @@ class Session(Scoped):
         self._began = None
         if take is not None:
             take.stop()
+            self._ending.append((time.monotonic(), take))
             self._carded = True
             if cause is Cause.PAUSED:
                 self._retry_at, self._retry = 0.0, self._patience.retry[0]

@@ -101,6 +101,11 @@ class Take:
             if self._camera is not None:
                 self._camera.kill()
 
+    @property
+    def running(self) -> bool:
+        """Whether its thread has yet to end; one that is stopped while it loads takes a while."""
+        return self._thread.is_alive()
+
     def join(self, timeout: float) -> None:
         """Wait for the thread's end."""
         if self._thread.is_alive():
