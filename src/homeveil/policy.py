@@ -103,7 +103,7 @@ class Policy:
     """Settings of one redaction. Validated when made; unknown TOML keys are errors.
 
     style: how withheld cells look.
-    fill_colour: R, G, B of ``Style.FILL`` and of places without a plate.
+    fill_colour: R, G, B of ``Style.FILL``.
     accept_distance: largest face embedding distance that counts as the agent, in the
         identity model's own unit (Euclidean for the default model). The agent's own
         spread at enrollment may lower it further, never raise it.
@@ -113,7 +113,7 @@ class Policy:
     lookahead_seconds: how far a file is read ahead before a frame leaves.
     looks_per_second: scanning looks spent on a second of picture, where there is cause.
     hold_seconds: how long a cell must hold still before looks may clear it.
-    grow_cells: cells added round what is withheld.
+    grow_cells: cells withheld round people.
     look_timeout_seconds: a look that takes longer is a fault and veils the frame.
     soft_blocks: blocks across a person in ``Style.SOFT``, 1..6.
     sound: what becomes of the sound. strict_voice: doubt closes the voice gate sooner:
@@ -221,7 +221,8 @@ class Policy:
         try:
             document = tomllib.loads(path.read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise PolicyError(f"{path}: policy cannot be read ({error})") from error
+            why = error.strerror if isinstance(error, OSError) else error
+            raise PolicyError(f"{path}: policy cannot be read ({why})") from error
         except (ValueError, RecursionError) as error:
             # Not only TOMLDecodeError: nesting without end, numbers of thousands of digits.
             raise PolicyError(f"{path}: not a TOML file ({error})") from error

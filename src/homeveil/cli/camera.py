@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stream",
         action="append",
         metavar="URL",
-        help="send it to a server: rtsp://, rtmp://, srt://, udp://",
+        help="send it to a server: rtsp://, rtmp://, srt://, udp://, tcp://",
     )
     sent.add_argument("--record", type=Path, metavar="DIR", help="record into files there")
     sent.add_argument("--record-minutes", type=options.positive, default=10.0, metavar="M",

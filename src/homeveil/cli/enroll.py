@@ -35,9 +35,10 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("profile", type=Path, metavar="PROFILE", help="file to write")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--video", type=Path, metavar="F", action="append", help="may be repeated")
-    source.add_argument("--images", type=Path, metavar="DIR")
-    source.add_argument("--camera", type=int, metavar="N")
+    source.add_argument("--video", type=Path, metavar="F", action="append",
+                        help="recording of the agent alone; may be repeated")  # fmt: skip
+    source.add_argument("--images", type=Path, metavar="DIR", help="folder of pictures")
+    source.add_argument("--camera", type=int, metavar="N", help="number of a camera, such as 0")
     parser.add_argument(
         "--voice",
         type=Path,

@@ -23,7 +23,8 @@ def add(commands: Any) -> None:
     parser.add_argument("sheet", type=Path, metavar="SHEET.png")
     options.add_profile(parser)
     options.add_policy(parser)
-    parser.add_argument("--frames", type=int, default=12, metavar="N", help="pictures on the sheet")
+    parser.add_argument("--frames", type=int, default=12, metavar="N",
+                        help="pictures on the sheet (12)")  # fmt: skip
     parser.add_argument(
         "--beside-output", action="store_true", help="write even beside a redacted video"
     )
