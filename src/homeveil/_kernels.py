@@ -352,8 +352,11 @@ def _change_out(stats: ChangeStats) -> Any:
 
 
 def _picture(rgb: Rgb) -> Rgb:
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
-        raise FrameError(f"picture is {rgb.shape} {rgb.dtype}, expected (h, w, 3) uint8")
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape or rgb.dtype != np.uint8:
+        raise FrameError(
+            f"picture is {rgb.shape} {rgb.dtype}; give (height, width, 3) of uint8, 0 to 255, "
+            "without alpha"
+        )
     return np.ascontiguousarray(rgb)
 
 

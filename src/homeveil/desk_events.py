@@ -76,7 +76,7 @@ class DeskEvents(Scoped):
     take nothing.
 
     Taking a frame never waits for a place. ``files``: places that are files. Raises EventError,
-    ModelError.
+    ModelError, and UsageError for what is no such argument.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class DeskEvents(Scoped):
         patience_seconds: float = 10.0,
     ) -> None:
         rules = rules or DeskRules()
+        _check_kinds(rules, clock, template)
         if isinstance(to, str | Path) or not to:
             raise UsageError("desk events need a list of places to go to, with one at least")
         places = [one if isinstance(one, EventSink) else read_place(one) for one in to]
@@ -164,6 +165,16 @@ class DeskEvents(Scoped):
             self.finish()
             close_together(self._deliveries, _INTERRUPTED_SECONDS)
         super().__exit__(kind, error, trace)
+
+
+def _check_kinds(rules: object, clock: object, template: object) -> None:
+    """Raise UsageError for what is easily taken for what it should be."""
+    if not isinstance(rules, DeskRules):
+        raise UsageError(f"rules are {type(rules).__name__}; give policy.desk or DeskRules")
+    if not isinstance(clock, Clock):
+        raise UsageError(f"clock is {clock!r}; give Live() or Recorded()")
+    if not isinstance(template, DeskTemplate | None):
+        raise UsageError(f"template is {type(template).__name__}; give profile.desk or None")
 
 
 def _own_watcher(

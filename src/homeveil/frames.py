@@ -102,6 +102,10 @@ class _Frame:
     colour: Colour = Colour()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.pixel_format, PixelFormat):
+            raise FrameError(f"pixel_format is {self.pixel_format!r}; give a PixelFormat")
+        if not isinstance(self.time, Timestamp):
+            raise FrameError(f"time is {type(self.time).__name__}; give a Timestamp")
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
             raise FrameError(
                 f"frame of {self.width}x{self.height}: sides must be 1..{MAX_SIDE} pixels"

@@ -71,7 +71,7 @@ def redact(
 
     Everything beside picture and sound is left out. ``dst`` appears whole or not at all.
     Raises InputError, OutputError, ModelError, ProfileError, PolicyError, IsolationError,
-    LedgerError.
+    LedgerError, and UsageError for what is no such argument.
     """
     policy = policy_or_default(policy)
     source, target = Path(src), Path(dst)
@@ -84,8 +84,10 @@ def redact(
         raise UsageError(f"isolate is {isolate!r}; give {', '.join(map(str, Isolate))}")
     if sound_track is not None and not isinstance(sound_track, int):
         raise UsageError(f"sound_track is {sound_track!r}; give a number counted from 0, or None")
-    if stretches < 1:
-        raise UsageError(f"{stretches} stretches; give at least 1")
+    if events is not None and not hasattr(events, "take"):
+        raise UsageError(f"events is {type(events).__name__}; give homeveil.DeskEvents or None")
+    if not isinstance(stretches, int) or stretches < 1:
+        raise UsageError(f"stretches is {stretches!r}; give a whole number, at least 1")
     order = Order(source, profile, policy, is_sound_file(target), sound_track)
     _check(order, target, record, events)
     one_pass = ""

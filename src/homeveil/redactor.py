@@ -50,6 +50,10 @@ changed. A second, as between the frames of the slowest recordings, is followed.
 SETTLE_SECONDS = 10.0
 """After a gap: until what is off its plate has come in."""
 
+MOST_FAR_APART = 8
+"""So many frames in a row that are not followed are not meant so, as when times are given in
+milliseconds: it is said in the log."""
+
 MAX_WAITING_BYTES = 160 * 2**20
 """Frames that wait take no more memory than this; large frames wait less long."""
 
@@ -81,7 +85,7 @@ class Redactor(Scoped):
         self.policy = policy_or_default(policy)
         self.profile = require_open(profile)
         delay = self.policy.lookahead_seconds if delay_seconds is None else delay_seconds
-        if not 0 <= delay < math.inf:
+        if not isinstance(delay, (int, float, np.number)) or not 0 <= delay < math.inf:
             raise UsageError(f"delay_seconds is {delay!r}; give seconds, 0 or more")
         if perceiver is None:
             from homeveil.perceive.loading import load_perceiver
@@ -99,6 +103,7 @@ class Redactor(Scoped):
         """Forget everything learnt, as for a new stream. Frames that wait are dropped."""
         self._stream: _Stream | None = None
         self._last_seconds: float | None = None
+        self._far_apart = 0
         if self.lips is not None:
             self.lips.forget()
 
@@ -124,7 +129,8 @@ class Redactor(Scoped):
         return left
 
     def process(self, frame: RawFrame) -> Iterator[VeiledFrame]:
-        """Take one frame; give the frames whose wait is over.
+        """Take one frame; give the frames whose wait is over. The frame is taken when what is
+        given back is run through, not before.
 
         Raises FrameError when ``frame`` is no RawFrame or its time does not increase; the
         stream then goes on with the next good frame. After a change of size everything
@@ -143,6 +149,8 @@ class Redactor(Scoped):
                 f"frame at {seconds:.3f} s does not come after {last:.3f} s"
             )
         self._last_seconds = seconds
+        far = last is not None and seconds - last > GAP_SECONDS
+        self._count_far_apart(far)
         stream = self._stream
         if stream is None or not stream.fits(frame):
             if stream is not None:
@@ -150,13 +158,23 @@ class Redactor(Scoped):
                     raise StretchError("the picture changes its size")
                 yield from stream.leave_all(self.tally)
             stream = self._stream = _Stream(frame, self)
-        elif frame.spliced or (last is not None and seconds - last > GAP_SECONDS):
+        elif frame.spliced or far:
             yield from stream.leave_all(self.tally)
             stream.skip()
         fault = stream.take(frame.copy(), self._perceiver)
         if self.decided is not None:
             self.decided(seconds, fault)
         yield from stream.leave(self._delay, self.tally)
+
+    def _count_far_apart(self, far: bool) -> None:
+        self._far_apart = self._far_apart + 1 if far else 0
+        if self._far_apart == MOST_FAR_APART:
+            _log.warning(
+                "the last %d frames lie more than %s s apart, so that nobody is followed from one "
+                "to the next; give times in seconds, and frames more often",
+                MOST_FAR_APART,
+                GAP_SECONDS,
+            )
 
     def flush(self) -> Iterator[VeiledFrame]:
         """Give all frames that still wait, at the end of the stream."""

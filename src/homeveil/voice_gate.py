@@ -26,7 +26,7 @@ from homeveil.audio import RawAudio, Samples, VeiledAudio, is_sound
 from homeveil.clear.gate import ChannelGate, Channels, joint, rule_of
 from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.clear.lips import LipsKey
-from homeveil.errors import FrameError, UsageError
+from homeveil.errors import FrameError, HomeveilError, UsageError
 from homeveil.frames import Timestamp
 from homeveil.models.purposes import EMBEDDING_PURPOSE
 from homeveil.perceive.hearing import (
@@ -124,7 +124,8 @@ class VoiceGate(Scoped):
         return lips.closes
 
     def process(self, block: RawAudio) -> Iterator[VeiledAudio]:
-        """Take one block of any length; give the samples whose wait is over.
+        """Take one block of any length; give the samples whose wait is over. The block is taken
+        when what is given back is run through, not before.
 
         Raises FrameError when ``block`` is no RawAudio.
         """
@@ -150,7 +151,7 @@ class VoiceGate(Scoped):
             stretch.take(block.samples)
         except Exception as error:
             # Law 2: whatever went wrong, nothing that waits is let through.
-            _log.warning("sound withheld: %s", type(error).__name__)
+            _log.warning("sound withheld: %s", _told(error))
             yield from self._drop(stretch)
             return
         yield from stretch.leave(self.tally)
@@ -180,7 +181,7 @@ class VoiceGate(Scoped):
         try:
             stretch.finish()
         except Exception as error:
-            _log.warning("sound withheld: %s", type(error).__name__)
+            _log.warning("sound withheld: %s", _told(error))
             yield from self._drop(stretch)
             return
         yield from stretch.leave_all(self.tally)
@@ -200,6 +201,11 @@ class VoiceGate(Scoped):
         """What waits leaves muted; the next block starts anew."""
         self._stretch = None
         yield from stretch.leave_all(self.tally, fault=self._listen is not None)
+
+
+def _told(error: Exception) -> str:
+    """Our own words; of others' errors, which may quote what they were about, the kind alone."""
+    return str(error) if isinstance(error, HomeveilError) else type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +299,9 @@ class _Stretch:
         if not self._listeners:
             self._listeners = [self._listen_with(self._rate) for _ in range(self._channels)]
         if not is_sound(samples):
-            raise FrameError("a sample is no number, or far beyond full scale")
+            raise FrameError(
+                "a sample is no number, or far beyond full scale, which is 1 in float32"
+            )
         self._unheard.append(samples)
         while len(self._unheard) >= self._step:
             step = self._unheard.take(self._step)

@@ -130,8 +130,8 @@ def test_a_time_that_is_none_is_refused(seconds: Any) -> None:
         assert len([*redactor.process(raw), *redactor.flush()]) == 1
 
 
-@pytest.mark.parametrize("delay", [float("nan"), float("inf"), -1.0])
-def test_a_delay_that_is_none_is_refused(delay: float) -> None:
+@pytest.mark.parametrize("delay", [float("nan"), float("inf"), -1.0, "0"])
+def test_a_delay_that_is_none_is_refused(delay: Any) -> None:
     """Frames would wait for ever, or leave before they are looked at."""
     looks = FakePerceiver(FakeScene())
     with pytest.raises(homeveil.UsageError, match="delay_seconds"):
@@ -145,6 +145,101 @@ def test_a_profile_that_is_not_open_is_refused(profile: Any) -> None:
         homeveil.Redactor(profile, perceiver=FakePerceiver(FakeScene()))
     with pytest.raises(UsageError, match="load_profile"):
         homeveil.VoiceGate(profile)
+
+
+@pytest.mark.parametrize(
+    ("array", "layout", "told"),
+    [
+        (None, "bgr", "give a numpy array"),  # as cv2.VideoCapture.read() gives at the end
+        ([[0]], "i420", "give a numpy array"),
+        (np.zeros((4, 4, 4), np.uint8), "rgb", "without alpha"),
+        (np.zeros((4, 4, 3)), "rgb", "give .* uint8, 0 to 255"),
+        (np.zeros((0, 0, 3), np.uint8), "rgb", "give .height, width, 3"),
+        (np.zeros((4, 4, 3), np.uint8), "rgba", "give rgb, bgr, i420 or nv12"),
+    ],
+)
+def test_a_picture_that_is_none_is_refused(array: Any, layout: Any, told: str) -> None:
+    """With what to give instead."""
+    with pytest.raises(homeveil.FrameError, match=told):
+        homeveil.frame_from_array(array, layout, 0.0)
+
+
+def test_a_layout_that_there_is_not_is_named() -> None:
+    """And one that the frame does not have."""
+    raw = homeveil.frame_from_array(np.zeros((4, 4, 3), np.uint8), "rgb", 0.0)
+    with homeveil.Redactor(fake_profile(), perceiver=FakePerceiver(FakeScene())) as redactor:
+        (veiled,) = [*redactor.process(raw), *redactor.flush()]
+    wrong: Any = "rgba"
+    with pytest.raises(homeveil.FrameError, match="layout is 'rgba'; give rgb, bgr"):
+        homeveil.array_from_frame(veiled, wrong)
+    with pytest.raises(homeveil.FrameError, match="the frame is i420, not nv12"):
+        homeveil.array_from_frame(veiled, "nv12")
+
+
+@pytest.mark.parametrize("wrong", [{"time": 0.0}, {"pixel_format": "i420"}])
+def test_a_frame_of_other_things_is_refused(wrong: dict[str, Any]) -> None:
+    """When it is made, not where it would fail later."""
+    raw = homeveil.frame_from_array(np.zeros((4, 4, 3), np.uint8), "rgb", 0.0)
+    with pytest.raises(homeveil.FrameError, match=r"give a (Timestamp|PixelFormat)"):
+        replace(raw, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"stretches": "auto"}, "give a whole number"),
+        ({"stretches": 0}, "at least 1"),
+        ({"events": ["events.jsonl"]}, "homeveil.DeskEvents"),
+    ],
+)
+def test_what_redact_does_not_take_is_told(wrong: dict[str, Any], told: str) -> None:
+    """Before any file is touched."""
+    with pytest.raises(UsageError, match=told):
+        homeveil.redact("in.mp4", "out.mp4", profile=None, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"rules": homeveil.Policy()}, "policy.desk"),
+        ({"clock": homeveil.Live}, r"Live\(\)"),
+        ({"template": fake_profile()}, "profile.desk"),
+    ],
+)
+def test_what_desk_events_do_not_take_is_told(wrong: dict[str, Any], told: str) -> None:
+    """What is easily taken for what it should be."""
+    with pytest.raises(UsageError, match=told):
+        homeveil.DeskEvents(["events.jsonl"], **wrong)
+
+
+def test_a_start_in_text_is_refused() -> None:
+    """It would have no time zone that could be trusted."""
+    start: Any = "2026-01-31T08:00:00+01:00"
+    with pytest.raises(UsageError, match="give a datetime"):
+        homeveil.Recorded(start)
+
+
+def test_a_locked_profile_takes_text_for_a_path(tmp_path: Path) -> None:
+    """As load_profile does."""
+    path: Any = str(tmp_path / "nobody.veil")
+    with pytest.raises(homeveil.ProfileError, match="cannot be read"):
+        homeveil.LockedProfile(path, "x").open()
+    assert homeveil.LockedProfile(path, "x").path == tmp_path / "nobody.veil"
+
+
+def test_times_in_milliseconds_are_heard_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody would be followed, and much be veiled, without a word."""
+    picture = np.zeros((64, 64, 3), np.uint8)
+    with homeveil.Redactor(fake_profile(), perceiver=FakePerceiver(FakeScene())) as redactor:
+        for number in range(30):
+            raw = homeveil.frame_from_array(picture, "bgr", 33 * number)
+            list(redactor.process(raw))
+    assert [one.message for one in caplog.records if "times in seconds" in one.message] != []
+    caplog.clear()
+    with homeveil.Redactor(fake_profile(), perceiver=FakePerceiver(FakeScene())) as redactor:
+        for seconds in (0.0, 5.0, 5.1, 10.0, 15.0, 15.5):
+            list(redactor.process(homeveil.frame_from_array(picture, "bgr", seconds)))
+    assert not caplog.records
 
 
 def test_what_is_veiled_stays_so_in_another_process() -> None:
@@ -180,7 +275,11 @@ def test_the_type_checker_refuses_a_leak(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["redact", "enroll", "profile", "models", "inspect", "ledger", "doctor", ""]
+    "command",
+    [
+        *("redact", "batch", "camera", "config", "enroll", "profile", "models", "inspect"),
+        *("ledger", "audit", "gstreamer", "doctor", ""),
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     """--help works for every command."""

@@ -132,12 +132,13 @@ def test_answers_that_do_not_come_are_late() -> None:
     assert gate.tally.report().withheld["fault"] > 3.9
 
 
-def test_samples_that_are_no_numbers_close_the_gate() -> None:
-    """Neither the block that holds them nor what waited for a verdict leaves."""
+def test_samples_that_are_no_numbers_close_the_gate(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the block that holds them nor what waited for a verdict leaves, and why is said."""
     gate = VoiceGate(anybody(), listen=waits)
     sound = np.ones((1, RATE * 8), np.float32)
     sound[0, RATE * 3 + 5] = np.nan
     out = run(gate, sound, RATE, 320)
+    assert "a sample is no number, or far beyond full scale" in caplog.text
     assert np.isfinite(out).all()
     assert not out[0, RATE * 2 : RATE * 3 + 320].any()
     assert out[0, RATE * 6 : RATE * 7].all()

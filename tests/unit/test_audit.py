@@ -185,3 +185,10 @@ def test_another_kind_of_file_is_no_detector(tmp_path: Path) -> None:
     file = ModelFile(path, hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(ModelError, match="cannot be run as a face detector"):
         audit(make(tmp_path / "in.mp4"), file)
+
+
+def test_a_detector_that_is_not_there_is_the_commands_fault(tmp_path: Path) -> None:
+    """There is no policy here to be corrected."""
+    missing = ModelFile(tmp_path / "d.onnx", "0" * 64)
+    with pytest.raises(ModelError, match=r"missing: .*that the policy, or the command, gives"):
+        audit(make(tmp_path / "in.mp4"), missing)

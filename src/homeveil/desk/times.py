@@ -39,6 +39,8 @@ class Recorded:
     def __post_init__(self) -> None:
         if self.start is None:
             return
+        if not isinstance(self.start, datetime):
+            raise UsageError(f"the recording's start is {self.start!r}; give a datetime or None")
         if self.start.tzinfo is None:
             raise UsageError(
                 f"the recording's start {self.start.isoformat()} has no time zone; give one, "

@@ -281,4 +281,4 @@ def _remedy(origin: Origin, purpose: str) -> str:
         return f"run `homeveil models pull {purpose}`"
     if origin is Origin.BUNDLED:
         return "reinstall homeveil"
-    return "correct path and sha256 in the policy"
+    return "correct the path and the sha256 that the policy, or the command, gives"

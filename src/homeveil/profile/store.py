@@ -160,6 +160,10 @@ class LockedProfile:
     path: Path
     passphrase: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        # Text is taken for a path everywhere else, too.
+        object.__setattr__(self, "path", Path(self.path))
+
     def open(self) -> Profile:
         """:func:`load_profile`."""
         return load_profile(self.path, self.passphrase)
@@ -437,6 +441,8 @@ def _place(path: Path) -> Path:
 def _check_passphrase(value: str, origin: str) -> str:
     if not value:
         raise ProfileError(f"empty passphrase from {origin}; give one")
+    if not isinstance(value, str):
+        raise ProfileError(f"the passphrase from {origin} is {type(value).__name__}; give text")
     try:
         value.encode()
     except UnicodeEncodeError:
