@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
         help="redact many recordings",
         description="Redact an archive with many processes. What is done is remembered: the "
         "same command again does only what is missing, failed or out of date. Status: 0 all "
-        "done, 1 some failed, 2 misuse.",
+        "done, 1 some failed, others where it cannot begin.",
     )
     parser.add_argument(
         "sources", nargs="+", metavar="SRC", help="folder, pattern, file, URL, or a manifest "
