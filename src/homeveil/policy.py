@@ -84,7 +84,7 @@ class SpeechKey(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file of the user's own, trusted by hash."""
+    """A model file of the user's own, trusted by hash: 64 hexadecimal digits."""
 
     path: Path
     sha256: str

@@ -32,7 +32,8 @@ _log = logging.getLogger("homeveil")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a redaction is. What is expected is a guess, or None."""
+    """How far a redaction is: frames written and their time in seconds, or seconds of sound where
+    there is no picture. What is expected is a guess, or None."""
 
     frames: int
     frames_expected: int | None

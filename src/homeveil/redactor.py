@@ -68,6 +68,9 @@ class Redactor(Scoped):
     lips: mouths are looked at for it; give the same one to the VoiceGate of the sound.
 
     decided: called with the time of each frame taken, and whether it failed, before it leaves.
+
+    Raises UsageError, ModelError when a model is missing or not the one meant, ProfileError when
+    the face was enrolled with another model.
     """
 
     decided: Callable[[float, bool], None] | None = None

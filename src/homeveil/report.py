@@ -49,9 +49,14 @@ class SoundReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Result of one redaction. ``sound`` is None when none was written. ``isolation``: what
-    kept raw content in a process of its own, or ``off``. ``stretches``: how many the file was
-    cleared in, and if 1, ``one_pass``: why, where more had been asked for."""
+    """Result of one redaction.
+
+    frames, seconds: of the picture that was written. veiled_share: of all its cells, 0..1.
+    spans: what was withheld whole. damaged_packets: of the input, left out. sound: None when none
+    was written. style, policy_sha256: of the policy. models: purpose -> SHA-256. version: of
+    homeveil. isolation: what kept raw content in a process of its own, or ``off``. stretches: how
+    many the file was cleared in, and if 1, one_pass: why, where more had been asked for.
+    """
 
     frames: int
     seconds: float
