@@ -170,3 +170,35 @@ def test_what_was_not_explained_is_not_either_while_it_holds_still() -> None:
         assert not foreign.any()
         unexplained = change if number <= 3 else none
         assert (clearance._unexplained == unexplained).all(), number
+
+
+def test_what_comes_out_beside_the_head_is_withdrawn_for_as_long_as_frames_wait() -> None:
+    """With nobody about, what the agent does not explain is shown. Above the shoulders it is
+    remembered: when somebody comes out there soon after, it was theirs."""
+    room = texture(1)
+    picture = with_patch(room, texture(2)[:160, :16], 96, 40)
+    first, second = frames(lambda n: picture if n else room, 2)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    clearance._limbs._shoulders = 120.0
+    clearance._verified[1] = (0.0, 2.0)
+    body, none = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = body
+    clearance.begin(second, 0.1)
+    agent, foreign = clearance._contest(second, 0.1, body, none, none, none)
+    beside = GRID.cells_in(Box(96, 40, 112, 120))
+    assert (agent == body).all()
+    assert not foreign.any()
+    assert (clearance._unexplained == beside).all()
+    run = np.zeros(GRID.shape, np.int32)
+
+    def decided() -> Decision:
+        return Decision(
+            0, 0.1, none, run - 1, run, agent, 1, none, none, clearance._unexplained, arrived=none
+        )
+
+    assert (clearance.resolve(decided())[body] == Reason.AGENT).all()
+    clearance._moves.append((0.4, columns(6, 8)))
+    reasons = clearance.resolve(decided())
+    assert (reasons[beside] == Reason.PERSON).all()
+    assert (reasons[columns(15, 20)] == Reason.AGENT).all()

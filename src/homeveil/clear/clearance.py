@@ -442,7 +442,10 @@ class Clearance:
             contested |= body & (changed | ~_kernels.grow(self._outline, 1) | self._sudden(seconds))
         contested &= ~theirs & ~core & ~own
         doubtful = body & ~contested & ~theirs & ~foreign_before & ~middle & ~own
-        doubtful = self._doubtful(doubtful, seconds)
+        doubtful &= scene.run_frames == 0
+        if not self._in_company(seconds):
+            # Nobody is about, as far as is known. Beside the head somebody may come out soon.
+            doubtful = self._limbs.beside_head(doubtful)
         if not contested.any() and not doubtful.any():
             self._undisputed, self._supported = body & ~theirs, theirs
             return self._undisputed, theirs
@@ -516,13 +519,6 @@ class Clearance:
         """Whether somebody else was seen about not long ago."""
         return seconds - self._company_seconds <= COMPANY_SECONDS
 
-    def _doubtful(self, body: BoolGrid, seconds: float) -> BoolGrid:
-        """While somebody is about: cells that changed, with nobody seen near them so far."""
-        if not self._in_company(seconds):
-            return np.zeros(self.grid.shape, bool)
-        doubtful: BoolGrid = body & (self.scene.run_frames == 0)
-        return doubtful
-
     def _sudden(self, seconds: float) -> BoolGrid:
         """While somebody is about: cells that changed after they held still for long.
 
@@ -591,8 +587,8 @@ class Clearance:
         somebody is about not what has changed and the agent does not explain. It is no surer than
         the cells whose rim it is."""
         rim = _kernels.grow(agent, 1) & ~agent & ~_kernels.grow(others, 2) & ~not_own
-        asked = self._doubtful(rim, seconds)
-        if asked.any():
+        asked = rim & (self.scene.run_frames == 0)
+        if asked.any() and self._in_company(seconds):
             rim &= ~asked | self._memory.explains(
                 frame, self.scene.previous, self._agent_before, asked, self.scene.texture
             )
