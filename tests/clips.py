@@ -112,10 +112,12 @@ def copy_with(
     *,
     turn: tuple[float, bool, bool] | None = None,
     broken: frozenset[int] = frozenset(),
+    late: dict[int, int] | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
     """``source`` without re-encoding: with a display matrix (degrees, mirrored across,
-    mirrored down), and with noise in place of the packets numbered in ``broken``."""
+    mirrored down), with noise in place of the packets numbered in ``broken``, and with those
+    in ``late`` shown so many ticks later."""
     noise = np.random.default_rng(1)
     with (
         av.open(str(source)) as given,
@@ -130,6 +132,8 @@ def copy_with(
             copy = av.Packet(noise.bytes(packet.size)) if number in broken else packet
             copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
             copy.time_base, copy.stream = packet.time_base, stream
+            if late and number in late:
+                copy.pts += late[number]
             made.mux(copy)
     return path
 

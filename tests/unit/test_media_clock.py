@@ -30,6 +30,11 @@ def test_a_new_clock_goes_on_from_the_old_one() -> None:
     assert ticks(9000, 9040, 0, 40, 80) == ([9000, 9040, 9080, 9120, 9160], 1)
 
 
+def test_a_pause_is_no_pace() -> None:
+    """What follows a new clock, or has no time, does not repeat the pause before it."""
+    assert ticks(0, 40, 9000, 0, None) == ([0, 40, 9000, 9040, 9080], 2)
+
+
 def test_splices_are_counted_and_misplaced_frames_are_not() -> None:
     """Only a long jump back is another recording."""
     clock = InputClock(BASE, Fraction(25))

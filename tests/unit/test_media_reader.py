@@ -125,6 +125,25 @@ def test_frames_reordered_in_an_avi_come_evenly(tmp_path: Path) -> None:
         assert reader.repaired_times <= 2  # the last ones leave the decoder without any time
 
 
+@pytest.mark.parametrize("leaps", [{6: 20_000}, {6: 40_000, 8: 5_000}, {9: 3_000}])
+def test_one_time_far_ahead_moves_no_other_picture(tmp_path: Path, leaps: dict[int, int]) -> None:
+    """What follows stays where it was, beside its sound. The last one may well come later."""
+    source = make(tmp_path / "a.mkv", codec="ffv1")
+    with VideoReader(copy_with(source, tmp_path / "b.mkv", late=leaps)) as reader:
+        times = [frame.time.pts for frame in reader]
+    assert times[:9] == SIXTY[:9]
+    assert times[9] == 900 + leaps.get(9, 0)
+
+
+@pytest.mark.parametrize("step", [40, 1_500, 5_000])
+def test_a_picture_that_comes_seldom_is_not_moved(tmp_path: Path, step: int) -> None:
+    """A pause, or a picture every few seconds, is no mistake."""
+    times = [0, 40, 80, *(3_000 + step * number for number in range(6))]
+    with VideoReader(make(tmp_path / "a.mkv", codec="ffv1", times=times)) as reader:
+        assert [frame.time.pts for frame in reader] == times
+        assert reader.repaired_times == 0
+
+
 def test_a_change_of_size_passes_through(tmp_path: Path) -> None:
     """Frames keep the size they have; the reader's is that of the first."""
     with VideoReader(make_two_sizes(tmp_path / "a.mkv")) as reader:

@@ -19,7 +19,7 @@ class InputClock:
     than ``JUMP_SECONDS`` (spliced recordings, a camera that restarted) all later times are
     moved so that the stream goes on where it was. A missing time is guessed from the
     decoding time, moved so that the stream starts at ``start``, or else follows the one
-    before as that followed its own.
+    before at the pace of those before.
 
     repaired: how many times were changed, or missing without a decoding time. splices: how often
     the clock jumped back. joins: the times at which the stream goes on there, and what is added to
@@ -42,10 +42,28 @@ class InputClock:
     def tick(self, pts: int | None, dts: int | None = None) -> int:
         """Time of the next frame, given when the file says it is shown and decoded."""
         time = self._guess(dts) if pts is None else self._follow(pts + self._moved_ticks)
-        if self._last is not None:
+        # A pause is no pace.
+        if self._last is not None and time - self._last <= self._jump_ticks:
             self._step = time - self._last
         self._last = time
         return time
+
+    def leaps(self, pts: int | None) -> bool:
+        """Whether the next frame claims a time so far ahead that it may be a mistake, which the
+        one after it tells."""
+        return self._ahead(pts) > self._jump_ticks
+
+    def overtaken(self, leapt: int, pts: int | None) -> bool:
+        """Whether ``pts``, of the frame after the one that leaps to ``leapt``, goes on where the
+        one before it was."""
+        close = abs(self._ahead(pts) - 2 * self._step) <= self._jump_ticks / 2
+        return pts is not None and pts < leapt and close
+
+    def _ahead(self, pts: int | None) -> int:
+        """How far a time lies behind the last one, in ticks."""
+        if pts is None or self._last is None:
+            return 0
+        return pts + self._moved_ticks - self._last
 
     def _guess(self, dts: int | None) -> int:
         if dts is not None:

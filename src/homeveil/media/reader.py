@@ -28,6 +28,9 @@ _MOST_RATE = 1000
 _DECODING_TIMES_ONLY = frozenset({"avi"})
 """Formats whose presentation times FFmpeg makes up, wrongly where frames are reordered."""
 
+_Timed = tuple[_av.VideoFrame, int | None, int | None]
+"""A picture, and when the file says it is shown and decoded."""
+
 
 class VideoReader(Scoped):
     """Decodes the first video stream of ``path`` in presentation order.
@@ -144,6 +147,30 @@ class VideoReader(Scoped):
         return first if first is not None else next(self._frames, None)
 
     def _read(self) -> Iterator[RawFrame]:
+        for picture, pts, dts in self._settled():
+            frame = self._frame(picture, pts, dts)
+            if self.sample_aspect_ratio is None:
+                self._note_aspect()
+            if frame is not None:
+                yield frame
+
+    def _settled(self) -> Iterator[_Timed]:
+        """The pictures with their times. A single one that claims to come much later than the
+        next one gets none: the others would be moved behind it."""
+        leapt: tuple[_av.VideoFrame, int, int | None] | None = None
+        for picture in self._decode():
+            pts = None if self._decoding_times_only else picture.pts
+            if leapt is not None:
+                yield (leapt[0], None, None) if self._clock.overtaken(leapt[1], pts) else leapt
+                leapt = None
+            if pts is not None and self._clock.leaps(pts):
+                leapt = picture, pts, picture.dts
+            else:
+                yield picture, pts, picture.dts
+        if leapt is not None:
+            yield leapt
+
+    def _decode(self) -> Iterator[_av.VideoFrame]:
         for packet in self._packets:
             try:
                 pictures = self._stream.codec_context.decode(packet)
@@ -155,22 +182,19 @@ class VideoReader(Scoped):
                 if self._begin is not None and (picture.pts or 0) < self._begin:
                     # What follows a key frame and is shown before it leans on what is not read.
                     continue
-                frame = self._frame(picture)
-                if self.sample_aspect_ratio is None:
-                    self._note_aspect()
-                if frame is not None:
-                    yield frame
+                yield picture
 
     def _note_aspect(self) -> None:
         aspect = self._stream.sample_aspect_ratio
         if aspect is not None and aspect > 0 and aspect != 1:
             self.sample_aspect_ratio = 1 / aspect if self._pictures.turn.transpose else aspect
 
-    def _frame(self, picture: _av.VideoFrame) -> RawFrame | None:
+    def _frame(
+        self, picture: _av.VideoFrame, pts: int | None, dts: int | None
+    ) -> RawFrame | None:
         if picture.is_corrupt:
             self.concealed_frames += 1
-        pts = None if self._decoding_times_only else picture.pts
-        time = Timestamp(self._clock.tick(pts, picture.dts), self.time_base)
+        time = Timestamp(self._clock.tick(pts, dts), self.time_base)
         self.read_to = time.seconds
         try:
             frame = self._pictures.read(picture, time)
