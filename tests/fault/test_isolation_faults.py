@@ -28,6 +28,7 @@ from homeveil.frames import VeiledFrame
 from homeveil.grid import Grid
 from homeveil.isolation import Isolate, box
 from homeveil.isolation.box import Box
+from homeveil.media.reader import VideoReader
 from homeveil.policy import Policy, Style
 from homeveil.profile import DeskTemplate, Profile, load_profile
 from homeveil.redaction import redact
@@ -76,6 +77,20 @@ def test_the_isolated_output_is_the_same(clip: Path, tmp_path: Path) -> None:
     assert one.isolation.endswith("seccomp")
     assert other.isolation == "off"
     assert (one.frames, one.spans, one.models) == (other.frames, other.spans, other.models)
+
+
+def test_a_clock_that_tells_the_date_is_kept(tmp_path: Path) -> None:
+    """Times counted from 1970 come out as they went in; those that no clock tells are refused."""
+    times = [1_700_000_000_000 + n * 100 for n in range(10)]
+    source, out = make(tmp_path / "in.mkv", times=times), tmp_path / "out.mp4"
+    redact(source, out, profile=None, policy=FILL, isolate=Isolate.REQUIRE)
+    with VideoReader(out) as reader:
+        seen = [frame.time.seconds for frame in reader]
+    assert seen == pytest.approx([at / 1000 for at in times], abs=1e-3)
+    wrong = make(tmp_path / "wrong.mkv", times=[10**16 + n * 100 for n in range(10)])
+    with pytest.raises(InputError, match="clock is wrong"):
+        redact(wrong, tmp_path / "no.mp4", profile=None, policy=FILL, isolate=Isolate.REQUIRE)
+    assert not (tmp_path / "no.mp4").exists()
 
 
 def test_withheld_cells_arrive_with_their_picture() -> None:

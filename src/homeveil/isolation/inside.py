@@ -25,6 +25,7 @@ from homeveil.isolation import messages
 from homeveil.isolation.messages import (
     ALL_PURPOSES,
     GO,
+    MOST_SECONDS,
     PICTURE_SLOTS,
     SOUND_BIT,
     SOUND_SLOTS,
@@ -61,6 +62,7 @@ class _SentTally(SoundTally):
     inside: _Inside
 
     def add(self, verdict: Verdict, start: float, end: float) -> None:
+        _check_times(start, end)
         self.inside.tell(messages.Judged.of(verdict, start, end))
 
 
@@ -140,6 +142,7 @@ class _Inside:
                 f"the picture grows to {frame.width}x{frame.height} in mid-stream, too much for "
                 "one file; cut it there"
             )
+        _check_times(frame.time.seconds)
         slot = self._free(self._pictures)
         places = self._slots.planes(slot, frame.pixel_format, frame.width, frame.height)
         for place, plane in zip(places, frame.planes, strict=True):
@@ -202,7 +205,7 @@ def _opened(clearing: FileClearing) -> messages.Opened:
         aspect_num=aspect_num,
         aspect_den=aspect_den,
         frames=min(form.frames_expected or 0, 2**40 - 1),
-        seconds=min(form.seconds_expected or 0.0, 10.0**9),
+        seconds=min(form.seconds_expected or 0.0, MOST_SECONDS),
         sound_rate=form.sound.rate if form.sound else 0,
         sound_channels=form.sound.channels if form.sound else 0,
         purposes=sum(1 << ALL_PURPOSES.index(purpose) for purpose in clearing.models),
@@ -212,8 +215,15 @@ def _opened(clearing: FileClearing) -> messages.Opened:
         primaries=form.colour.primaries,
         transfer=form.colour.transfer,
         full_range=int(form.colour.full_range),
-        begin=form.begin_seconds if abs(form.begin_seconds) < 10.0**9 else 0.0,
+        begin=form.begin_seconds if abs(form.begin_seconds) <= MOST_SECONDS else 0.0,
     )
+
+
+def _check_times(*seconds: float) -> None:
+    if max(map(abs, seconds)) > MOST_SECONDS:
+        raise InputError(
+            "the recording's clock is wrong by centuries; convert it so that its times begin at 0"
+        )
 
 
 def _limit_memory() -> None:

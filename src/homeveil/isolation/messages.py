@@ -35,9 +35,11 @@ TEXT_BYTES = 480
 MOST_CHANNELS = 8
 """Of sound; what has more was mixed down when it was read."""
 
+MOST_SECONDS = 10.0**10
+"""Of any time: clocks that count from 1970 lie well within."""
+
 _FORMATS = tuple(PixelFormat)
 _VERDICTS = tuple(Verdict)
-_MOST_SECONDS = 10.0**9
 _MOST_TERM = 2**31 - 1
 
 ERRORS: tuple[type[HomeveilError], ...] = (
@@ -89,12 +91,12 @@ class Opened:
 
     def check(self) -> None:
         _check_colour(self.matrix, self.primaries, self.transfer, self.full_range)
-        _need(abs(self.begin) <= _MOST_SECONDS)
+        _need(abs(self.begin) <= MOST_SECONDS)
         _need((self.width == 0) == (self.height == 0))
         _need(max(self.width, self.height) <= MAX_SIDE)
         for num, den in ((self.rate_num, self.rate_den), (self.aspect_num, self.aspect_den)):
             _need((num == 0) == (den == 0) and max(num, den) <= _MOST_TERM)
-        _need(self.frames < 2**40 and 0 <= self.seconds <= _MOST_SECONDS)
+        _need(self.frames < 2**40 and 0 <= self.seconds <= MOST_SECONDS)
         if self.sound_rate or self.sound_channels:
             _need(MIN_RATE_HZ <= self.sound_rate <= MAX_RATE_HZ)
             _need(1 <= self.sound_channels <= MOST_CHANNELS)
@@ -192,7 +194,7 @@ class Judged:
 
     def check(self) -> None:
         _need(self.verdict_index < len(_VERDICTS))
-        _need(-_MOST_SECONDS <= self.start <= self.end <= _MOST_SECONDS)
+        _need(-MOST_SECONDS <= self.start <= self.end <= MOST_SECONDS)
 
     @property
     def verdict(self) -> Verdict:
@@ -325,4 +327,4 @@ def _check_colour(matrix: int, primaries: int, transfer: int, full_range: int) -
 
 def _check_time(pts: int, num: int, den: int) -> None:
     _need(1 <= num <= _MOST_TERM and 1 <= den <= _MOST_TERM)
-    _need(abs(pts) * num <= _MOST_SECONDS * den)
+    _need(abs(pts) * num <= MOST_SECONDS * den)
