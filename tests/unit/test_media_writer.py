@@ -65,6 +65,17 @@ def test_mkv_keeps_times_to_a_millisecond(tmp_path: Path, suffix: str) -> None:
     assert max(abs(a - b * base) for a, b in zip(got, ticks, strict=True)) <= MS / 2
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".avi"])
+def test_a_pause_that_a_file_cannot_hold_is_named(tmp_path: Path, suffix: str) -> None:
+    """So that whoever waited for hours knows what to do."""
+    base, day = Fraction(1, 90_000), 86_400 * 90_000
+    ticks = [start + 9_000 * number for start in (0, day) for number in range(50)]
+    with pytest.raises(OutputError, match=r"pause of 86395 s .*\.mkv"):
+        write(tmp_path / f"a{suffix}", ticks, base)
+    assert not list(tmp_path.iterdir())
+    assert len(times(write(tmp_path / "a.mkv", ticks, base))) == len(ticks)
+
+
 def test_avi_moves_frames_to_the_nearest_slot(tmp_path: Path) -> None:
     """AVI holds a constant rate; even times are kept, a gap too."""
     path = write(tmp_path / "a.avi", [0, 40, 80, 200], MS)

@@ -35,8 +35,13 @@ _MILLISECOND = Fraction(1, 1000)
 _MPEG4_MOST_TICKS = 65_535  # ISO/IEC 14496-2 gives its clock 16 bits
 _MPEG4_FINEST = Fraction(1, 60_000)
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+_SHORT_PAUSES = frozenset({"mp4", "mov", "avi"})
+"""Muxers that count a pause in 32 bits of their ticks, or in frames left out."""
+
 _FORMATS = {PixelFormat.I420: "yuv420p", PixelFormat.NV12: "nv12"}
 _LIMITED, _FULL = 1, 2
+_SHORT_PAUSE_SECONDS = 60
+"""Every container holds such, at any rate."""
 
 
 class _Output(Scoped):
@@ -150,6 +155,7 @@ class VideoWriter(_Output):
         self._first_tick = self._end_tick = self._first_dts = 0
         self._last_tick: int | None = None
         self._last_seconds: Fraction | None = None
+        self._longest_pause = Fraction(0)
         self._shift = Fraction(0)
         self.frames_written = 0
         super().__init__(path, source)
@@ -212,6 +218,8 @@ class VideoWriter(_Output):
                 f"{self.path}: a frame at {float(seconds):.6f} s does not come after"
                 f" {float(self._last_seconds):.6f} s"
             )
+        else:
+            self._longest_pause = max(self._longest_pause, seconds - self._last_seconds)
         tick = round((seconds + self._shift) / self._time_base)
         if self._last_tick is not None and tick <= self._last_tick:
             tick = self._last_tick + 1
@@ -303,7 +311,15 @@ class VideoWriter(_Output):
 
     def _failure(self, error: BaseException) -> str:
         encoding = self._encoding
-        if self.frames_written == 0 and getattr(error, "errno", None) not in _DISK_ERRORS:
+        if getattr(error, "errno", None) in _DISK_ERRORS:
+            return super()._failure(error)
+        if self._longest_pause > _SHORT_PAUSE_SECONDS and encoding.muxer in _SHORT_PAUSES:
+            return (
+                f"{self.path}: a {self.path.suffix} file may not hold the picture's pause of"
+                f" {float(self._longest_pause):.0f} s ({_av.reason(error)}); end its name in .mkv,"
+                " or cut the recording there"
+            )
+        if self.frames_written == 0:
             return (
                 f"{self.path}: encoder {encoding.encoder} with preset {encoding.preset!r} does"
                 f" not take {self.width}x{self.height} video ({_av.reason(error)});"
