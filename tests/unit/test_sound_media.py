@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from clips import make, make_sound_only, take_sound_out, veiled_frame
+from clips import cut, make, make_sound_only, take_sound_out, veiled_frame
 from homeveil.audio import RawAudio, VeiledAudio
 from homeveil.errors import InputError, OutputError
 from homeveil.frames import Timestamp
@@ -244,16 +245,23 @@ def test_one_of_several_tracks_is_read(tmp_path: Path) -> None:
 
 
 def test_bad_inputs_are_told_plainly(tmp_path: Path) -> None:
-    """A file without sound, no file, and no media are errors that name the file."""
+    """A file without sound, no file, and no media are errors that name the file and say what to
+    do."""
     silent = make(tmp_path / "silent.mp4")
     junk = tmp_path / "junk.wav"
-    junk.write_bytes(b"RIFF no sound at all")
+    junk.write_bytes(b"no sound at all")
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    lost = cut(make(tmp_path / "whole.mp4", sound=True), tmp_path / "cut.mp4", 0.7)
     for path, words in (
-        (silent, "no sound in it"),
-        (tmp_path / "none.wav", "cannot be read|can be read|such file"),
-        (junk, "can be read|no sound"),
+        (silent, "no sound in it; give a recording with sound"),
+        (tmp_path / "none.wav", "no such file; check the name"),
+        (junk, r"can be read .*; give a recording"),
+        (empty, "is empty; give a recording"),
+        (tmp_path, "is a directory; give a recording"),
+        (lost, "cut off and its index is gone .*; record it again"),
     ):
-        with pytest.raises(InputError, match=words):
+        with pytest.raises(InputError, match=f"{re.escape(str(path))}: .*{words}"):
             list(SoundReader(path))
 
 

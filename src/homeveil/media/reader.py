@@ -68,7 +68,7 @@ class VideoReader(Scoped):
         try:
             self._container = _av.open_input(self.path)
         except _av.FFmpegError as error:
-            raise InputError(_unreadable(self.path, error)) from error
+            raise InputError(unreadable(self.path, error)) from error
         try:
             self._open()
         except BaseException:
@@ -231,13 +231,14 @@ def check_file(path: Path) -> None:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({_av.reason(error)})") from error
     if stat.S_ISDIR(mode):
-        raise InputError(f"{path}: is a directory; give a video file")
+        raise InputError(f"{path}: is a directory; give a recording")
 
 
-def _unreadable(path: Path, error: _av.FFmpegError) -> str:
+def unreadable(path: Path, error: _av.FFmpegError) -> str:
+    """What to say of a file that FFmpeg does not open."""
     if is_cut_off(path):
         return _cut_off(path)
-    return f"{path}: not a media file that can be read ({_av.reason(error)}); give a video file"
+    return f"{path}: not a media file that can be read ({_av.reason(error)}); give a recording"
 
 
 def _cut_off(path: Path) -> str:

@@ -16,6 +16,7 @@ from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio
 from homeveil.errors import InputError
 from homeveil.media import _av
 from homeveil.media.packets import Packets
+from homeveil.media.reader import check_file, unreadable
 from homeveil.media.sound_timeline import MOST_CHANNELS, SoundTimeline
 from homeveil.media.sound_track import SoundFormat
 from homeveil.scoped import Scoped
@@ -41,12 +42,11 @@ class SoundReader(Scoped):
 
     def __init__(self, path: str | os.PathLike[str], track: int | None = None) -> None:
         self.path = Path(path)
+        check_file(self.path)
         try:
             self._container = _av.open_input(self.path)
-        except (_av.FFmpegError, OSError) as error:
-            raise InputError(
-                f"{self.path}: not a media file that can be read ({_av.reason(error)})"
-            ) from error
+        except _av.FFmpegError as error:
+            raise InputError(unreadable(self.path, error)) from error
         try:
             self._open(track)
         except BaseException:
