@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import homeveil
-from clips import make
+from clips import copy_with, make
 from commands import PASSPHRASE, Run
 from homeveil import _kernels
 from homeveil.errors import OutputError, UsageError
@@ -100,6 +100,16 @@ def test_without_a_voice_in_the_profile_nothing_is_heard(redacted: Path) -> None
     assert report["sound"]["withheld"] == {"no voice enrolled": pytest.approx(6.016, abs=0.05)}
     assert report["frames"] == 75
     assert set(report["models"]) >= {"face_embedding", "people_mask_wide"}
+
+
+def test_what_was_damaged_is_told(run: Run, tmp_path: Path) -> None:
+    """Who looks at the output alone would take what is missing for all there was."""
+    whole = make(tmp_path / "whole.mkv", codec="ffv1")
+    broken = copy_with(whole, tmp_path / "broken.mkv", broken=frozenset({3, 4}))
+    for source, told in ((whole, False), (broken, True)):
+        result = run("redact", source, tmp_path / "out.mp4", "--nobody")
+        assert result.returncode == 0, result.stderr
+        assert ("damaged packets of the input left out" in result.stderr) == told
 
 
 def test_inspect_keeps_away_from_redacted_videos(run: Run, redacted: Path, tmp_path: Path) -> None:

@@ -176,6 +176,8 @@ def _summary(report: Report) -> str:
             parts.append("no voice is enrolled")
     if report.one_pass:
         parts.append(f"in one pass ({report.one_pass})")
+    if report.damaged_packets:
+        parts.append(f"{report.damaged_packets} damaged packets of the input left out")
     faults = sum(span.reason == "fault" for span in report.spans)
     faults += len(sound.fault_spans) if sound else 0
     if faults:
