@@ -442,10 +442,7 @@ class Clearance:
             contested |= body & (changed | ~_kernels.grow(self._outline, 1) | self._sudden(seconds))
         contested &= ~theirs & ~core & ~own
         doubtful = body & ~contested & ~theirs & ~foreign_before & ~middle & ~own
-        doubtful &= scene.run_frames == 0
-        if not self._in_company(seconds):
-            # Nobody is about, as far as is known. Beside the head somebody may come out soon.
-            doubtful = self._limbs.beside_head(doubtful)
+        doubtful = self._doubtful(doubtful, seconds)
         if not contested.any() and not doubtful.any():
             self._undisputed, self._supported = body & ~theirs, theirs
             return self._undisputed, theirs
@@ -518,6 +515,12 @@ class Clearance:
     def _in_company(self, seconds: float) -> bool:
         """Whether somebody else was seen about not long ago."""
         return seconds - self._company_seconds <= COMPANY_SECONDS
+
+    def _doubtful(self, body: BoolGrid, seconds: float) -> BoolGrid:
+        """Cells that changed, with nobody seen near them so far. While nobody is about, only those
+        beside the head, where somebody may come out soon."""
+        doubtful: BoolGrid = body & (self.scene.run_frames == 0)
+        return doubtful if self._in_company(seconds) else self._limbs.beside_head(doubtful)
 
     def _sudden(self, seconds: float) -> BoolGrid:
         """While somebody is about: cells that changed after they held still for long.
