@@ -211,7 +211,7 @@ def mouse(m: Maker) -> None:
 def mug(m: Maker) -> None:
     r = m.rng
     colour = m.material(any_colour(r), r.uniform(0.1, 0.6))
-    if r.random() < 0.55:
+    if r.random() < 0.45:
         radius, h = r.uniform(0.032, 0.048), r.uniform(0.07, 0.125)
         m.cylinder(radius * r.uniform(0.75, 1), h, (0, 0, h / 2), colour, top=radius, caps=False)
         m.cylinder(radius * 0.9, 0.002, (0, 0, h * r.uniform(0.5, 0.92)), m.material(r.choice(((0.03, 0.012, 0.005), dark(r), light(r))), 0.2))
@@ -219,13 +219,51 @@ def mug(m: Maker) -> None:
             a = r.uniform(0, 6.28)
             m.ring(h * 0.27, 0.005, (radius * 1.05 * math.cos(a), radius * 1.05 * math.sin(a), h * 0.5), colour, (math.pi / 2, 0, a))
         return
+    _bottle(m, colour)
+
+
+def _glass(m: Maker, tint):
+    """Something clear, colourless or of a tint, empty (light goes straight through) or full."""
+    r = m.rng
+    return m.material(tint, r.uniform(0.02, 0.2), clear=r.uniform(0.6, 0.93), bends=r.choice((1.05, 1.33, 1.33, 1.5)))
+
+
+def _bottle(m: Maker, colour) -> None:
+    """A can, a bottle or a drinking glass; six of ten are clear."""
+    r = m.rng
     radius, h = r.uniform(0.03, 0.042), r.uniform(0.11, 0.19)
-    m.cylinder(radius, h, (0, 0, h / 2), colour)
-    if r.random() < 0.75:
-        m.cylinder(radius, 0.04, (0, 0, h + 0.02), colour, top=0.014)
-        m.cylinder(0.015, 0.035, (0, 0, h + 0.055), m.material(any_colour(r), 0.4))
-    if r.random() < 0.6:
-        m.cylinder(radius * 1.01, h * 0.4, (0, 0, h * 0.5), m.material(any_colour(r), 0.5))
+    if r.random() < 0.4:
+        m.cylinder(radius, h, (0, 0, h / 2), colour)
+        if r.random() < 0.75:
+            m.cylinder(radius, 0.04, (0, 0, h + 0.02), colour, top=0.014)
+            m.cylinder(0.015, 0.035, (0, 0, h + 0.055), m.material(any_colour(r), 0.4))
+        if r.random() < 0.6:
+            m.cylinder(radius * 1.01, h * 0.4, (0, 0, h * 0.5), m.material(any_colour(r), 0.5))
+        return
+    hue = r.choice(((0.95, 0.97, 1.0), (0.95, 0.97, 1.0), (0.6, 0.82, 1.0), (0.55, 0.85, 0.6), (0.8, 0.5, 0.2), any_colour(r)))
+    glass = _glass(m, tuple(min(1.0, part * r.uniform(0.85, 1.05)) for part in hue))
+    if r.random() < 0.25:
+        m.cylinder(radius * r.uniform(0.7, 1), h * 0.8, (0, 0, h * 0.4), glass, top=radius, caps=False)
+        m.cylinder(radius * 0.7, 0.004, (0, 0, 0.003), glass)
+        if r.random() < 0.6:
+            m.cylinder(radius * 0.85, 0.002, (0, 0, h * r.uniform(0.2, 0.7)), m.material(any_colour(r), 0.05))
+        return
+    shoulder, neck = r.uniform(0.035, 0.085), r.uniform(0.009, 0.015)
+    waist = r.uniform(0.85, 1.0)
+    m.cylinder(radius, h * 0.5, (0, 0, h * 0.25), glass, top=radius * waist, caps=False)
+    m.cylinder(radius * waist, h * 0.5, (0, 0, h * 0.75), glass, top=radius, caps=False)
+    m.cylinder(radius * 0.95, 0.003, (0, 0, 0.002), glass)
+    m.cylinder(radius, shoulder * 0.5, (0, 0, h + shoulder * 0.25), glass, top=(radius + neck) * 0.6, caps=False)
+    m.cylinder((radius + neck) * 0.6, shoulder * 0.5, (0, 0, h + shoulder * 0.75), glass, top=neck, caps=False)
+    if r.random() < 0.85:
+        cap = r.uniform(0.012, 0.022)
+        m.cylinder(neck * r.uniform(1.05, 1.3), cap, (0, 0, h + shoulder + cap / 2), m.material(any_colour(r), 0.4))
+    if r.random() < 0.55:
+        tall = r.uniform(0.2, 0.6)
+        m.cylinder(radius * 1.02, h * tall, (0, 0, h * r.uniform(tall / 2, 1 - tall / 2)), m.material(any_colour(r), 0.5), caps=False)
+    if r.random() < 0.5:
+        full = r.uniform(0.2, 0.95)
+        m.cylinder(radius * 0.93 * waist, 0.002, (0, 0, h * full), m.material(any_colour(r) if r.random() < 0.3 else light(r), 0.05))
 
 
 def other(m: Maker) -> None:

@@ -27,7 +27,7 @@ WIDTH, HEIGHT = 448, 252
 PEOPLE, DESK = 240, 250
 VIEWS = 6
 SEED = 20261125
-WEIGHTS = (4, 3.5, 3.5, 1.5, 2, 1.5, 2, 2, 2.5, 2.5)
+WEIGHTS = (4, 3.5, 3.5, 1.5, 2, 1.5, 2, 2, 4, 2.5)
 
 
 def clear() -> None:
@@ -200,7 +200,8 @@ def settings(samples: int, threads: int) -> None:
     scene.render.engine = "CYCLES"
     scene.cycles.device = "CPU"
     scene.cycles.samples = samples
-    scene.cycles.max_bounces = 3
+    scene.cycles.max_bounces = 8
+    scene.cycles.diffuse_bounces = scene.cycles.glossy_bounces = 3
     scene.cycles.use_denoising = True
     scene.cycles.denoising_quality = "FAST"
     scene.cycles.use_adaptive_sampling = False

@@ -25,14 +25,19 @@ class Maker:
         bpy.context.collection.objects.link(self.root)
 
     def material(
-        self, colour: Colour, rough: float = 0.5, metal: float = 0.0, glow: float = 0.0
+        self, colour: Colour, rough: float = 0.5, metal: float = 0.0, glow: float = 0.0,
+        clear: float = 0.0, bends: float = 1.33,
     ) -> bpy.types.Material:
+        """clear: share of the light that goes through; bends: refractive index."""
         made = bpy.data.materials.new("m")
         made.use_nodes = True
         shader = made.node_tree.nodes["Principled BSDF"]
         shader.inputs["Base Color"].default_value = (*colour, 1)
         shader.inputs["Roughness"].default_value = rough
         shader.inputs["Metallic"].default_value = metal
+        if clear:
+            shader.inputs["Transmission Weight"].default_value = clear
+            shader.inputs["IOR"].default_value = bends
         if glow:
             shader.inputs["Emission Color"].default_value = (*colour, 1)
             shader.inputs["Emission Strength"].default_value = glow

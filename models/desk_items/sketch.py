@@ -28,7 +28,7 @@ PEOPLE, DESK = 240, 250
 FINE = 2
 SHADOW = 1024
 VIEWS = 6
-WEIGHTS = (4, 3.5, 3.5, 1.5, 2, 1.5, 2, 2, 2.5, 2.5)
+WEIGHTS = (4, 3.5, 3.5, 1.5, 2, 1.5, 2, 2, 4, 2.5)
 REACH = {"laptop": 0.2, "keyboard": 0.17, "paper": 0.13, "notebook": 0.14}
 
 
@@ -63,11 +63,15 @@ class Sketcher:
         self.root = SimpleNamespace(location=(0, 0, 0), rotation_euler=(0, 0, 0))
         self.parts: list[tuple] = []
 
-    def material(self, colour, rough=0.5, metal=0.0, glow=0.0):
-        return SimpleNamespace(colour=colour, rough=rough, glow=glow, picture=None)
+    def material(self, colour, rough=0.5, metal=0.0, glow=0.0, clear=0.0, bends=1.33):
+        return SimpleNamespace(
+            colour=colour, rough=rough, glow=glow, picture=None, clear=clear, bends=bends
+        )
 
     def picture(self, pixels, rough=0.5, glow=0.0):
-        return SimpleNamespace(colour=(1, 1, 1), rough=rough, glow=glow, picture=pixels)
+        return SimpleNamespace(
+            colour=(1, 1, 1), rough=rough, glow=glow, picture=pixels, clear=0.0, bends=1.0
+        )
 
     def _add(self, points, normals, uv, triangles, at, turn, material) -> None:
         spin = turned(turn)
@@ -161,6 +165,7 @@ class Stage:
     def __init__(self, makers: list[Sketcher], library: ctypes.CDLL) -> None:
         self.library = library
         points, normals, colour, uv, texture, number, glow, gloss = ([] for _ in range(8))
+        clear, bends = [], []
         self.texels, self.spans, offset = [np.zeros((1, 3))], [], 1
         for maker in makers:
             spin, move = turned(maker.root.rotation_euler), np.array(maker.root.location)
@@ -181,14 +186,20 @@ class Stage:
                 number.append(np.full(count, maker.number))
                 gloss.append(np.full((count, 3), (1 - material.rough) ** 2))
                 glow.append(np.full((count, 3), material.glow))
+                clear.append(np.full(count, material.clear))
+                bends.append(np.full(count, material.bends))
         self.points, self.normals = np.concatenate(points), np.concatenate(normals)
         self.colour, self.uv = np.concatenate(colour), np.concatenate(uv)
         self.texture, self.number = np.concatenate(texture), np.concatenate(number)
         self.gloss, self.glow = np.concatenate(gloss), np.concatenate(glow)
+        self.clear, self.bends = np.concatenate(clear), np.concatenate(bends)
 
-    def _raster(self, xy, inverse, width, height, shading=None):
-        """Depths; with ``shading`` (diffuse, gloss of each corner) also colours and numbers."""
+    def _raster(self, xy, inverse, width, height, shading=None, solid=False):
+        """Depths; with ``shading`` (diffuse, gloss of each corner) also colours, numbers and which
+        triangle is seen. ``solid``: without what is clear."""
         keep = (inverse > 0).all(1) & (inverse < 50).all(1)
+        if solid:
+            keep &= self.clear == 0
         diffuse, gloss = shading or (np.zeros(xy.shape[:-1]),) * 2
         corners = np.concatenate(
             [xy, inverse[..., None], self.colour, self.uv, diffuse[..., None], gloss[..., None]], -1
@@ -207,7 +218,7 @@ class Stage:
         self.library.raster(
             len(corners), *map(_address, given), width, height, *map(_address, made)
         )
-        return out, depth, ids
+        return out, depth, ids, np.append(np.flatnonzero(keep), -1)[owner]
 
     def whole(self, count: int, eye, target, half_tan, roll) -> list[float]:
         """Pixels that the outline of each of items 1..count would have, if nothing hid it and
@@ -241,37 +252,75 @@ class Stage:
         sky = 1 - np.abs((outward * to_eye).sum(-1))
         gloss = self.gloss * (np.maximum((outward * half).sum(-1), 0) ** 40 * 1.5 + sky**4 * 0.6
                               + 0.04) + self.glow * 0.35
-        out, near, ids = self._raster(xy, inverse, width, height, (diffuse, gloss))
-        ys, xs = np.mgrid[0:height, 0:width].astype(np.float32) + np.float32(0.5)
-        z = 1 / np.maximum(near, 1e-6)
-        rays = np.stack([(xs - width / 2) / scale * z, (ys - height / 2) / scale * z, z], -1)
-        world = rays @ frame.astype(np.float32) + np.array(eye, np.float32)
-        lit = self._lit(lamp, world, rng)
+        shadows = self._shadows(lamp, rng)
         warm = np.array((1, rng.uniform(0.75, 1), rng.uniform(0.5, 1)), np.float32)
         cool = np.array((rng.uniform(0.8, 1), 1, rng.uniform(0.85, 1.1)), np.float32)
-        sun, ambient = rng.uniform(0.3, 1.3), rng.uniform(0.15, 0.8)
-        light_in = sun * warm * (out[..., 3] * lit)[..., None] + ambient * cool
-        rgb = out[..., :3] * light_in + out[..., 4:5] * (0.3 + sun * lit[..., None])
-        rgb[near == 0] = rng.random()
-        small = cv2.resize(rgb, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        sun, ambient, beyond = rng.uniform(0.3, 1.3), rng.uniform(0.15, 0.8), rng.random()
+        ys, xs = np.mgrid[0:height, 0:width].astype(np.float32) + np.float32(0.5)
+
+        def layer(solid: bool):
+            """Colours without and of the gloss, numbers and triangles."""
+            out, near, ids, owner = self._raster(
+                xy, inverse, width, height, (diffuse, gloss), solid
+            )
+            z = 1 / np.maximum(near, 1e-6)
+            rays = np.stack([(xs - width / 2) / scale * z, (ys - height / 2) / scale * z, z], -1)
+            lit = shadows(rays @ frame.astype(np.float32) + np.array(eye, np.float32))
+            light_in = sun * warm * (out[..., 3] * lit)[..., None] + ambient * cool
+            rgb = out[..., :3] * light_in
+            rgb[near == 0] = beyond
+            return rgb, out[..., 4:5] * (0.3 + sun * lit[..., None]), ids, owner
+
+        rgb, shine, ids, owner = layer(False)
+        if (self.clear[owner] * (owner >= 0)).any():
+            behind, glint, *_ = layer(True)
+            rgb = self._through(rgb, behind + glint, ids, owner, rng)
+        small = cv2.resize(rgb + shine, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         return small, ids[FINE // 2 :: FINE, FINE // 2 :: FINE]
 
-    def _lit(self, lamp, world, rng: random.Random):
-        """1 where the lamp is seen, 0 in shadow, soft between."""
+    def _through(self, rgb, behind, ids, owner, rng: random.Random):
+        """``rgb`` with what is ``behind`` its clear parts: tinted, darker towards their outlines,
+        and displaced as by a rod of what they are made of, which mirrors if it bends enough."""
+        height, width = ids.shape
+        clear = np.where(owner >= 0, self.clear[owner], 0).astype(np.float32)
+        tint = self.colour[owner, 0].astype(np.float32)
+        ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+        for number in np.unique(ids[clear > 0]):
+            where = ids == number
+            x0, x1 = np.flatnonzero(where.any(0))[[0, -1]]
+            index = self.bends[self.number == number].max()
+            zoom = 1.0 if index < 1.2 else -rng.uniform(0.5, 1.5)
+            xs[where] = (x0 + x1) / 2 + zoom * (xs[where] - (x0 + x1) / 2)
+            ys[where] += rng.uniform(-0.3, 0.3) * (x1 - x0)
+            deep = cv2.distanceTransform(np.pad(where, 1).astype(np.uint8), cv2.DIST_L2, 3)
+            rim = np.exp(-deep[1:-1, 1:-1][where] / (rng.uniform(0.03, 0.12) * (x1 - x0 + 1)))
+            tint[where] *= 1 - rng.uniform(0.2, 0.8) * rim[:, None]
+        seen = cv2.remap(behind, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        share = clear[..., None]
+        return rgb * (1 - share) + seen * tint * share
+
+    def _shadows(self, lamp, rng: random.Random):
+        """A function of places: 1 where the lamp is seen from them, 0 in shadow, soft between.
+        What is clear throws none."""
         frame = _axes(lamp, np.array((0, 0, 0.0)), 0)
         half = 1.0
         seen = (self.points - lamp) @ frame.T
         deep = np.maximum(seen[..., 2], 1e-6)
         xy = seen[..., :2] / deep[..., None] * SHADOW / 2 / half + SHADOW / 2
         inverse = np.where(seen[..., 2] > 0.05, 1 / deep, -1)
-        near = self._raster(xy, inverse, SHADOW, SHADOW)[1]
-        at = (world - lamp.astype(np.float32)) @ frame.T.astype(np.float32)
-        deep = np.maximum(at[..., 2], 1e-6)
-        mapped = (at[..., :2] / deep[..., None] * SHADOW / 2 / half + SHADOW / 2).astype(np.float32)
-        nearest = cv2.remap(near, mapped[..., 0] - 0.5, mapped[..., 1] - 0.5, cv2.INTER_NEAREST)
-        lit = (1 / np.maximum(nearest, 1e-3) > deep - 0.01).astype(np.float32)
+        near = self._raster(xy, inverse, SHADOW, SHADOW, solid=True)[1]
         spread = rng.choice((1.0, 2.0, 4.0, 8.0, 14.0))
-        return cv2.GaussianBlur(lit, (0, 0), spread)
+
+        def lit(world):
+            at = (world - lamp.astype(np.float32)) @ frame.T.astype(np.float32)
+            deep = np.maximum(at[..., 2], 1e-6)
+            mapped = at[..., :2] / deep[..., None] * SHADOW / 2 / half + SHADOW / 2
+            mapped = mapped.astype(np.float32) - np.float32(0.5)
+            nearest = cv2.remap(near, mapped[..., 0], mapped[..., 1], cv2.INTER_NEAREST)
+            seen = (1 / np.maximum(nearest, 1e-3) > deep - 0.01).astype(np.float32)
+            return cv2.GaussianBlur(seen, (0, 0), spread)
+
+        return lit
 
 
 def _axes(eye, target, roll):
