@@ -378,7 +378,7 @@ def tear() -> None:
     """Have the isolated process end in the middle of a message."""
 
     def send(self: inside._Inside, *_: object) -> None:
-        os.write(self._outgoing, messages.encode(messages.Done(0, 0))[:100])
+        os.write(self._outgoing, messages.encode(messages.Done(0, 0, 0))[:100])
         os._exit(0)
 
     inside._Inside._send_picture = send  # type: ignore[method-assign]
@@ -402,7 +402,7 @@ def say_less() -> None:
 
     def tell(self: inside._Inside, message: messages.Message) -> None:
         if isinstance(message, messages.Done):
-            message = messages.Done(message.frames + 1, message.damaged)
+            message = messages.Done(message.frames + 1, message.damaged, message.cut)
         honest(self, message)
 
     inside._Inside.tell = tell  # type: ignore[method-assign]

@@ -292,6 +292,7 @@ def _report(policy: Policy, clearing: Clearing | Cleared) -> Report:
         models=dict(clearing.models),
         version=package_version(),
         isolation=clearing.isolation,
+        truncated=clearing.truncated,
     )
 
 

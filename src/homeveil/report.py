@@ -52,10 +52,11 @@ class Report:
     """Result of one redaction.
 
     frames, seconds: of the picture that was written. veiled_share: of all its cells, 0..1.
-    spans: what was withheld whole. damaged_packets: of the input, left out. sound: None when none
-    was written. style, policy_sha256: of the policy. models: purpose -> SHA-256. version: of
-    homeveil. isolation: what kept raw content in a process of its own, or ``off``. stretches: how
-    many the file was cleared in, and if 1, one_pass: why, where more had been asked for.
+    spans: what was withheld whole. damaged_packets: of the input, left out. truncated: the input
+    ends before its own headers say. sound: None when none was written. style, policy_sha256: of the
+    policy. models: purpose -> SHA-256. version: of homeveil. isolation: what kept raw content in a
+    process of its own, or ``off``. stretches: how many the file was cleared in, and if 1, one_pass:
+    why, where more had been asked for.
     """
 
     frames: int
@@ -71,6 +72,7 @@ class Report:
     isolation: str = "off"
     stretches: int = 1
     one_pass: str = ""
+    truncated: bool = False
 
     def to_json(self) -> str:
         """The report as a JSON object."""

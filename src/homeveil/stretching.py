@@ -63,6 +63,7 @@ class Cleared:
     tally: Tally
     sound_tally: SoundTally | None
     damaged_packets: int
+    truncated: bool
     models: dict[str, str]
     isolation: str
     stretches: int
@@ -92,6 +93,7 @@ class _Part:
     ended: bool = False
     unfit: str = ""
     error: BaseException | None = None
+    truncated: bool = False
 
     def add(self, frame: VeiledFrame) -> None:
         if self.first is None:
@@ -270,6 +272,7 @@ class _Stretches(Scoped):
             tally,
             sound.tally,
             sound.damaged_packets,
+            any(part.truncated for part in chain),
             {**first.models, **sound.models},
             first.isolation,
             1 if all(unfit) else len(self._parts),
@@ -336,6 +339,7 @@ class _Stretches(Scoped):
                 else:
                     part.follower, part.stop = 0, None
                 sink.commit()
+            part.truncated = clearing.truncated
 
     def _is_taken_over(self, part: _Part, clearing: Clearing, frame: VeiledFrame) -> bool:
         """Whether another stretch goes on in its place, tried for long enough."""

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import homeveil
+from boxes import needs_box
 from clips import copy_with, make
 from commands import PASSPHRASE, Run
 from homeveil import _kernels
@@ -110,6 +111,21 @@ def test_what_was_damaged_is_told(run: Run, tmp_path: Path) -> None:
         result = run("redact", source, tmp_path / "out.mp4", "--nobody")
         assert result.returncode == 0, result.stderr
         assert ("damaged packets of the input left out" in result.stderr) == told
+
+
+@pytest.mark.parametrize("isolate", [pytest.param("require", marks=needs_box), "off"])
+def test_an_input_that_is_cut_off_is_told(run: Run, tmp_path: Path, isolate: str) -> None:
+    """What is there is cleared, and nobody takes it for the whole."""
+    whole = make(tmp_path / "whole.mkv", codec="ffv1")
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    for source, truncated in ((whole, False), (cut, True)):
+        report = tmp_path / "report.json"
+        words = ("--nobody", "--isolate", isolate, "--report", report)
+        result = run("redact", source, tmp_path / "out.mp4", *words)
+        assert result.returncode == 0, result.stderr
+        assert ("the input is cut off and ends too early" in result.stderr) == truncated
+        assert json.loads(report.read_text())["truncated"] is truncated
 
 
 def test_inspect_keeps_away_from_redacted_videos(run: Run, redacted: Path, tmp_path: Path) -> None:

@@ -105,6 +105,11 @@ class Clearing(Scoped):
     def damaged_packets(self) -> int:
         """Packets skipped so far."""
 
+    @property
+    @abstractmethod
+    def truncated(self) -> bool:
+        """The file ends before its own headers say; known at the end."""
+
     @abstractmethod
     def __iter__(self) -> Iterator[Veiled]:
         """Frames and sound in the order to be written; the first frame before any sound. What

@@ -112,6 +112,10 @@ class _SoundAlone(FileClearing):
     def damaged_packets(self) -> int:
         return self._reader.damaged_packets
 
+    @property
+    def truncated(self) -> bool:
+        return self._reader.truncated
+
     def __iter__(self) -> Iterator[Veiled]:
         muted = deque(self.order.muted)
         for block in self._reader:
@@ -177,6 +181,10 @@ class _PictureAndSound(FileClearing):
     def damaged_packets(self) -> int:
         beside = self._sound.damaged_packets if self._sound is not None else 0
         return self._reader.damaged_packets + beside
+
+    @property
+    def truncated(self) -> bool:
+        return self._reader.truncated
 
     def __iter__(self) -> Iterator[Veiled]:
         for veiled in self._frames():

@@ -82,6 +82,11 @@ class LiveClearing(FileClearing):
         beside = self._sound.damaged_packets if self._sound is not None else 0
         return self._pictures.damaged_packets + beside
 
+    @property
+    def truncated(self) -> bool:
+        # A camera has no end that is known beforehand.
+        return False
+
     def warm_up(self) -> None:
         self.tally = warm_up_picture(self._redactor)
         if self._sound is not None and self._voices is not None:

@@ -68,6 +68,10 @@ class StretchClearing(FileClearing):
     def damaged_packets(self) -> int:
         return self._reader.damaged_packets
 
+    @property
+    def truncated(self) -> bool:
+        return self._reader.truncated
+
     def warm_up(self) -> None:
         warm_up_picture(self._redactor)
         self.tally = Tally()

@@ -176,6 +176,8 @@ def _summary(report: Report) -> str:
             parts.append("no voice is enrolled")
     if report.one_pass:
         parts.append(f"in one pass ({report.one_pass})")
+    if report.truncated:
+        parts.append("the input is cut off and ends too early")
     if report.damaged_packets:
         parts.append(f"{report.damaged_packets} damaged packets of the input left out")
     faults = sum(span.reason == "fault" for span in report.spans)

@@ -115,7 +115,7 @@ class Box(Clearing):
         patient = order.live is not None or (order.source.exists() and not order.source.is_file())
         seconds = STALL_SECONDS + 3 * order.policy.look_timeout_seconds
         self._patience_ms = None if patient else round(1000 * seconds)
-        self._damaged = 0
+        self._damaged, self._cut = 0, False
         self._renewed = float("-inf")
         self._newest = float("-inf")
         self._slots: Slots | None = None
@@ -209,6 +209,10 @@ class Box(Clearing):
         return self._damaged
 
     @property
+    def truncated(self) -> bool:
+        return self._cut
+
+    @property
     def process_id(self) -> int:
         """Of the isolated process."""
         return self._process.pid
@@ -241,6 +245,7 @@ class Box(Clearing):
                 continue
             elif isinstance(message, messages.Done) and message.frames == self.tally.frames:
                 self.frames_read, self._damaged = message.frames, message.damaged
+                self._cut = bool(message.cut)
                 return
             else:
                 raise self._out_of_turn()

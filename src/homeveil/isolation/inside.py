@@ -99,7 +99,8 @@ class _Inside:
                 else:
                     self._send_sound(veiled)
             damaged = min(clearing.damaged_packets, 2**31 - 1)
-            self.tell(messages.Done(clearing.frames_read, damaged))
+            cut = int(clearing.truncated)
+            self.tell(messages.Done(clearing.frames_read, damaged, cut))
 
     def _lock(self, landlock: int) -> None:
         _limit_memory()

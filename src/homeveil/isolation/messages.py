@@ -207,16 +207,18 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """All of the file has come. frames: pictures that were read. damaged: packets skipped."""
+    """All of the file has come. frames: pictures that were read. damaged: packets skipped. cut:
+    whether the file ends too early."""
 
     KIND: ClassVar[int] = 6
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<QI")
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<QIB")
 
     frames: int
     damaged: int
+    cut: int
 
     def check(self) -> None:
-        _need(self.frames < 2**40 and self.damaged < 2**31)
+        _need(self.frames < 2**40 and self.damaged < 2**31 and self.cut <= 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from homeveil.audio import MAX_RATE_HZ, MIN_RATE_HZ, RawAudio
 from homeveil.errors import InputError
 from homeveil.media import _av
+from homeveil.media.extent import is_cut_off
 from homeveil.media.packets import Packets
 from homeveil.media.reader import check_file, unreadable
 from homeveil.media.sound_timeline import MOST_CHANNELS, SoundTimeline
@@ -43,6 +44,7 @@ class SoundReader(Scoped):
     def __init__(self, path: str | os.PathLike[str], track: int | None = None) -> None:
         self.path = Path(path)
         check_file(self.path)
+        self._cut_off = is_cut_off(self.path)
         try:
             self._container = _av.open_input(self.path)
         except _av.FFmpegError as error:
@@ -93,6 +95,11 @@ class SoundReader(Scoped):
     def damaged_packets(self) -> int:
         """Packets skipped so far because they could not be read or decoded."""
         return self._packets.damaged + self._undecoded
+
+    @property
+    def truncated(self) -> bool:
+        """The file ends before its own headers say, as far as is known by now."""
+        return self._cut_off or self._packets.cut
 
     def __iter__(self) -> Iterator[RawAudio]:
         """The blocks, once."""
