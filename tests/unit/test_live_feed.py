@@ -290,6 +290,7 @@ def test_a_file_keeps_its_pace() -> None:
         ("/dev/video3", SourceKind.DEVICE, "/dev/video3"),
         ("rtsp://me:secret@cam.local:554/a?key=1", SourceKind.STREAM, "rtsp://cam.local:554"),
         ("http://10.0.0.7/x", SourceKind.STREAM, "http://10.0.0.7"),
+        ("rtsp://[fe80::1]:554/x", SourceKind.STREAM, "rtsp://[fe80::1]:554"),
     ],
 )
 def test_a_source_is_known_by_its_name(place: str, kind: SourceKind, name: str) -> None:
@@ -304,10 +305,17 @@ def test_a_file_must_be_asked_for() -> None:
     assert read_source("film.mp4", realtime=True).kind is SourceKind.FILE
 
 
-@pytest.mark.parametrize("place", ["ftp://host/x", "file:///etc/passwd", "rtsp://", "concat://a"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "ftp://host/x", "file:///etc/passwd", "rtsp://", "concat://a", "xtsp://me:secret@host/x",
+        "rtsp://me:secret@host:abc/x", "rtsp://me:sec/ret@host/x", "rtsp://[me:secret/x",
+    ],
+)  # fmt: skip
 def test_an_address_of_no_camera_is_refused(place: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refusal:
         read_source(place)
+    assert not any(part in str(refusal.value) for part in ("secret", "sec", "ret@", "passwd"))
 
 
 def test_secrets_of_an_address_stay_out_of_the_arguments() -> None:

@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homeveil.addresses import read_address, shown
 from homeveil.cli import options
 from homeveil.errors import EventError, UsageError
 
@@ -143,7 +142,6 @@ def shot_from(arguments: argparse.Namespace, policy: Policy) -> Shot:
         raise UsageError("say whom to show: --profile F, or --nobody")
     if not 0 <= arguments.delay <= 10:
         raise UsageError(f"--delay is {arguments.delay}; give 0 to 10 seconds")
-    _check_address(arguments.source)
     source = read_source(
         arguments.source,
         realtime=arguments.realtime,
@@ -158,22 +156,6 @@ def shot_from(arguments: argparse.Namespace, policy: Policy) -> Shot:
         Isolate(arguments.isolate),
         arguments.delay,
     )
-
-
-def _check_address(place: str) -> None:
-    """Raise UsageError for an address that is none, which may hold a password all the same."""
-    from homeveil.media.live_source import SCHEMES
-
-    if "://" not in place:
-        return
-    try:
-        parts = read_address(place)
-    except ValueError as error:
-        raise UsageError(f"camera {shown(place)}: {error}") from None
-    if parts.scheme not in SCHEMES or not (parts.hostname or parts.port is not None):
-        raise UsageError(
-            f"{shown(place)} is no address of a camera; give {', '.join(SCHEMES)}://host…"
-        )
 
 
 def check_outputs(arguments: argparse.Namespace) -> None:

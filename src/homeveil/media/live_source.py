@@ -6,8 +6,8 @@ import enum
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from homeveil.addresses import name_of, read_address, shown
 from homeveil.errors import UsageError
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "srt", "tcp")
@@ -41,8 +41,7 @@ class LiveSource:
         """The place, without what a URL may hold of secrets."""
         if self.kind is not SourceKind.STREAM:
             return self.place
-        parts = urlsplit(self.place)
-        return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+        return name_of(read_address(self.place))
 
 
 def read_source(
@@ -56,14 +55,13 @@ def read_source(
     """What ``place`` names: ``0`` or ``/dev/video0``, a URL, or with ``realtime`` a file.
     Raises UsageError."""
     if "://" in place:
-        parts = urlsplit(place)
         try:
-            good = parts.scheme in SCHEMES and (parts.hostname or parts.port is not None)
-        except ValueError:
-            good = False
-        if not good:
+            parts = read_address(place)
+        except ValueError as error:
+            raise UsageError(f"camera {shown(place)}: {error}") from None
+        if parts.scheme not in SCHEMES or not (parts.hostname or parts.port is not None):
             raise UsageError(
-                f"{place[:60]!r} is no address of a camera; give {', '.join(SCHEMES)}://host…"
+                f"{shown(place)} is no address of a camera; give {', '.join(SCHEMES)}://host…"
             )
         return LiveSource(SourceKind.STREAM, place)
     if re.fullmatch(r"\d{1,3}", place):
