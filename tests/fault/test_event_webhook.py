@@ -167,13 +167,14 @@ def test_a_refusal_that_says_when_to_come_back_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "least", "most"),
     [
-        ("7", 7, 7), ("1000000", 60, 1e6), (email.utils.formatdate(time.time() + 30), 20, 31),
+        ("7", 7, 7), ("1000000", 60, 1e6), ("", 20, 31),
         ("9" * 400, 60, float("inf")), ("Sun, 06 Nov 1994 08:49:37 GMT", -float("inf"), 0),
     ],
-    ids=["seconds", "many", "date", "beyond-numbers", "past"],
+    ids=["seconds", "many", "in-half-a-minute", "beyond-numbers", "past"],
 )  # fmt: skip
 def test_when_to_come_back_is_read_in_both_its_forms(text: str, least: float, most: float) -> None:
     """Seconds, however many, or a date (RFC 9110, 10.2.3)."""
+    text = text or email.utils.formatdate(time.time() + 30)
     with webhook(answer(503, Retry_After=text)) as received:
         hook = Webhook(WebhookTarget(received.url))
         with pytest.raises(NotDelivered) as caught:

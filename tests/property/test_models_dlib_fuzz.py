@@ -82,6 +82,21 @@ def test_mutated_network(data: st.DataObject) -> None:
         convert("dlib_to_onnx", [bytes(network)])
 
 
+def test_every_single_byte_changed() -> None:
+    """A ModelError or a graph, for each byte, with each of a few values."""
+    whole, refusals = _tiny_network(), set()
+    for place in range(len(whole)):
+        for value in (0, 1, 6, 8, 127, 128, 129, 255):
+            network = bytearray(whole)
+            network[place] = value
+            try:
+                convert("dlib_to_onnx", [bytes(network)])
+            except ModelError as error:
+                refusals.add(str(error).partition(" at byte")[0])
+    assert "dlib network: a window that does not move" in refusals
+    assert "dlib network: impossible size" in refusals
+
+
 @given(st.integers(0, len(_tiny_network()) - 1))
 def test_cut_network(length: int) -> None:
     """Every proper beginning of a network is refused."""

@@ -139,7 +139,9 @@ class Session(Scoped):
                 take, news = None, None
             if news is not None and take is self._take:
                 self._hear_of(news)
-            self._show_card_if_due()
+            if not self._stopping:
+                # While it ends nothing comes any more, and that is no fault.
+                self._show_card_if_due()
             self._book.keep()
 
     def _keep_going(self) -> None:

@@ -213,6 +213,8 @@ def _arrays(layer: Layer) -> tuple[Floats, Floats]:
 
 def _window(value: _Value, layer: Layer) -> tuple[int, int]:
     """Rows and columns after a window moved over the picture (floor, as dlib has it)."""
+    if min(layer.stride) < 1:
+        raise ModelError("dlib network: a window that does not move")
     rows, columns = (
         (side + 2 * padding - size) // stride + 1
         for side, padding, size, stride in zip(

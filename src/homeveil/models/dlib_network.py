@@ -109,6 +109,9 @@ class _Reader:
         shape = tuple(self.integer() for _ in range(4))
         if min(shape) < 0:
             raise self.fail("negative dimension")
+        if max(shape) > len(self.data):
+            # Also of nothing: a side of 0 beside it leaves no values to miss.
+            raise self.fail("impossible size")
         count = math.prod(shape)
         values = np.frombuffer(self.take(4 * count), dtype="<f4").astype(np.float32)
         if not np.isfinite(values).all():
