@@ -29,7 +29,7 @@ from homeveil.desk.times import Clock, Recorded
 from homeveil.desk_rules import DeskRules
 from homeveil.emit.events.delivery import Delivery, DeliveryTally, close_together
 from homeveil.emit.events.places import check_apart, open_place, read_place
-from homeveil.errors import HomeveilError, UsageError
+from homeveil.errors import UsageError, in_our_words
 from homeveil.frames import VeiledFrame
 from homeveil.policy import ModelFile
 from homeveil.profile.desk import DeskTemplate
@@ -138,9 +138,7 @@ class DeskEvents(Scoped):
         except Exception as error:
             self._faults += 1
             if self._faults == 1:
-                known = isinstance(error, HomeveilError)
-                why = str(error) if known else type(error).__name__
-                _log.warning("the desk could not be watched (%s)", why)
+                _log.warning("the desk could not be watched (%s)", in_our_words(error))
         self._feed.take(found, frame.time.seconds)
 
     def finish(self) -> None:

@@ -111,3 +111,9 @@ class EventError(HomeveilError):
     """Desk events cannot be told to the places asked for, or some were lost on the way."""
 
     exit_code = 9
+
+
+def in_our_words(error: BaseException) -> str:
+    """What may be said of ``error``: our own words. Of others', which may quote what they were
+    about, the kind alone."""
+    return str(error) if isinstance(error, HomeveilError) else type(error).__name__

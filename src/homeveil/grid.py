@@ -89,6 +89,12 @@ class CellWindow:
     def index(self) -> tuple[slice, slice]:
         return slice(self.row0, self.row1), slice(self.col0, self.col1)
 
+    @classmethod
+    def around(cls, cells: BoolGrid) -> CellWindow:
+        """The smallest that holds ``cells``, of which there are some."""
+        rows, cols = (np.flatnonzero(cells.any(axis)) for axis in (1, 0))
+        return cls(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
+
     def common(self, other: CellWindow) -> CellWindow:
         """The cells of both; empty if there are none."""
         top, left = max(self.row0, other.row0), max(self.col0, other.col0)

@@ -26,9 +26,9 @@ from homeveil.clear.lips import LipsKey
 from homeveil.errors import (
     FrameError,
     HomeveilError,
-    PerceptionError,
     StretchError,
     UsageError,
+    in_our_words,
 )
 from homeveil.frames import RawFrame, VeiledFrame
 from homeveil.grid import Grid
@@ -233,8 +233,7 @@ class _Stream:
             raise
         except Exception as error:
             # Law 2: whatever went wrong, the frame is veiled whole and the stream goes on.
-            expected = isinstance(error, (PerceptionError, HomeveilError))
-            _log.warning("frame withheld: %s", error if expected else type(error).__name__)
+            _log.warning("frame withheld: %s", in_our_words(error))
             return self._after_fault(frame, seconds)
 
     def _after_fault(self, frame: RawFrame, seconds: float) -> Decision | None:

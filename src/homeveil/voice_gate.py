@@ -26,7 +26,7 @@ from homeveil.audio import RawAudio, Samples, VeiledAudio, is_sound
 from homeveil.clear.gate import ChannelGate, Channels, joint, rule_of
 from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.clear.lips import LipsKey
-from homeveil.errors import FrameError, HomeveilError, UsageError
+from homeveil.errors import FrameError, UsageError, in_our_words
 from homeveil.frames import Timestamp
 from homeveil.models.purposes import EMBEDDING_PURPOSE
 from homeveil.perceive.hearing import (
@@ -151,7 +151,7 @@ class VoiceGate(Scoped):
             stretch.take(block.samples)
         except Exception as error:
             # Law 2: whatever went wrong, nothing that waits is let through.
-            _log.warning("sound withheld: %s", _told(error))
+            _log.warning("sound withheld: %s", in_our_words(error))
             yield from self._drop(stretch)
             return
         yield from stretch.leave(self.tally)
@@ -181,7 +181,7 @@ class VoiceGate(Scoped):
         try:
             stretch.finish()
         except Exception as error:
-            _log.warning("sound withheld: %s", _told(error))
+            _log.warning("sound withheld: %s", in_our_words(error))
             yield from self._drop(stretch)
             return
         yield from stretch.leave_all(self.tally)
@@ -201,11 +201,6 @@ class VoiceGate(Scoped):
         """What waits leaves muted; the next block starts anew."""
         self._stretch = None
         yield from stretch.leave_all(self.tally, fault=self._listen is not None)
-
-
-def _told(error: Exception) -> str:
-    """Our own words; of others' errors, which may quote what they were about, the kind alone."""
-    return str(error) if isinstance(error, HomeveilError) else type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)

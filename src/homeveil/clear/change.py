@@ -148,19 +148,13 @@ def compare(
     if asked is None:
         return Change(*_EXCESS.of(_kernels.change(now.frame, before.frame, cell, gain), slack))
     # A shadow is told by the cells around.
-    window = _around(_kernels.grow(asked, 1))
+    window = CellWindow.around(_kernels.grow(asked, 1))
     a, b = (_part(lit.frame, window, cell) for lit in (now, before))
     excess, texture = np.full((2, *asked.shape), np.inf, np.float32)
     excess[window.index], texture[window.index] = _EXCESS.of(
         _kernels.change(a, b, cell, gain), slack
     )
     return Change(excess, texture)
-
-
-def _around(cells: BoolGrid) -> CellWindow:
-    """The smallest window that holds ``cells``, of which there are some."""
-    rows, cols = (np.flatnonzero(cells.any(axis)) for axis in (1, 0))
-    return CellWindow(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
 
 
 def _part(frame: RawFrame, window: CellWindow, cell: int) -> RawFrame:

@@ -590,8 +590,7 @@ class Clearance:
         somebody is about not what has changed and the agent does not explain. It is no surer than
         the cells whose rim it is."""
         rim = _kernels.grow(agent, 1) & ~agent & ~_kernels.grow(others, 2) & ~not_own
-        asked = rim & (self.scene.run_frames == 0)
-        if asked.any() and self._in_company(seconds):
+        if self._in_company(seconds) and (asked := self._doubtful(rim, seconds)).any():
             rim &= ~asked | self._memory.explains(
                 frame, self.scene.previous, self._agent_before, asked, self.scene.texture
             )

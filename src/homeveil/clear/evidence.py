@@ -175,12 +175,12 @@ def with_feet(cells: BoolGrid) -> BoolGrid:
     result = cells.copy()
     for number in np.flatnonzero(sizes(labels, count) >= _TALL_CELLS):
         patch = labels == number
-        down, across = np.flatnonzero(patch.any(1)), np.flatnonzero(patch.any(0))
-        top, height = down[0], down[-1] + 1 - down[0]
-        if height < _TALL_CELLS or height < across[-1] + 1 - across[0]:
+        window = CellWindow.around(patch)
+        height, width = window.shape
+        if height < max(_TALL_CELLS, width):
             continue
-        bottom = min(cells.shape[0], top + height + math.ceil(_FEET_SHARE * height))
-        result[top + height // 2 : bottom, across[0] : across[-1] + 1] = True
+        bottom = min(cells.shape[0], window.row1 + math.ceil(_FEET_SHARE * height))
+        result[window.row0 + height // 2 : bottom, window.col0 : window.col1] = True
     return result
 
 

@@ -200,11 +200,10 @@ def _excusable(agreement: FloatGrid) -> bool:
 
 def _blocks(cells: BoolGrid) -> list[CellWindow]:
     """Windows of at most ``BLOCK_CELLS`` a side that cover ``cells``."""
-    ys, xs = np.nonzero(cells)
-    top, left, bottom, right = int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1
-    down, across = -(-(bottom - top) // BLOCK_CELLS), -(-(right - left) // BLOCK_CELLS)
-    rows = np.linspace(top, bottom, down + 1).round().astype(int)
-    cols = np.linspace(left, right, across + 1).round().astype(int)
+    whole = CellWindow.around(cells)
+    down, across = (-(-side // BLOCK_CELLS) for side in whole.shape)
+    rows = np.linspace(whole.row0, whole.row1, down + 1).round().astype(int)
+    cols = np.linspace(whole.col0, whole.col1, across + 1).round().astype(int)
     return [
         CellWindow(int(y0), int(x0), int(y1), int(x1))
         for y0, y1 in itertools.pairwise(rows)

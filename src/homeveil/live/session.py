@@ -18,7 +18,7 @@ from fractions import Fraction
 
 from homeveil.audio import VeiledAudio
 from homeveil.emit.files import fitted
-from homeveil.errors import HomeveilError, InputError
+from homeveil.errors import InputError, in_our_words
 from homeveil.frames import Colour, Timestamp, VeiledFrame
 from homeveil.live.board import Board, Cause
 from homeveil.live.output import LiveOutput
@@ -267,7 +267,7 @@ class Session(Scoped):
         final = not of_camera or self.shot.source.kind is SourceKind.FILE
         if not self._ever_began and final:
             raise error
-        said = str(error) if isinstance(error, HomeveilError) else type(error).__name__
+        said = in_our_words(error)
         _log.warning("%s", said)
         self._explain(said)
         self._cause = Cause.NO_CAMERA if of_camera else Cause.FAULT
