@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,16 @@ def manifest_path() -> Path:
 
 
 def load_manifest(path: Path | None = None) -> Manifest:
-    """Read and check a manifest; ModelError says what is wrong with it."""
-    path = path or manifest_path()
+    """Read and check a manifest, the installed one once; ModelError says what is wrong with it."""
+    return _read(path) if path is not None else _installed()
+
+
+@cache
+def _installed() -> Manifest:
+    return _read(manifest_path())
+
+
+def _read(path: Path) -> Manifest:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
