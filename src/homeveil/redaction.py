@@ -293,6 +293,7 @@ def _report(policy: Policy, clearing: Clearing | Cleared) -> Report:
         version=package_version(),
         isolation=clearing.isolation,
         truncated=clearing.truncated,
+        start_seconds=round(tally.first_seconds or 0.0, 3),
     )
 
 
