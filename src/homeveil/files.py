@@ -25,7 +25,8 @@ def open_regular(path: str, flags: int) -> int:
 def begin_of_name(path: Path) -> str:
     """The name, or as many of its characters as leave room for more in a name of the same file
     system."""
-    return os.fsencode(path.name)[:_MOST_BYTES].decode("utf-8", "ignore")
+    whole = os.fsencode(path.name)[:_MOST_BYTES].decode("utf-8", "ignore")
+    return os.fsdecode(whole.encode())  # as names are told where the locale is not UTF-8
 
 
 def write_whole(path: Path, data: bytes, *, overwrite: bool, mode: int = 0o600) -> None:

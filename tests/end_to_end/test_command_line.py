@@ -621,6 +621,16 @@ def test_closed_standard_streams_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not can_be_nobody(), reason="no user namespaces here")
+def test_names_that_the_locale_has_no_signs_for(run: Run, tmp_path: Path) -> None:
+    """As a service without a locale may be started: files get the names they were asked for."""
+    clip = make(tmp_path / "in.mp4")
+    out, report = tmp_path / "Küche ✓.mp4", tmp_path / "Küche ✓.json"
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = run("redact", clip, out, "--nobody", "--report", report, environment=bare)
+    assert result.returncode == 0, result.stderr
+    assert sorted(tmp_path.iterdir()) == sorted((clip, out, report))
+
+
 def test_an_account_without_a_home(tmp_path: Path) -> None:
     """As in a container: what needs a place is told so in one line, and redacting needs none but
     that of the models."""
