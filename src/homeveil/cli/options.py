@@ -213,7 +213,7 @@ def events_from(
     from homeveil.errors import UsageError
 
     if not arguments.events:
-        if arguments.events_start:
+        if arguments.events_start is not None:
             raise UsageError("--events-start needs --events")
         yield None
         return
@@ -224,7 +224,7 @@ def events_from(
     from homeveil.profile.store import desk_of
 
     start = None
-    if arguments.events_start:
+    if arguments.events_start is not None:
         try:
             start = datetime.fromisoformat(arguments.events_start)
         except ValueError as error:
