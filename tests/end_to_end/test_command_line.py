@@ -259,6 +259,24 @@ def test_a_size_that_is_none_is_refused(run: Run, tmp_path: Path, size: str) -> 
     assert "--size is" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("enroll", "p", "--camera", number) for number in ("-1", "\xb2", "9" * 20, "9" * 5000)),
+        *(("inspect", "in.mp4", "s.png", "--nobody", "--frames", n) for n in ("0", "-3", "1e3")),
+    ],
+)
+def test_a_number_that_is_none_is_refused(
+    run: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Before anything is opened: OpenCV crashes at some that it is given for a camera's."""
+    make(tmp_path / "in.mp4")
+    result = run(*words, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert "is no whole number from" in result.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["in.mp4"]
+
+
 LONG = "x" * 300
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,20 @@ def positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return value
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number of an option, within bounds."""
+
+    def read(text: str) -> int:
+        # Digits of other scripts are none here, and a number of thousands is none either.
+        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no whole number from {low} to {high}"
+            )
+        return int(text)
+
+    return read
 
 
 def port(text: str) -> int:
