@@ -258,14 +258,18 @@ class Policy:
             if not isinstance(values["fill_colour"], list):
                 raise PolicyError(f"{path}: fill_colour must be a list of three integers")
             values["fill_colour"] = tuple(values["fill_colour"])
-        if "desk" in values:
-            values["desk"] = DeskRules.from_document(values["desk"])
         if "models" in values:
             values["models"] = _model_files(values["models"], path)
         for name in _TEXTS:
             if not isinstance(values.get(name, ""), str):
                 raise PolicyError(f"{path}: {name} is {values[name]!r}; give text")
-        return cls(**values)
+        try:
+            if "desk" in values:
+                values["desk"] = DeskRules.from_document(values["desk"])
+            return cls(**values)
+        except PolicyError as error:
+            # They are made without a file, too, and do not know its name.
+            raise PolicyError(f"{path}: {str(error).removeprefix('policy: ')}") from error
 
     def digest(self) -> str:
         """SHA-256 over all settings, for reports."""

@@ -94,11 +94,13 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
-    """An unknown key or a value out of range is an error that names it."""
+    """An unknown key or a value out of range is an error that names it, and its file."""
     path = tmp_path / "p.toml"
     path.write_text(text)
-    with pytest.raises(PolicyError, match=named):
+    with pytest.raises(PolicyError, match=named) as caught:
         Policy.from_toml(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "policy: " not in str(caught.value)
 
 
 @pytest.mark.parametrize(
