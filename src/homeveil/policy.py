@@ -19,6 +19,7 @@ from typing import Any
 
 from homeveil.desk_rules import DeskRules
 from homeveil.errors import PolicyError, UsageError
+from homeveil.files import path_of
 
 
 class Style(enum.Enum):
@@ -91,7 +92,7 @@ class ModelFile:
 
     def __post_init__(self) -> None:
         # Text is taken for a path everywhere else, too.
-        object.__setattr__(self, "path", Path(self.path))
+        object.__setattr__(self, "path", path_of(self.path, "path of a model"))
 
 
 def _range(low: float, high: float) -> Mapping[str, Any]:
@@ -217,7 +218,7 @@ class Policy:
     def from_toml(cls, path: str | Path) -> Policy:
         """Read a policy file. Keys are the field names; ``[models.PURPOSE]`` tables hold
         ``path`` (relative to the policy file) and ``sha256``."""
-        path = Path(path)
+        path = path_of(path, "policy")
         try:
             document = tomllib.loads(path.read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
