@@ -163,7 +163,7 @@ class Policy:
         if (
             not isinstance(colour, (tuple, list))
             or len(colour) != 3
-            or not all(isinstance(v, int) and 0 <= v <= 255 for v in colour)
+            or not all(type(v) is int and 0 <= v <= 255 for v in colour)
         ):
             raise PolicyError(
                 f"policy: fill_colour is {self.fill_colour!r}; give three integers 0..255"

@@ -51,6 +51,7 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ('hold_seconds = "long"', "hold_seconds"),
         ("fill_colour = [1, 2]", "fill_colour"),
         ("fill_colour = 7", "fill_colour"),
+        ("fill_colour = [true, 0, 0]", "fill_colour"),
         ("grow_cells = 1.5", "grow_cells"),
         ("drop_distance = 0.1", "drop_distance"),
         ("[models.x]\npath = 'a'", "models.x"),
