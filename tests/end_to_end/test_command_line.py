@@ -243,9 +243,11 @@ def test_wrong_passphrase_and_missing_profile(run: Run, profile: Path, tmp_path:
     out = tmp_path / "out.mp4"
     wrong = run("redact", CLIP, out, "--profile", profile, environment={"HOMEVEIL_PASSPHRASE": "x"})
     missing = run("redact", CLIP, out, "--profile", tmp_path / "no.veil")
-    assert (wrong.returncode, missing.returncode) == (5, 5)
+    beyond = run("redact", CLIP, out, "--profile", CLIP / "a.veil")
+    assert (wrong.returncode, missing.returncode, beyond.returncode) == (5, 5, 5)
     assert "passphrase" in wrong.stderr.lower()
-    assert "no.veil" in missing.stderr
+    assert "no.veil: no such profile" in missing.stderr
+    assert "a.veil: profile cannot be read (Not a directory)" in beyond.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -205,7 +206,16 @@ def locked_profile_from(arguments: argparse.Namespace) -> LockedProfile | None:
     from homeveil.errors import ProfileError
     from homeveil.profile.store import LockedProfile, read_passphrase
 
-    if not os.path.isfile(arguments.profile):
+    try:
+        is_file = stat.S_ISREG(os.stat(arguments.profile).st_mode)
+    except (FileNotFoundError, ValueError):  # a config file can name what no file is called
+        is_file = False
+    except OSError as error:
+        # Whoever may not look there needs no other profile.
+        raise ProfileError(
+            f"{arguments.profile}: profile cannot be read ({error.strerror})"
+        ) from error
+    if not is_file:
         raise ProfileError(f"{arguments.profile}: no such profile; make one with `homeveil enroll`")
     return LockedProfile(arguments.profile, read_passphrase(file=arguments.passphrase_file))
 
