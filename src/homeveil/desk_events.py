@@ -92,6 +92,8 @@ class DeskEvents(Scoped):
     ) -> None:
         rules = rules or DeskRules()
         _check_kinds(rules, clock, template)
+        if not isinstance(patience_seconds, (int, float)) or not patience_seconds >= 0:
+            raise UsageError(f"patience_seconds is {patience_seconds!r}; give seconds, 0 or more")
         if isinstance(to, str | Path) or not to:
             raise UsageError("desk events need a list of places to go to, with one at least")
         places = [one if isinstance(one, EventSink) else read_place(one) for one in to]

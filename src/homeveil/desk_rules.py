@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import itertools
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,6 +70,7 @@ class DeskRules:
     round_seconds: float = 10.0
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if not _ZONE_NAME.fullmatch(self.zone):
             raise PolicyError(
                 f"policy: desk zone is {self.zone!r}; give up to 32 lower-case letters, digits, "
@@ -93,17 +93,42 @@ class DeskRules:
                 "policy: sides of the desk polygon cross, so that part of the desk would be left "
                 "out; give its corners in the order in which they lie around the desk"
             )
-        if not (math.isfinite(self.round_seconds) and 1 <= self.round_seconds <= 3600):
+        if not 1 <= self.round_seconds <= 3600:
             raise PolicyError(
                 f"policy: desk round_seconds is {self.round_seconds!r}; give 1 to 3600"
             )
         try:
             permitted = frozenset(map(DeskItem, self.permitted))
             severity = {DeskItem(kind): Severity(word) for kind, word in self.severity.items()}
-        except ValueError as error:
-            raise PolicyError(f"policy: desk: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise PolicyError(
+                f"policy: desk: {error}; kinds: {', '.join(DeskItem)}; "
+                f"severities: {', '.join(Severity)}"
+            ) from error
+        corners = tuple((float(x), float(y)) for x, y in self.polygon)
+        object.__setattr__(self, "polygon", corners)
         object.__setattr__(self, "permitted", permitted)
         object.__setattr__(self, "severity", MappingProxyType(severity))
+        object.__setattr__(self, "round_seconds", float(self.round_seconds))
+
+    def _check_kinds(self) -> None:
+        """Text is no number, and no list of words: ``"01"`` would be taken for a corner."""
+        lists = (list, tuple)
+        for name, good, give in (
+            ("zone", isinstance(self.zone, str), "text"),
+            (
+                "polygon",
+                isinstance(self.polygon, lists)
+                and all(isinstance(one, lists) and len(one) == 2 for one in self.polygon)
+                and all(_is_number(share) for one in self.polygon for share in one),
+                "corners [x, y] in numbers",
+            ),
+            ("permitted", isinstance(self.permitted, (*lists, set, frozenset)), "a list of kinds"),
+            ("severity", isinstance(self.severity, Mapping), "a severity by kind"),
+            ("round_seconds", _is_number(self.round_seconds), "1 to 3600"),
+        ):
+            if not good:
+                raise PolicyError(f"policy: desk {name} is {getattr(self, name)!r}; give {give}")
 
     @classmethod
     def from_document(cls, document: object) -> DeskRules:
@@ -117,26 +142,7 @@ class DeskRules:
                 f"policy: unknown key {unknown[0]!r} in [desk]; known keys: "
                 f"{', '.join(sorted(known))}"
             )
-        values: dict[str, Any] = dict(document)
-        try:
-            if "polygon" in values:
-                values["polygon"] = tuple((float(x), float(y)) for x, y in values["polygon"])
-            if "permitted" in values:
-                values["permitted"] = frozenset(DeskItem(name) for name in values["permitted"])
-            if "severity" in values:
-                values["severity"] = {
-                    DeskItem(name): Severity(word) for name, word in values["severity"].items()
-                }
-            if "round_seconds" in values:
-                values["round_seconds"] = float(values["round_seconds"])
-            if not isinstance(values.get("zone", ""), str):
-                raise ValueError("zone must be text")
-        except (TypeError, ValueError, AttributeError) as error:
-            raise PolicyError(
-                f"policy: [desk] cannot be read ({error}); kinds: {', '.join(DeskItem)}; "
-                f"severities: {', '.join(Severity)}"
-            ) from error
-        return cls(**values)
+        return cls(**document)
 
     def to_document(self) -> dict[str, Any]:
         """What a ``[desk]`` table would hold."""
@@ -147,6 +153,10 @@ class DeskRules:
             "severity": {kind.value: word.value for kind, word in sorted(self.severity.items())},
             "round_seconds": self.round_seconds,
         }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _area(polygon: tuple[Point, ...]) -> float:

@@ -8,8 +8,20 @@ import stat
 import tempfile
 from pathlib import Path
 
+from homeveil.errors import UsageError
+
 _MOST_BYTES = 200
 """Of a name that goes into that of a temporary file: names end at 255."""
+
+
+def path_of(given: object, what: str) -> Path:
+    """``given`` as a path. Raises UsageError for what no file is called."""
+    name = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if isinstance(name, str) and "\0" not in name:
+        with contextlib.suppress(UnicodeEncodeError):
+            os.fsencode(name)
+            return Path(name)
+    raise UsageError(f"{what} is {given!r}; give the name of a file")
 
 
 def open_regular(path: str, flags: int) -> int:
@@ -25,7 +37,8 @@ def open_regular(path: str, flags: int) -> int:
 def begin_of_name(path: Path) -> str:
     """The name, or as many of its characters as leave room for more in a name of the same file
     system."""
-    return os.fsencode(path.name)[:_MOST_BYTES].decode("utf-8", "ignore")
+    whole = os.fsencode(path.name)[:_MOST_BYTES].decode("utf-8", "ignore")
+    return os.fsdecode(whole.encode())  # as names are told where the locale is not UTF-8
 
 
 def write_whole(path: Path, data: bytes, *, overwrite: bool, mode: int = 0o600) -> None:

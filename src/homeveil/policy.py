@@ -19,6 +19,7 @@ from typing import Any
 
 from homeveil.desk_rules import DeskRules
 from homeveil.errors import PolicyError, UsageError
+from homeveil.files import path_of
 
 
 class Style(enum.Enum):
@@ -91,7 +92,7 @@ class ModelFile:
 
     def __post_init__(self) -> None:
         # Text is taken for a path everywhere else, too.
-        object.__setattr__(self, "path", Path(self.path))
+        object.__setattr__(self, "path", path_of(self.path, "path of a model"))
 
 
 def _range(low: float, high: float) -> Mapping[str, Any]:
@@ -162,7 +163,7 @@ class Policy:
         if (
             not isinstance(colour, (tuple, list))
             or len(colour) != 3
-            or not all(isinstance(v, int) and 0 <= v <= 255 for v in colour)
+            or not all(type(v) is int and 0 <= v <= 255 for v in colour)
         ):
             raise PolicyError(
                 f"policy: fill_colour is {self.fill_colour!r}; give three integers 0..255"
@@ -217,7 +218,7 @@ class Policy:
     def from_toml(cls, path: str | Path) -> Policy:
         """Read a policy file. Keys are the field names; ``[models.PURPOSE]`` tables hold
         ``path`` (relative to the policy file) and ``sha256``."""
-        path = Path(path)
+        path = path_of(path, "policy")
         try:
             document = tomllib.loads(path.read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
@@ -258,14 +259,18 @@ class Policy:
             if not isinstance(values["fill_colour"], list):
                 raise PolicyError(f"{path}: fill_colour must be a list of three integers")
             values["fill_colour"] = tuple(values["fill_colour"])
-        if "desk" in values:
-            values["desk"] = DeskRules.from_document(values["desk"])
         if "models" in values:
             values["models"] = _model_files(values["models"], path)
         for name in _TEXTS:
             if not isinstance(values.get(name, ""), str):
                 raise PolicyError(f"{path}: {name} is {values[name]!r}; give text")
-        return cls(**values)
+        try:
+            if "desk" in values:
+                values["desk"] = DeskRules.from_document(values["desk"])
+            return cls(**values)
+        except PolicyError as error:
+            # They are made without a file, too, and do not know its name.
+            raise PolicyError(f"{path}: {str(error).removeprefix('policy: ')}") from error
 
     def digest(self) -> str:
         """SHA-256 over all settings, for reports."""

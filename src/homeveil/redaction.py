@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from homeveil.clearing import Clearing, Order, Veiled
 from homeveil.errors import InputError, StretchError, UsageError
+from homeveil.files import path_of
 from homeveil.frames import VeiledFrame
 from homeveil.isolation import Isolate
 from homeveil.policy import Lips, Policy, Sound, Style, policy_or_default
@@ -75,8 +76,8 @@ def redact(
     LedgerError, and UsageError for what is no such argument.
     """
     policy = policy_or_default(policy)
-    source, target = Path(src), Path(dst)
-    record = Path(ledger) if ledger is not None else None
+    source, target = path_of(src, "src"), path_of(dst, "dst")
+    record = path_of(ledger, "ledger") if ledger is not None else None
     if profile is not None and not isinstance(profile, Profile | LockedProfile):
         raise UsageError(
             f"profile is {type(profile).__name__}; give a Profile, a LockedProfile or None"
@@ -293,6 +294,7 @@ def _report(policy: Policy, clearing: Clearing | Cleared) -> Report:
         version=package_version(),
         isolation=clearing.isolation,
         truncated=clearing.truncated,
+        start_seconds=round(tally.first_seconds or 0.0, 3),
     )
 
 

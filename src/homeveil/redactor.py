@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeveil.clear.clearance import Clearance, Decision, Reason, withheld
-from homeveil.clear.lips import LipsKey
+from homeveil.clear.lips import LipsKey, require_key
 from homeveil.errors import (
     FrameError,
     HomeveilError,
@@ -97,7 +97,7 @@ class Redactor(Scoped):
         self._perceiver = WatchedPerceiver(perceiver, self.policy.look_timeout_seconds)
         self._delay = delay
         self.watch = watch
-        self.lips = lips
+        self.lips = require_key(lips)
         self.tally = Tally()
         self._closed = False
         self.reset()

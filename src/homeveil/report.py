@@ -37,7 +37,8 @@ class SoundReport:
     seconds: all that came. cleared: let through as the agent's speech. withheld: by
     reason, ``not cleared``, ``no voice enrolled``, ``fault`` or ``lips`` (the agent's lips were
     not seen to move as they must, for whatever reason). spans: what was let through, start
-    and end in presentation time. fault_spans: what was muted for a fault.
+    and end in presentation time. fault_spans: what was muted for a fault. start_seconds: when the
+    sound begins, in presentation time.
     """
 
     seconds: float
@@ -45,6 +46,7 @@ class SoundReport:
     withheld: dict[str, float]
     spans: tuple[tuple[float, float], ...]
     fault_spans: tuple[tuple[float, float], ...]
+    start_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Report:
     ends before its own headers say. sound: None when none was written. style, policy_sha256: of the
     policy. models: purpose -> SHA-256. version: of homeveil. isolation: what kept raw content in a
     process of its own, or ``off``. stretches: how many the file was cleared in, and if 1, one_pass:
-    why, where more had been asked for.
+    why, where more had been asked for. start_seconds: when the picture begins, in
+    presentation time.
     """
 
     frames: int
@@ -73,6 +76,7 @@ class Report:
     stretches: int = 1
     one_pass: str = ""
     truncated: bool = False
+    start_seconds: float = 0.0
 
     def to_json(self) -> str:
         """The report as a JSON object."""
@@ -84,6 +88,7 @@ class SoundTally:
 
     def __init__(self, closed_reason: str) -> None:
         self.closed_reason = closed_reason
+        self._start: float | None = None
         self._seconds: dict[str, float] = {}
         self._spans: dict[str, list[list[float]]] = {_CLEARED: [], _FAULT: []}
 
@@ -91,6 +96,8 @@ class SoundTally:
         """Take in one stretch that left, in seconds of presentation time."""
         reason = _REASONS.get(verdict, self.closed_reason)
         self._seconds[reason] = self._seconds.get(reason, 0.0) + end - start
+        if self._start is None:
+            self._start = start
         spans = self._spans.get(reason)
         if spans is None:
             return
@@ -119,6 +126,7 @@ class SoundTally:
             withheld=withheld,
             spans=spans(_CLEARED),
             fault_spans=spans(_FAULT),
+            start_seconds=round(self._start or 0.0, 3),
         )
 
 

@@ -25,7 +25,7 @@ from homeveil._kernels import Verdict
 from homeveil.audio import RawAudio, Samples, VeiledAudio, is_sound
 from homeveil.clear.gate import ChannelGate, Channels, joint, rule_of
 from homeveil.clear.keys import KeyRule, key_rule_of
-from homeveil.clear.lips import LipsKey
+from homeveil.clear.lips import LipsKey, require_key
 from homeveil.errors import FrameError, UsageError, in_our_words
 from homeveil.frames import Timestamp
 from homeveil.models.purposes import EMBEDDING_PURPOSE
@@ -98,7 +98,7 @@ class VoiceGate(Scoped):
         self.delay_seconds = DELAY_SECONDS.get(self.policy.sound, 0.0)
         self.tally = tally("no voice enrolled" if voice is None else "not cleared")
         self._withheld: deque[tuple[float, float]] = deque()
-        self._closes = self._with_lips(lips)
+        self._closes = self._with_lips(require_key(lips))
         self._stretch: _Stretch | None = None
         self._closed = False
 

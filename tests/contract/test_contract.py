@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,12 +205,45 @@ def test_what_redact_does_not_take_is_told(wrong: dict[str, Any], told: str) -> 
         ({"rules": homeveil.Policy()}, "policy.desk"),
         ({"clock": homeveil.Live}, r"Live\(\)"),
         ({"template": fake_profile()}, "profile.desk"),
+        ({"patience_seconds": float("nan")}, "patience_seconds is nan"),
+        ({"patience_seconds": "10"}, "patience_seconds is '10'"),
+        ({"to": [None]}, r"go to None; .*put\(event\)"),
     ],
 )
 def test_what_desk_events_do_not_take_is_told(wrong: dict[str, Any], told: str) -> None:
     """What is easily taken for what it should be."""
     with pytest.raises(UsageError, match=told):
-        homeveil.DeskEvents(["events.jsonl"], **wrong)
+        homeveil.DeskEvents(**{"to": ["events.jsonl"], **wrong})
+
+
+@pytest.mark.parametrize("name", [None, 5, b"a", "a\0b", "\ud800"])
+def test_a_name_that_no_file_has_is_an_error_of_ours(name: Any) -> None:
+    """As from a list that somebody else wrote: whoever catches HomeveilError goes on."""
+    for call in (
+        lambda: homeveil.redact(name, "out.mp4", profile=None),
+        lambda: homeveil.redact("in.mp4", name, profile=None),
+        lambda: homeveil.Policy.from_toml(name),
+        lambda: homeveil.ModelFile(name, "ab"),
+        lambda: homeveil.LockedProfile(name, "x"),
+        lambda: homeveil.load_profile(name, "x"),
+        lambda: homeveil.save_profile(name, fake_profile(), "x"),
+        lambda: homeveil.erase_profile(name),
+    ):
+        with pytest.raises(UsageError, match="give the name of a file"):
+            call()
+    if name is not None:
+        with pytest.raises(UsageError, match=r"ledger is .*; give the name of a file"):
+            homeveil.redact("in.mp4", "out.mp4", profile=None, ledger=name)
+
+
+@pytest.mark.parametrize("lips", [homeveil.Lips.CHECK, "check"])
+def test_the_policys_word_is_no_key_of_lips(lips: Any) -> None:
+    looks = FakePerceiver(FakeScene())
+    for door in (homeveil.VoiceGate, partial(homeveil.Redactor, perceiver=looks)):
+        with pytest.raises(UsageError, match=r"give homeveil\.LipsKey"):
+            door(fake_profile(), lips=lips)
+    with pytest.raises(UsageError, match=r"give what homeveil.Policy.from_toml gives"):
+        homeveil.LipsKey(lips)
 
 
 def test_a_start_in_text_is_refused() -> None:

@@ -243,9 +243,11 @@ def test_wrong_passphrase_and_missing_profile(run: Run, profile: Path, tmp_path:
     out = tmp_path / "out.mp4"
     wrong = run("redact", CLIP, out, "--profile", profile, environment={"HOMEVEIL_PASSPHRASE": "x"})
     missing = run("redact", CLIP, out, "--profile", tmp_path / "no.veil")
-    assert (wrong.returncode, missing.returncode) == (5, 5)
+    beyond = run("redact", CLIP, out, "--profile", CLIP / "a.veil")
+    assert (wrong.returncode, missing.returncode, beyond.returncode) == (5, 5, 5)
     assert "passphrase" in wrong.stderr.lower()
-    assert "no.veil" in missing.stderr
+    assert "no.veil: no such profile" in missing.stderr
+    assert "a.veil: profile cannot be read (Not a directory)" in beyond.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -257,6 +259,24 @@ def test_a_size_that_is_none_is_refused(run: Run, tmp_path: Path, size: str) -> 
     result = run("config", "check", config)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
     assert "--size is" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("enroll", "p", "--camera", number) for number in ("-1", "\xb2", "9" * 20, "9" * 5000)),
+        *(("inspect", "in.mp4", "s.png", "--nobody", "--frames", n) for n in ("0", "-3", "1e3")),
+    ],
+)
+def test_a_number_that_is_none_is_refused(
+    run: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Before anything is opened: OpenCV crashes at some that it is given for a camera's."""
+    make(tmp_path / "in.mp4")
+    result = run(*words, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert "is no whole number from" in result.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["in.mp4"]
 
 
 LONG = "x" * 300
@@ -621,6 +641,16 @@ def test_closed_standard_streams_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not can_be_nobody(), reason="no user namespaces here")
+def test_names_that_the_locale_has_no_signs_for(run: Run, tmp_path: Path) -> None:
+    """As a service without a locale may be started: files get the names they were asked for."""
+    clip = make(tmp_path / "in.mp4")
+    out, report = tmp_path / "Küche ✓.mp4", tmp_path / "Küche ✓.json"
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = run("redact", clip, out, "--nobody", "--report", report, environment=bare)
+    assert result.returncode == 0, result.stderr
+    assert sorted(tmp_path.iterdir()) == sorted((clip, out, report))
+
+
 def test_an_account_without_a_home(tmp_path: Path) -> None:
     """As in a container: what needs a place is told so in one line, and redacting needs none but
     that of the models."""

@@ -206,6 +206,7 @@ def test_a_run_that_cannot_begin_leaves_no_file_of_events(
         (("--events", "e.jsonl", "--events", "e.jsonl"), 2, "twice"),
         (("--events", "-", "--events-start", "yesterday"), 2, "is no time"),
         (("--events", "-", "--events-start", "2026-01-31T08:00:00"), 2, "time zone"),
+        (("--events", "-", "--events-start", ""), 2, "is no time"),
         (("--events-start", "2026-01-31T08:00:00Z"), 2, "needs --events"),
     ],
 )

@@ -338,6 +338,23 @@ def test_standard_output_that_nobody_reads_holds_nothing_up() -> None:
     assert process.returncode == 0
 
 
+def test_standard_output_whose_reader_is_gone_is_not_waited_for() -> None:
+    """As with `| head -1`: told once, tried once, and what follows counts as dropped."""
+    code = RUN.replace(", flush=True)", ", flush=True, file=sys.stderr)")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as out:
+        result = subprocess.run(
+            [sys.executable, "-c", code, "-", "30", "end"],
+            stdout=out, stderr=subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
+    told, tally = (line for line in result.stderr.splitlines() if "standard output: " not in line)
+    assert told == "told 30"
+    for words in ("delivered=0", "waiting=0", "dropped=30", "refused=0", "failures=1"):
+        assert words in tally
+    assert result.stderr.count("nobody reads it any more") == 1
+
+
 def test_a_full_disk_under_standard_output_tears_no_line(tmp_path: Path) -> None:
     """Standard output is a file that cannot grow in the middle of a line: once it can, that line
     is written to its end, not begun anew."""

@@ -925,6 +925,7 @@ def test_the_report_says_nothing_about_others() -> None:
     assert {field.name for field in fields(Report)} == {
         "frames", "seconds", "veiled_share", "spans", "damaged_packets", "sound", "style",
         "policy_sha256", "models", "version", "isolation", "stretches", "one_pass", "truncated",
+        "start_seconds",
     }  # fmt: skip
     text = json.dumps(dict.fromkeys(Report.__dataclass_fields__)).lower()
     for word in ("bystander", "person", "people", "child", "minor", "face"):

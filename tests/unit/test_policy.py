@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from homeveil.desk.watcher import DeskModels
@@ -50,6 +51,7 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ('hold_seconds = "long"', "hold_seconds"),
         ("fill_colour = [1, 2]", "fill_colour"),
         ("fill_colour = 7", "fill_colour"),
+        ("fill_colour = [true, 0, 0]", "fill_colour"),
         ("grow_cells = 1.5", "grow_cells"),
         ("drop_distance = 0.1", "drop_distance"),
         ("[models.x]\npath = 'a'", "models.x"),
@@ -80,14 +82,26 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ("[desk]\npermitted = ['sofa']", "sofa"),
         ("[desk.severity]\nphone = 'dire'", "dire"),
         ("[desk]\nround_seconds = 0", "round_seconds"),
+        ("[desk]\nround_seconds = '10'", "round_seconds"),
+        ("[desk]\nround_seconds = true", "round_seconds"),
+        ("[desk]\nround_seconds = nan", "round_seconds"),
+        ("[desk]\npolygon = ['00', '10', '11']", "corners"),
+        ("[desk]\npolygon = [['0', '0'], ['1', '0'], ['1', '1']]", "corners"),
+        ("[desk]\npolygon = [[false, 0], [true, 0], [1, 1]]", "corners"),
+        ("[desk.permitted]\nmug = 1", "a list of kinds"),
+        ("[desk]\npermitted = [['mug']]", "kinds: phone"),
+        ("[desk]\nseverity = 'info'", "severity"),
+        ("[desk]\nzone = 5", "zone is 5; give text"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
-    """An unknown key or a value out of range is an error that names it."""
+    """An unknown key or a value out of range is an error that names it, and its file."""
     path = tmp_path / "p.toml"
     path.write_text(text)
-    with pytest.raises(PolicyError, match=named):
+    with pytest.raises(PolicyError, match=named) as caught:
         Policy.from_toml(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "policy: " not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +124,20 @@ def test_what_is_of_another_kind_is_refused(wrong: dict[str, Any]) -> None:
     """Text for a member would not be taken for it: the lips, say, would not be required."""
     with pytest.raises(PolicyError, match=next(iter(wrong))):
         Policy(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"zone": None}, {"polygon": None}, {"polygon": [1, 2, 3]}, {"polygon": np.eye(3)},
+        {"polygon": [(0, 0, 0), (1, 0, 0), (1, 1, 0)]}, {"permitted": None}, {"permitted": "pen"},
+        {"severity": None}, {"severity": [("phone", "info")]}, {"round_seconds": None},
+        {"round_seconds": 10**400},
+    ],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_refused_of_the_desk_too(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError, match=next(iter(wrong))):
+        DeskRules(**wrong)
 
 
 def test_the_path_of_a_model_may_be_text(tmp_path: Path) -> None:

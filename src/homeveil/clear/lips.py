@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from homeveil.errors import UsageError
 from homeveil.grid import Box
-from homeveil.policy import Lips, Policy
+from homeveil.policy import Lips, Policy, policy_or_default
 
 if TYPE_CHECKING:
     from homeveil.clear.tracks import Track, Tracks
@@ -51,6 +52,13 @@ class _Look:
     opening: float
 
 
+def require_key(lips: LipsKey | None) -> LipsKey | None:
+    """``lips``; UsageError for the policy's word, or anything else that is no key."""
+    if lips is not None and not isinstance(lips, LipsKey):
+        raise UsageError(f"lips is {lips!r}; give homeveil.LipsKey(policy), or None")
+    return lips
+
+
 class LipsKey:
     """Openings of mouths over time, and what they say about moments of sound.
 
@@ -61,7 +69,7 @@ class LipsKey:
     """
 
     def __init__(self, policy: Policy) -> None:
-        self.mode = policy.lips
+        self.mode = policy_or_default(policy).lips
         self._stream = 0
         self.forget()
 

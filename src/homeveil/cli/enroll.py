@@ -38,7 +38,8 @@ def add(commands: Any) -> None:
     source.add_argument("--video", type=Path, metavar="F", action="append",
                         help="recording of the agent alone; may be repeated")  # fmt: skip
     source.add_argument("--images", type=Path, metavar="DIR", help="folder of pictures")
-    source.add_argument("--camera", type=int, metavar="N", help="number of a camera, such as 0")
+    source.add_argument("--camera", type=options.whole(0, 99), metavar="N",
+                        help="number of a camera, such as 0")  # fmt: skip
     parser.add_argument(
         "--voice",
         type=Path,

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
     parser.add_argument("sheet", type=Path, metavar="SHEET.png")
     options.add_profile(parser)
     options.add_policy(parser)
-    parser.add_argument("--frames", type=int, default=12, metavar="N",
+    parser.add_argument("--frames", type=options.whole(1, 999), default=12, metavar="N",
                         help="pictures on the sheet (12)")  # fmt: skip
     parser.add_argument(
         "--beside-output", action="store_true", help="write even beside a redacted video"
@@ -54,6 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     VideoReader(arguments.input).close()
     profile = options.profile_from(arguments)
-    inspect(arguments.input, arguments.sheet, profile, policy, pictures=max(1, arguments.frames))
+    inspect(arguments.input, arguments.sheet, profile, policy, pictures=arguments.frames)
     print(f"{arguments.sheet}: shows RAW pictures; keep it on this machine", file=sys.stderr)
     return 0

@@ -9,8 +9,9 @@ import math
 import os
 import re
 import signal
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,20 @@ def positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return value
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number of an option, within bounds."""
+
+    def read(text: str) -> int:
+        # Digits of other scripts are none here, and a number of thousands is none either.
+        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no whole number from {low} to {high}"
+            )
+        return int(text)
+
+    return read
 
 
 def port(text: str) -> int:
@@ -191,7 +206,16 @@ def locked_profile_from(arguments: argparse.Namespace) -> LockedProfile | None:
     from homeveil.errors import ProfileError
     from homeveil.profile.store import LockedProfile, read_passphrase
 
-    if not os.path.isfile(arguments.profile):
+    try:
+        is_file = stat.S_ISREG(os.stat(arguments.profile).st_mode)
+    except (FileNotFoundError, ValueError):  # a config file can name what no file is called
+        is_file = False
+    except OSError as error:
+        # Whoever may not look there needs no other profile.
+        raise ProfileError(
+            f"{arguments.profile}: profile cannot be read ({error.strerror})"
+        ) from error
+    if not is_file:
         raise ProfileError(f"{arguments.profile}: no such profile; make one with `homeveil enroll`")
     return LockedProfile(arguments.profile, read_passphrase(file=arguments.passphrase_file))
 
@@ -213,7 +237,7 @@ def events_from(
     from homeveil.errors import UsageError
 
     if not arguments.events:
-        if arguments.events_start:
+        if arguments.events_start is not None:
             raise UsageError("--events-start needs --events")
         yield None
         return
@@ -224,7 +248,7 @@ def events_from(
     from homeveil.profile.store import desk_of
 
     start = None
-    if arguments.events_start:
+    if arguments.events_start is not None:
         try:
             start = datetime.fromisoformat(arguments.events_start)
         except ValueError as error:

@@ -62,9 +62,9 @@ class _Checker:
         if nothing or (key is None and (first is None or first["kind"] != "start")):
             raise LedgerError(f"{path}: is no ledger, or its first entry is gone; nothing to check")
         named = str(first["public_key"]) if first and first["kind"] == "start" else ""
-        self._key: Ed25519PublicKey = public_key(key or named)
-        self._signer = "given" if key else _signer(named)
-        if key and named and named != public_hex(self._key):
+        self._key: Ed25519PublicKey = public_key(named if key is None else key)
+        self._signer = "given" if key is not None else _signer(named)
+        if key is not None and named and named != public_hex(self._key):
             self._findings.append("entry 0: is signed by another installation than was asked for")
         if first and first.get("format", FORMAT) != FORMAT:
             raise LedgerError(f"{path}: has format {first['format']}; this version knows {FORMAT}")

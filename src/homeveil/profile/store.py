@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from homeveil.errors import PassphraseError, ProfileError
-from homeveil.files import open_regular, sync_folder, write_whole
+from homeveil.files import open_regular, path_of, sync_folder, write_whole
 from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.template import FaceTemplate, Profile
 from homeveil.profile.voice import SpeakerTemplate, VoiceTemplate
@@ -80,7 +80,7 @@ def save_profile(
 
     ProfileError if the file exists or cannot be written.
     """
-    path = Path(path)
+    path = path_of(path, "profile")
     payload = _encode_payload(profile)
     header = _Header(os.urandom(16), os.urandom(12), len(payload) + _TAG_BYTES)
     associated = header.encode()
@@ -122,7 +122,7 @@ def load_profile(path: str | Path, passphrase: str) -> Profile:
     the file is no profile, is of an unknown version, cut short, asks for more memory than
     it may, or holds what no profile holds.
     """
-    path = Path(path)
+    path = path_of(path, "profile")
     data = _read(path)
     header = _decode_header(path, data)
     from cryptography.exceptions import InvalidTag
@@ -162,7 +162,7 @@ class LockedProfile:
 
     def __post_init__(self) -> None:
         # Text is taken for a path everywhere else, too.
-        object.__setattr__(self, "path", Path(self.path))
+        object.__setattr__(self, "path", path_of(self.path, "profile"))
 
     def open(self) -> Profile:
         """:func:`load_profile`."""
@@ -195,7 +195,7 @@ def erase_profile(path: str | Path) -> None:
     passphrase. Refuses (ProfileError) anything that is not a profile file, so that a
     mistyped path costs nothing.
     """
-    path = Path(path)
+    path = path_of(path, "profile")
     if os.path.islink(path):
         raise ProfileError(f"{path}: is a link; give the path of the profile itself")
     if _read(path)[: len(_MAGIC)] != _MAGIC:

@@ -23,14 +23,18 @@ class Refused(Exception):  # noqa: N818  a word of the place's, about one event
     A message names no content."""
 
 
+class Gone(NotDelivered):
+    """The place took not this event and takes no other, ever: it is not to be tried again."""
+
+
 class Carrier(Protocol):
     """Used by one thread alone. Life: ``send`` any number of times, then once ``close``."""
 
     def send(self, event: Event) -> None:
         """Give the event to the place; return when the place has taken it for good.
 
-        Raises NotDelivered, after which it may have been taken or not, and Refused, after which it
-        is not to be told again.
+        Raises NotDelivered, after which it may have been taken or not, Refused, after which it
+        is not to be told again, and Gone, after which nothing is.
         """
 
     def close(self) -> None:

@@ -7,7 +7,8 @@
     delivery.tally
 
 The next event is not tried before the one before it was taken, or refused for what it is. A place
-that fails is tried again for as long as the process lives, less and less often.
+that fails is tried again for as long as the process lives, less and less often; one that is gone
+is not, and what was not told there is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeveil.desk.events import Event
-from homeveil.emit.events.carrier import Carrier, NotDelivered, Refused
+from homeveil.emit.events.carrier import Carrier, Gone, NotDelivered, Refused
 from homeveil.emit.events.spool import Spool
 from homeveil.errors import UsageError
 from homeveil.scoped import Scoped
@@ -80,7 +81,7 @@ class Delivery(Scoped):
         self._carrier, self._spool = carrier, spool
         self._backoff, self._patience = backoff, patience_seconds
         self._wake = threading.Condition()
-        self._closing = self._closed = False
+        self._closing = self._closed = self._gone = False
         self._delivered = self._refused = self._failures = 0
         self._last_success = 0.0
         self._thread = threading.Thread(target=self._run, name="homeveil events", daemon=True)
@@ -90,7 +91,7 @@ class Delivery(Scoped):
     def tally(self) -> DeliveryTally:
         """Counts so far; of ``waiting`` those that a restart would find."""
         spool = self._spool
-        lost = spool.waiting - spool.lasting if self._closed else 0
+        lost = spool.waiting - spool.lasting if self._closed or self._gone else 0
         return DeliveryTally(
             self.place,
             self._delivered,
@@ -152,6 +153,11 @@ class Delivery(Scoped):
                 self._delivered += 1
             except Refused as refusal:
                 self._note_refusal(refusal)
+            except Gone as error:
+                self._failures += 1
+                self._gone = True
+                _log.warning("%s: events cannot be told there (%s)", self.place, error)
+                return
             except Exception as error:
                 failed += 1
                 self._failed(failed, error)

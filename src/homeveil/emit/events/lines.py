@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from homeveil.desk.events import MOST_BYTES, Event
-from homeveil.emit.events.carrier import NotDelivered
+from homeveil.emit.events.carrier import Gone, NotDelivered
 from homeveil.errors import EventError
 
 _BEGINNING = b'{"data":{'
@@ -170,6 +170,8 @@ class LinesOut:
         try:
             while self._left:
                 self._left = self._left[os.write(self._handle, self._left) :]
+        except BrokenPipeError as error:
+            raise Gone("nobody reads it any more") from error
         except OSError as error:
             raise NotDelivered(error.strerror or "cannot be written") from error
 

@@ -64,9 +64,14 @@ class Place:
 
 
 def read_place(text: str | Path) -> Place:
-    """The place that a caller asks for. Raises EventError."""
+    """The place that a caller asks for. Raises EventError, and UsageError for what is no text."""
     if isinstance(text, Path):
         return _file(text)
+    if not isinstance(text, str):
+        raise UsageError(
+            f"desk events cannot go to {text!r}; give the name of a file, -, a URL, or an object "
+            "with put(event)"
+        )
     if text == STANDARD_OUTPUT:
         return Place(text)
     if "://" not in text:
