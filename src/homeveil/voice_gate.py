@@ -211,6 +211,10 @@ class _Picture:
     withheld: deque[tuple[float, float]]
     closes: Closes | None
 
+    def withholds(self, start: float, end: float) -> bool:
+        """Whether anything between two times, in seconds, is withheld."""
+        return any(begin < end and start < last for begin, last in self.withheld)
+
 
 class _Queue:
     """Samples (channels, n) in the order they came. What is taken is a copy; what waits moves
@@ -327,6 +331,10 @@ class _Stretch:
         """First sample that frame ``frame`` decides: 7.5 ms after the frame begins."""
         return (4 * frame + 3) * self._rate // 400
 
+    def _seconds(self, position: int) -> float:
+        """Time of a sample, on the clock of the input."""
+        return self._start_seconds + position / self._rate
+
     def leave(self, tally: SoundTally) -> Iterator[VeiledAudio]:
         """The samples that came ``delay`` before the newest."""
         until = self._came - self._delay
@@ -357,13 +365,11 @@ class _Stretch:
     ) -> tuple[Verdict, Channels]:
         """The verdict on a frame and the channels it lets through, or a fault where the picture
         was withheld for one; what is open may be closed by the lips."""
-        withheld, closes = self._picture.withheld, self._picture.closes
-        if not withheld and closes is None:
+        closes = self._picture.closes
+        if not self._picture.withheld and closes is None:
             return verdict, channels
-        start, end = (
-            self._start_seconds + self._bound(at) / self._rate for at in (frame, frame + 1)
-        )
-        if any(begin < end and start < last for begin, last in withheld):
+        start, end = self._seconds(self._bound(frame)), self._seconds(self._bound(frame + 1))
+        if self._picture.withholds(start, end):
             return Verdict.FAULT, self._shut
         if closes is None or verdict is not Verdict.OPEN:
             return verdict, channels
@@ -391,7 +397,7 @@ class _Stretch:
         self._mute.apply(piece, start, before=self._open_before, now=now, after=after)
         self._open_before = now
         self._ready.append((piece, any(now)))
-        first = self._start_seconds + start / self._rate
+        first = self._seconds(start)
         tally.add(verdict, first, first + piece.shape[1] / self._rate)
 
     def _emit(self, until: int, tally: SoundTally) -> Iterator[VeiledAudio]:
@@ -399,15 +405,21 @@ class _Stretch:
         comes too late: its samples leave muted."""
         self._mute_until(min(until, self._bound(0)), tally, Verdict.CLOSED)
         self._mute_until(until, tally, Verdict.FAULT if self._listeners else Verdict.CLOSED)
-        pieces, opened, count = [], 0, until - self._left
-        while count > 0 and self._ready:
+        pieces, opened, at = [], 0, self._left
+        while at < until and self._ready:
             piece, is_open = self._ready.popleft()
-            if piece.shape[1] > count:
-                self._ready.appendleft((piece[:, count:], is_open))
-                piece = piece[:, :count]
+            if piece.shape[1] > until - at:
+                self._ready.appendleft((piece[:, until - at :], is_open))
+                piece = piece[:, : until - at]
+            end = at + piece.shape[1]
+            if is_open and self._picture.withholds(self._seconds(at), self._seconds(end)):
+                # It was gated with the start of its frame, which left before it was withheld.
+                is_open, shut = False, self._shut
+                self._mute.apply(piece, at, before=shut, now=shut, after=shut)
+                self._open_before = shut
             pieces.append(piece)
             opened += piece.shape[1] if is_open else 0
-            count -= piece.shape[1]
+            at = end
         if not pieces:
             return
         samples = np.ascontiguousarray(np.concatenate(pieces, axis=1))
