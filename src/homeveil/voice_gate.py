@@ -394,11 +394,18 @@ class _Stretch:
         if until <= start:
             return
         piece = self._waiting.take(until - start)
-        self._mute.apply(piece, start, before=self._open_before, now=now, after=after)
+        self._apply(piece, start, self._open_before, now, after)
         self._open_before = now
         self._ready.append((piece, any(now)))
         first = self._seconds(start)
         tally.add(verdict, first, first + piece.shape[1] / self._rate)
+
+    def _apply(
+        self, piece: Samples, position: int, before: Channels, now: Channels, after: Channels
+    ) -> None:
+        # By the clock of the input: where a fault began a new stretch says what was in the sound.
+        at = self._start.pts + position
+        self._mute.apply(piece, at, before=before, now=now, after=after)
 
     def _emit(self, until: int, tally: SoundTally) -> Iterator[VeiledAudio]:
         """Give the samples before position ``until``. A verdict that is not there by then
@@ -415,7 +422,7 @@ class _Stretch:
             if is_open and self._picture.withholds(self._seconds(at), self._seconds(end)):
                 # It was gated with the start of its frame, which left before it was withheld.
                 is_open, shut = False, self._shut
-                self._mute.apply(piece, at, before=shut, now=shut, after=shut)
+                self._apply(piece, at, shut, shut, shut)
                 self._open_before = shut
             pieces.append(piece)
             opened += piece.shape[1] if is_open else 0
