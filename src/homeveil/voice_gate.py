@@ -71,7 +71,8 @@ class VoiceGate(Scoped):
     tally: makes what counts, from the reason for which closed stretches are closed.
 
     A gap, a splice or a step back in time, another rate or number of channels, and every failure
-    of a model close the gate and drop what it knew; what still waited for a verdict is muted.
+    of a model close the gate and drop what it knew; what still waited for a verdict is muted. After
+    an interrupt what waited is dropped.
     Raises ModelError when a model is missing or not the one meant, ProfileError when the
     voice was enrolled with another model, or without the policy's speaker model.
     """
@@ -154,6 +155,10 @@ class VoiceGate(Scoped):
             _log.warning("sound withheld: %s", in_our_words(error))
             yield from self._drop(stretch)
             return
+        except BaseException:
+            # Interrupted on the way, what was heard may no longer be what waits.
+            self._stretch = None
+            raise
         yield from stretch.leave(self.tally)
 
     def withhold(self, start_seconds: float, end_seconds: float) -> None:
