@@ -288,7 +288,8 @@ class Stage:
         for number in np.unique(ids[clear > 0]):
             where = ids == number
             x0, x1 = np.flatnonzero(where.any(0))[[0, -1]]
-            index = self.bends[self.number == number].max()
+            # Caps and labels are not clear, and bend nothing.
+            index = self.bends[(self.number == number) & (self.clear > 0)].max()
             zoom = 1.0 if index < 1.2 else -rng.uniform(0.5, 1.5)
             xs[where] = (x0 + x1) / 2 + zoom * (xs[where] - (x0 + x1) / 2)
             ys[where] += rng.uniform(-0.3, 0.3) * (x1 - x0)
@@ -492,8 +493,8 @@ class Studio:
         fates = rng.choices(("came", "stays", "left"), (4, 1.5, 1), k=len(kinds))
         before = [one for one, fate in zip(items, fates, strict=True) if fate != "came"]
         now = [one for one, fate in zip(items, fates, strict=True) if fate != "left"]
-        for one in before:
-            one.number = 0
+        # Each with a number of its own: what has that of the room would bend with all of it.
+        earlier = Stage([*before, desk, room], self.library)
         for one, count in zip(now, range(1, 99)):
             one.number = count
         kept = [(kind, fate) for kind, fate in zip(kinds, fates, strict=True) if fate != "left"]
@@ -502,7 +503,7 @@ class Studio:
             bodies.append(Sketcher(rng, PEOPLE))
             person(bodies[-1], depth / 2)
         lamp, moved = rng.random(), rng.random() < 0.4
-        first, _ = Stage([*before, desk, room], self.library).shoot(*view, random.Random(lamp))
+        first, _ = earlier.shoot(*view, random.Random(lamp))
         stage = Stage([*now, *bodies, desk, room], self.library)
         second, mask = stage.shoot(*view, random.Random(lamp + moved))
         pictures = _exposed_twice(rng, first, second, 0.75, 1.3)

@@ -65,7 +65,8 @@ class Audit:
     frames_with_others: with at least one of ``others``. damaged_packets: could not be read, so
     what they held was not looked at; likewise the end of a file that is cut off. other_streams: of
     pictures, covers too, beside the one that was looked at. hidden_frames: that the file holds, and
-    has players leave out (the edit list of mp4 and mov)."""
+    has players leave out (the edit list of mp4 and mov). with_profile: faces were compared with one
+    in a profile."""
 
     frames: int
     seconds: float
@@ -114,7 +115,7 @@ def audit(
     """Look at every frame of a redacted file.
 
     detector: an ONNX file for OpenCV's FaceDetectorYN, trusted by hash. profile: of the agent;
-    without one, every face is somebody else's. progress: called with the number of frames
+    without a face in one, every face is somebody else's. progress: called with the number of frames
     looked at and of those expected. Raises InputError, ModelError, ProfileError.
     """
     from homeveil.media.reader import VideoReader
@@ -152,7 +153,7 @@ def audit(
         others=tuple(others),
         damaged_packets=reader.damaged_packets,
         truncated=reader.truncated,
-        with_profile=profile is not None,
+        with_profile=identity is not None,
         detector_sha256=model.sha256,
         other_streams=reader.other_pictures,
         hidden_frames=max(0, reader.indexed_frames - frames),

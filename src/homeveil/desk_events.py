@@ -134,6 +134,8 @@ class DeskEvents(Scoped):
             raise UsageError(f"desk events are made of a VeiledFrame, not {type(frame).__name__}")
         if self._finished:
             raise UsageError("these desk events have ended; make new ones")
+        # What is found in a frame that is refused afterwards would be found once, and never told.
+        self._feed.check(frame.time.seconds)
         found: tuple[Finding, ...] = ()
         try:
             found = self._watcher.look(frame)

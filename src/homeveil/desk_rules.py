@@ -56,8 +56,8 @@ class DeskRules:
 
     zone: name of the desk zone: lower-case letters, digits, ``_`` and ``-``.
     polygon: its corners in order, as shares (x, y) of the frame's width and height, 0..1, at
-        least three around at least LEAST_AREA, no two sides crossing; empty: the work surface
-        is found.
+        least three around at least LEAST_AREA, no two sides crossing or going the same way on one
+        line; empty: the work surface is found.
     permitted: kinds that raise no event.
     severity: kind -> severity; WARNING for those left out.
     round_seconds: times in events are rounded down to multiples of this.
@@ -90,8 +90,9 @@ class DeskRules:
             )
         if _crosses_itself(self.polygon):
             raise PolicyError(
-                "policy: sides of the desk polygon cross, so that part of the desk would be left "
-                "out; give its corners in the order in which they lie around the desk"
+                "policy: sides of the desk polygon cross, or one runs along another, so that part "
+                "of the desk could be left out; give its corners once, in the order in which they "
+                "lie around the desk"
             )
         if not 1 <= self.round_seconds <= 3600:
             raise PolicyError(
@@ -166,13 +167,22 @@ def _area(polygon: tuple[Point, ...]) -> float:
 
 
 def _crosses_itself(polygon: tuple[Point, ...]) -> bool:
-    """Whether two sides meet between their ends, each going over to the other's far side."""
+    """Whether two sides meet between their ends, each going over to the other's far side, or go
+    the same way on one line: what is gone round twice would count as outside."""
     sides = list(zip(polygon, (*polygon[1:], *polygon[:1]), strict=True))
 
     def turn(a: Point, b: Point, c: Point) -> float:
         return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
+    def along(a: Point, b: Point, c: Point) -> float:
+        return (b[0] - a[0]) * (c[0] - a[0]) + (b[1] - a[1]) * (c[1] - a[1])
+
     return any(
-        turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0
+        (turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0)
+        or (
+            turn(a, b, c) == turn(a, b, d) == 0
+            and along(a, b, c) < min(along(a, b, b), along(a, b, d))
+            and along(a, b, d) > 0
+        )
         for (a, b), (c, d) in itertools.combinations(sides, 2)
     )

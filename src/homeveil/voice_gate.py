@@ -71,7 +71,8 @@ class VoiceGate(Scoped):
     tally: makes what counts, from the reason for which closed stretches are closed.
 
     A gap, a splice or a step back in time, another rate or number of channels, and every failure
-    of a model close the gate and drop what it knew; what still waited for a verdict is muted.
+    of a model close the gate and drop what it knew; what still waited for a verdict is muted. After
+    an interrupt what waited is dropped.
     Raises ModelError when a model is missing or not the one meant, ProfileError when the
     voice was enrolled with another model, or without the policy's speaker model.
     """
@@ -154,6 +155,10 @@ class VoiceGate(Scoped):
             _log.warning("sound withheld: %s", in_our_words(error))
             yield from self._drop(stretch)
             return
+        except BaseException:
+            # Interrupted on the way, what was heard may no longer be what waits.
+            self._stretch = None
+            raise
         yield from stretch.leave(self.tally)
 
     def withhold(self, start_seconds: float, end_seconds: float) -> None:
@@ -210,6 +215,10 @@ class _Picture:
 
     withheld: deque[tuple[float, float]]
     closes: Closes | None
+
+    def withholds(self, start: float, end: float) -> bool:
+        """Whether anything between two times, in seconds, is withheld."""
+        return any(begin < end and start < last for begin, last in self.withheld)
 
 
 class _Queue:
@@ -327,6 +336,10 @@ class _Stretch:
         """First sample that frame ``frame`` decides: 7.5 ms after the frame begins."""
         return (4 * frame + 3) * self._rate // 400
 
+    def _seconds(self, position: int) -> float:
+        """Time of a sample, on the clock of the input."""
+        return self._start_seconds + position / self._rate
+
     def leave(self, tally: SoundTally) -> Iterator[VeiledAudio]:
         """The samples that came ``delay`` before the newest."""
         until = self._came - self._delay
@@ -357,13 +370,11 @@ class _Stretch:
     ) -> tuple[Verdict, Channels]:
         """The verdict on a frame and the channels it lets through, or a fault where the picture
         was withheld for one; what is open may be closed by the lips."""
-        withheld, closes = self._picture.withheld, self._picture.closes
-        if not withheld and closes is None:
+        closes = self._picture.closes
+        if not self._picture.withheld and closes is None:
             return verdict, channels
-        start, end = (
-            self._start_seconds + self._bound(at) / self._rate for at in (frame, frame + 1)
-        )
-        if any(begin < end and start < last for begin, last in withheld):
+        start, end = self._seconds(self._bound(frame)), self._seconds(self._bound(frame + 1))
+        if self._picture.withholds(start, end):
             return Verdict.FAULT, self._shut
         if closes is None or verdict is not Verdict.OPEN:
             return verdict, channels
@@ -388,26 +399,39 @@ class _Stretch:
         if until <= start:
             return
         piece = self._waiting.take(until - start)
-        self._mute.apply(piece, start, before=self._open_before, now=now, after=after)
+        self._apply(piece, start, self._open_before, now, after)
         self._open_before = now
         self._ready.append((piece, any(now)))
-        first = self._start_seconds + start / self._rate
+        first = self._seconds(start)
         tally.add(verdict, first, first + piece.shape[1] / self._rate)
+
+    def _apply(
+        self, piece: Samples, position: int, before: Channels, now: Channels, after: Channels
+    ) -> None:
+        # By the clock of the input: where a fault began a new stretch says what was in the sound.
+        at = self._start.pts + position
+        self._mute.apply(piece, at, before=before, now=now, after=after)
 
     def _emit(self, until: int, tally: SoundTally) -> Iterator[VeiledAudio]:
         """Give the samples before position ``until``. A verdict that is not there by then
         comes too late: its samples leave muted."""
         self._mute_until(min(until, self._bound(0)), tally, Verdict.CLOSED)
         self._mute_until(until, tally, Verdict.FAULT if self._listeners else Verdict.CLOSED)
-        pieces, opened, count = [], 0, until - self._left
-        while count > 0 and self._ready:
+        pieces, opened, at = [], 0, self._left
+        while at < until and self._ready:
             piece, is_open = self._ready.popleft()
-            if piece.shape[1] > count:
-                self._ready.appendleft((piece[:, count:], is_open))
-                piece = piece[:, :count]
+            if piece.shape[1] > until - at:
+                self._ready.appendleft((piece[:, until - at :], is_open))
+                piece = piece[:, : until - at]
+            end = at + piece.shape[1]
+            if is_open and self._picture.withholds(self._seconds(at), self._seconds(end)):
+                # It was gated with the start of its frame, which left before it was withheld.
+                is_open, shut = False, self._shut
+                self._apply(piece, at, shut, shut, shut)
+                self._open_before = shut
             pieces.append(piece)
             opened += piece.shape[1] if is_open else 0
-            count -= piece.shape[1]
+            at = end
         if not pieces:
             return
         samples = np.ascontiguousarray(np.concatenate(pieces, axis=1))

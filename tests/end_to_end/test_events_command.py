@@ -309,6 +309,27 @@ def test_frames_of_ones_own(state: Path, tmp_path: Path) -> None:
         events.take(frames(1)[0])
 
 
+def test_a_frame_that_goes_back_costs_no_event(state: Path, tmp_path: Path) -> None:
+    """It is refused before the watcher, which tells what it finds once, has seen it."""
+
+    class SecondLook(ScriptedDesk):
+        looks = 0
+
+        def look(self, frame: VeiledFrame) -> tuple[Finding, ...]:
+            self.looks += 1
+            return super().look(frame) if self.looks == 2 else ()
+
+    path = tmp_path / "e.jsonl"
+    desk = SecondLook({0.0: [finding(Change.APPEARED, DeskItem.PHONE)]})
+    with homeveil.DeskEvents([path], watcher=desk) as events:
+        first, second, third = frames(3)
+        events.take(second)
+        with pytest.raises(UsageError, match="begin anew"):
+            events.take(first)
+        events.take(third)
+    assert len(path.read_bytes().splitlines()) == 1
+
+
 def test_raw_frames_and_failing_watchers(state: Path, tmp_path: Path) -> None:
     """A raw frame is refused; a watcher that fails costs its frame alone and is counted."""
 

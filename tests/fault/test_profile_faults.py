@@ -64,7 +64,10 @@ def test_every_flipped_header_byte_and_a_sample_of_the_rest(saved: bytes, tmp_pa
 
 @pytest.mark.parametrize(
     ("log2_n", "r", "p"),
-    [(31, 8, 1), (255, 8, 1), (15, 65535, 1), (15, 8, 65535), (15, 0, 1), (15, 8, 0), (0, 8, 1)],
+    [
+        *((31, 8, 1), (255, 8, 1), (15, 65535, 1), (15, 8, 65535), (15, 0, 1), (15, 8, 0)),
+        *((0, 8, 1), (16, 1, 1), (20, 1, 4)),
+    ],
 )
 def test_hostile_cost_is_refused_without_paying_it(
     saved: bytes, tmp_path: Path, log2_n: int, r: int, p: int

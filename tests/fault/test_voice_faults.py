@@ -24,6 +24,7 @@ from speakers import file_of
 from voices import (
     AGENT_FIRST,
     ALONE,
+    OTHER,
     Script,
     agent,
     anybody,
@@ -212,6 +213,48 @@ def test_closing_passes_nothing_on() -> None:
     assert not list(gate.flush())
     with pytest.raises(FrameError, match="closed"):
         list(gate.process(block))
+
+
+class Interrupted(Script):
+    """Hears the agent in what is soft and somebody else in what is loud; some of its turns are
+    interrupted."""
+
+    turns = 0
+
+    def __init__(self, rate: int) -> None:
+        super().__init__(rate, self._who)
+        self._sound = np.zeros(0, np.float32)
+
+    def push(self, samples: np.ndarray) -> Heard:
+        Interrupted.turns += 1
+        if 100 <= Interrupted.turns < 120:
+            raise KeyboardInterrupt
+        self._sound = np.concatenate([self._sound, samples])
+        return super().push(samples)
+
+    def _who(self, t: int) -> np.ndarray:
+        heard = self._sound[160 * t + 120 : 160 * t + 280]
+        return OTHER if (heard > 0.5).any() else ALONE
+
+
+def test_a_gate_that_goes_on_after_interrupts_knows_what_it_hears() -> None:
+    """A step that was interrupted must not shift what is heard against what waits."""
+    Interrupted.turns = 0
+    sound = np.full((1, 6 * RATE), 0.25, np.float32)
+    sound[0, 4 * RATE :] = 1.0
+    gate = VoiceGate(anybody(), Policy(sound=Sound.CALL), listen=Interrupted)
+    out: list[np.ndarray] = []
+    interrupts = 0
+    for at in range(0, sound.shape[1], 160):
+        block = audio_from_array(sound[:, at : at + 160], RATE, at / RATE)
+        try:
+            out += [piece.samples for piece in gate.process(block)]
+        except KeyboardInterrupt:
+            interrupts += 1
+    assert interrupts == 20
+    left = np.concatenate(out, axis=1)
+    assert (left == 0.25).sum() > 3 * RATE
+    assert left.max() <= 0.25
 
 
 class Spoilt:

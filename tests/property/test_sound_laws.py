@@ -24,6 +24,7 @@ from voices import ALONE, BOTH_SPEAK, OTHER, Script, anybody, noise, pieces, run
 
 RATE = 16_000
 SECONDS = 4.0
+DELAYED = (Sound.MONITOR, Sound.CALL)
 
 
 @st.composite
@@ -94,6 +95,20 @@ def test_only_frames_of_the_agent_alone_open(
     allowed = (script[np.clip(frame, 0, 399)] == ALONE).all(1)
     allowed &= np.arange(out.shape[1]) / RATE >= 0.0075
     assert not out[0, ~allowed].any()
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e30])
+@pytest.mark.parametrize("policy", [Policy(muted=Muted.COMFORT, sound=one) for one in DELAYED])
+def test_a_fault_in_what_is_muted_cannot_be_heard(value: float, policy: Policy) -> None:
+    """Law 3: a sample that begins a new stretch changes nothing of the noise in the place of
+    sound that is muted either way."""
+    sound = noise(SECONDS, RATE)
+    faulty = sound.copy()
+    faulty[0, RATE + 123] = value
+    closed = np.tile(OTHER, (400, 1))
+    first, second = (run(gate(closed, policy), one, RATE, 320) for one in (sound, faulty))
+    assert first.any()
+    assert np.array_equal(first, second)
 
 
 def keyed(script: np.ndarray, policy: Policy, seen: np.ndarray, ahead: int) -> VoiceGate:

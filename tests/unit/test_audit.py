@@ -21,6 +21,8 @@ from commands import PASSPHRASE
 from homeveil.audit import audit
 from homeveil.errors import ModelError
 from homeveil.policy import ModelFile
+from homeveil.profile.store import save_profile
+from voices import anybody
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -111,6 +113,17 @@ def test_nobody_is_nobody(tmp_path: Path) -> None:
     """A file without any face, and no profile."""
     found = audit(make(tmp_path / "in.mp4", size=(320, 240)), detector())
     assert (found.frames, found.others, found.whole) == (10, (), True)
+
+
+@needs_detector
+def test_a_profile_without_a_face_compares_none(tmp_path: Path) -> None:
+    """Nothing is said of whose faces there are: nobody knows the agent's."""
+    path, profile = make(tmp_path / "in.mp4", size=(320, 240)), tmp_path / "voice.veil"
+    assert not audit(path, detector(), profile=anybody()).with_profile
+    save_profile(profile, anybody(), PASSPHRASE["HOMEVEIL_PASSPHRASE"])
+    run = audited(path, "--profile", profile)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.endswith(" s, no face\n")
 
 
 @needs_detector

@@ -239,8 +239,9 @@ def test_rules_hold_nothing_unknown() -> None:
         ((0.1, 0.6), (0.9, 0.6), (1, 1), (0, 1)),
         ((0, 0.5), (0.4, 0.5), (0.5, 0.7), (0.6, 0.5), (1, 0.5), (1, 1), (0, 1)),
         ((0, 0.5), (0, 0.5), (0.5, 0.5), (1, 0.5), (1, 1), (1, 1), (0, 1)),
+        ((0, 0.4), (1, 0.4), (1, 1), (0, 1), (0, 0.8), (0.5, 0.8), (0.5, 0.6), (0, 0.8)),
     ],
-    ids=["a desk seen from above", "round a monitor", "corners twice and on a side"],
+    ids=["a desk seen from above", "round a monitor", "corners twice and on a side", "with a hole"],
 )
 def test_a_zone_may_have_any_shape_whose_sides_do_not_cross(
     polygon: tuple[tuple[float, float], ...],

@@ -579,6 +579,14 @@ def test_a_clock_set_back_does_not_silence(watcher: DeskWatcher) -> None:
     assert watch(watcher, lambda _: desk(), 2, start=100) == []
     found = watch(watcher, lambda _: with_card(desk(), 300, 270), 5, start=0)
     assert [one.change for one in found] == [Change.APPEARED]
+    # What lay there before the jump, and is gone after it, clears as it would have; what had not
+    # lain there long enough before it counts soon after it.
+    assert watch(watcher, lambda _: with_card(desk(), 300, 270), 1, start=200) == []
+    found = watch(watcher, lambda _: desk(), 5, start=100)
+    assert [one.change for one in found] == [Change.CLEARED, Change.CLEAN]
+    assert watch(watcher, lambda _: with_card(desk(), 300, 270), 1, start=200) == []
+    found = watch(watcher, lambda _: with_card(desk(), 300, 270), 5, start=50)
+    assert [one.change for one in found] == [Change.APPEARED]
 
 
 def test_a_corner_that_was_never_seen_is_not_compared(models: DeskModels) -> None:

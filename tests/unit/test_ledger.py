@@ -52,6 +52,22 @@ def test_a_good_ledger_verifies(good: tuple[Path, Path]) -> None:
     assert verify(ledger).signer == "unknown"
 
 
+def test_whoever_has_no_state_folder_can_check_a_ledger(
+    good: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it lies in a folder that the account may not look into, as with `sudo -u`."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/" + 300 * "x")  # longer than any name
+    assert verify(good[0]).signer == "unknown"
+    assert check(good[0]).signer == "given"
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(Path, "home", nobody)
+    assert verify(good[0]).signer == "unknown"
+
+
 def test_what_it_says(good: tuple[Path, Path]) -> None:
     """Frames, stretches and faults, in the pinned keys and no others."""
     entries = [json.loads(line) for line in good[0].read_text().splitlines()]

@@ -100,6 +100,8 @@ def test_unknown_purpose_is_misuse_and_names_the_known() -> None:
     """A mistyped purpose is answered with the purposes there are."""
     with pytest.raises(UsageError, match="face_embedding"):
         load_manifest().model("face_embeding")
+    with pytest.raises(UsageError, match="'desk_items' comes with homeveil and is not pulled"):
+        load_manifest().select(["desk_items"])
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,8 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ("[desk]\npolygon = [[0, 0], [1, 0], [0, 1], [1, 1]]", "in the order"),
         ("[desk]\npolygon = [[0.1, 0.6], [0.9, 0.6], [0, 1], [1, 1]]", "cross"),
         ("[desk]\npolygon = [[0.5, 0], [0.8, 1], [0, 0.4], [1, 0.4], [0.2, 1]]", "cross"),
+        (f"[desk]\npolygon = [{', '.join(2 * ['[0.2, 0.4], [0.8, 0.4], [0.8, 0.9]'])}]", "once"),
+        ("[desk]\npolygon = [[0, 0], [0.6, 0], [0.3, 0], [0.9, 0], [0.9, 1], [0, 1]]", "once"),
         ("[desk]\npermitted = ['sofa']", "sofa"),
         ("[desk.severity]\nphone = 'dire'", "dire"),
         ("[desk]\nround_seconds = 0", "round_seconds"),

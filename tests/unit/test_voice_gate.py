@@ -327,6 +327,32 @@ def test_no_fault_of_the_picture_is_forgotten() -> None:
     assert found[4110:4490].all()
 
 
+@pytest.mark.parametrize("rate", [8_000, 11_025, 48_000])
+@pytest.mark.parametrize("when", range(6))
+def test_what_has_not_left_can_be_withheld_to_the_last_sample(rate: int, when: int) -> None:
+    """Also the rest of 10 ms of which the first part has left already."""
+    block = rate // 600
+    gate = VoiceGate(
+        anybody(), Policy(sound=Sound.CALL), listen=lambda rate: Script(rate, lambda t: ALONE)
+    )
+    count = rate // 2
+    out: list[np.ndarray] = []
+    left = -1
+    for at in range(0, count, block):
+        part = np.ones((1, min(block, count - at)), np.float32)
+        given = gate.process(audio_from_array(part, rate, at / rate))
+        out += [piece.samples[0] for piece in given]
+        if left < 0 and at > rate // 4 + when * block:
+            left = sum(map(len, out))
+            gate.withhold(left / rate, left / rate + 0.02)
+    out += [piece.samples[0] for piece in gate.flush()]
+    samples = np.concatenate(out)
+    assert len(samples) == count
+    assert samples[left - 5 : left].any()
+    assert not samples[left : left + rate // 50].any()
+    assert samples[left + rate // 25 : count - rate // 25].all()
+
+
 def test_what_is_withheld_ends_with_its_stream() -> None:
     """After a reset other sound comes, on a clock of its own."""
     gate = always()

@@ -78,6 +78,10 @@ class EventFeed:
         """Counts so far."""
         return FeedTally(self._told, self._permitted, self._calm.collapsed, self._refused)
 
+    def check(self, seconds: float) -> None:
+        """Raise UsageError where ``take`` would, before anybody looks at the frame."""
+        self._times.check(seconds)
+
     def take(self, findings: Iterable[Finding], seconds: float) -> None:
         """Take what was found in the frame at ``seconds``; an event's time is the frame's.
         To be called for every frame, also without findings: what was held back leaves then.

@@ -80,11 +80,7 @@ class Times:
 
     def at(self, seconds: float) -> Moment:
         """The moment of a frame. Raises UsageError when ``seconds`` is before the last."""
-        if not (math.isfinite(seconds) and seconds >= self._last):
-            raise UsageError(
-                f"a frame at {seconds!r} s does not come after the last; "
-                "begin anew for another stream"
-            )
+        self.check(seconds)
         self._last = seconds
         if self._first is None:
             self._first = seconds
@@ -96,6 +92,14 @@ class Times:
         # Down to whole microseconds first: a sum of floats may round up into the next window.
         whole = math.floor(offset * 1e6) / 1e6
         return self._of(clock.start.timestamp() + whole, batched=False)
+
+    def check(self, seconds: float) -> None:
+        """Raise UsageError where ``at`` would."""
+        if not (math.isfinite(seconds) and seconds >= self._last):
+            raise UsageError(
+                f"a frame at {seconds!r} s does not come after the last; "
+                "begin anew for another stream"
+            )
 
     def _of(self, unix: float, *, batched: bool) -> Moment:
         if not _FIRST.timestamp() <= unix <= _LAST.timestamp():

@@ -67,6 +67,8 @@ class Track:
         moved = self.box.overlap(candidate.box) < PLACE
         self.box = candidate.box if moved else _between(self.box, candidate.box)
         self.scores = MEMORY * self.scores + (1 - MEMORY) * candidate.scores
+        # A clock that was set back must not make it wait until that time comes again.
+        self.first = min(self.first, seconds)
         self.last, self.missed_since, self.misses = seconds, None, 0
         self.looks += 1
         self.seen += 1
@@ -76,7 +78,7 @@ class Track:
         self.looks += 1
         self.misses += 1
         self.missed_last = seconds
-        if self.missed_since is None:
+        if self.missed_since is None or self.missed_since > seconds:
             self.missed_since = seconds
 
     def name(self, surely: NDArray[np.float32]) -> DeskItem:
@@ -122,7 +124,7 @@ class Tracks:
                 new.inside = bool(self.around(new))
                 self.all.append(new)
         for track in self.all:
-            if track.last < seconds and unsure(track) < 0.1:
+            if track.last != seconds and unsure(track) < 0.1:
                 track.miss(seconds)
         self.all = [track for track in self.all if not self._lost(track, seconds)]
 

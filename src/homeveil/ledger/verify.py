@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from homeveil.errors import InputError, LedgerError
+from homeveil.errors import HomeveilError, InputError, LedgerError
 from homeveil.ledger.entries import FIRST, FORMAT, is_signed, line_sha256, parse
 from homeveil.ledger.keys import installation_key, key_path, public_hex, public_key
 
@@ -170,6 +170,7 @@ def _signer(named: str) -> str:
     try:
         if key_path().exists() and public_hex(installation_key().public_key()) == named:
             return "own"
-    except LedgerError:
+    except (HomeveilError, OSError):
+        # Nobody's folder, or one that this account may not look into: it has no key there.
         return "unknown"
     return "unknown"

@@ -199,8 +199,11 @@ class Ledger(Scoped):
                 os.ftruncate(self._handle, before)
             self._close_file()
             raise LedgerError(f"{self.path}: cannot be written ({error.strerror})") from error
-        self._number += 1
-        self._previous = line_sha256(line)
+        finally:
+            # Also after an interrupt on the way: what stands is followed by the next one.
+            if self._handle >= 0 and os.fstat(self._handle).st_size > before:
+                self._number += 1
+                self._previous = line_sha256(line)
 
     def _close_file(self) -> None:
         if self._handle >= 0:

@@ -182,7 +182,11 @@ def _pip_environment(carrier: Carrier, work: Path) -> dict[str, str]:
     # would forbid the carrier, which is not installed. An empty value would be ignored.
     unconstrained = work / "constraints.txt"
     unconstrained.write_text("", "utf-8")
-    environment = dict(os.environ, PIP_CONSTRAINT=str(unconstrained))
+    # Passphrases and tokens of ours are no business of what talks to a network.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("HOMEVEIL_")
+    }
+    environment["PIP_CONSTRAINT"] = str(unconstrained)
     # PIP_REQUIRE_VIRTUALENV guards installs; a download leaves every environment alone.
     environment["PIP_REQUIRE_VIRTUALENV"] = "0"
     for name in ("TMPDIR", "TEMP", "TMP"):

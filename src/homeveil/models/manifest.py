@@ -112,10 +112,14 @@ class Manifest:
         return (*self.models, *self.optional)
 
     def model(self, purpose: str) -> Model:
-        """The model for a purpose; UsageError if there is none."""
+        """The model for a purpose, which comes with a carrier; UsageError if there is none."""
         for model in self.pulled:
             if model.purpose == purpose:
                 return model
+        if any(model.purpose == purpose for model in self.bundled):
+            raise UsageError(
+                f"the model for {purpose!r} comes with homeveil and is not pulled; leave it out"
+            )
         known = ", ".join(model.purpose for model in self.pulled)
         raise UsageError(f"no model has the purpose {purpose!r}; known purposes: {known}")
 

@@ -268,6 +268,7 @@ def _decode_header(path: Path, data: bytes) -> _Header:
     if not (
         _MIN_SCRYPT_LOG2_N <= log2_n < 32
         and r >= 1
+        and log2_n < 16 * r  # scrypt knows no others
         and 1 <= p <= _MAX_SCRYPT_P
         and 128 * r * (1 << log2_n) <= _MAX_SCRYPT_BYTES
     ):

@@ -20,7 +20,7 @@ _SEED = 20261124
 
 
 class Mute:
-    """Opens or closes samples of one stretch, block by block, in place.
+    """Opens or closes samples of one rate, block by block, in place.
 
     What takes the place of withheld samples is made from their position alone.
     """
@@ -43,7 +43,8 @@ class Mute:
         now: Sequence[bool],
         after: Sequence[bool],
     ) -> None:
-        """Open or close ``samples`` (channels, n), which start at sample ``position``.
+        """Open or close ``samples`` (channels, n), which start at sample ``position``,
+        counted from time 0.
 
         before, now, after: of each channel, whether it is open in the block before, in this
         one and in the next: ramps lie inside what is open.
