@@ -131,6 +131,29 @@ def test_a_full_disk_fails_and_leaves_nothing(run: Run, recordings: Path, tmp_pa
     assert files_in(out) == ["cut00.mp4"]
 
 
+def test_a_disk_without_room_for_a_copy_is_no_fault_of_the_file(
+    run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    """The disk of raw copies is full: failed, not set aside, and no piece of a copy stays."""
+    out, raw = tmp_path / "out", tmp_path / "raw"
+    raw.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(raw)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no right to mount a small file system")
+    url = f"local://{recordings / 'cut00.mp4'}"
+    words = ("batch", url, "--out", out, "--nobody", "--tries", 1)
+    try:
+        full = run(*words, environment={"TMPDIR": str(raw)})
+        left = files_in(raw)
+    finally:
+        subprocess.run(["umount", str(raw)], check=True)
+    assert full.returncode == 1, full.stderr
+    assert "no room for a copy" in full.stderr
+    assert left == []
+    assert run(*words).returncode == 0
+    assert files_in(out) == ["cut00.mp4"]
+
+
 def test_a_broken_state_file_stops_the_run(run: Run, recordings: Path, tmp_path: Path) -> None:
     """Named, with what to do; nothing is cleared that could not be remembered."""
     out = tmp_path / "out"

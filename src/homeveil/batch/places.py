@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import glob
 import hashlib
@@ -55,6 +56,8 @@ _LOST_NAMES = frozenset(
 )
 """Errors of connections, and what botocore and aiohttp call theirs: they say nothing against a
 file."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 _wait = [WAIT_SECONDS]
 
@@ -335,7 +338,8 @@ def content_sha256(url: str) -> str:
 
 
 def fetch(url: str, folder: Path) -> Path:
-    """The file as one of this machine: itself, or a copy in ``folder``. Raises InputError."""
+    """The file as one of this machine: itself, or a copy in ``folder``. Raises InputError if there
+    is none, TransferError, OutputError."""
     if not is_remote(url):
         return local_path(url)
     system, path = _filesystem(url)
@@ -522,7 +526,7 @@ def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
         known = ", ".join(("s3", "sftp", "file"))
         raise UsageError(f"{url}: no such kind of URL; {known} and what fsspec knows") from error
     except Exception as error:
-        raise InputError(
+        raise TransferError(
             f"{url}: cannot be reached ({error}); check server, keys and known_hosts"
         ) from error
     return system, path
@@ -571,10 +575,16 @@ def _know_hosts() -> None:
 
 @contextlib.contextmanager
 def _reading(url: str) -> Iterator[None]:
-    """Turns what a remote system raises into InputError; a missing file stays itself."""
+    """Turns what a remote system raises into TransferError: keys that are wrong, or run out in
+    mid-run, say nothing against a file. A missing file stays itself; a disk of this machine that
+    takes no copy is an OutputError."""
     try:
         yield
     except (FileNotFoundError, HomeveilError):
         raise
     except Exception as error:
-        raise InputError(f"{url}: cannot be read ({error}); check server and keys") from error
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise OutputError(f"{url}: no room for a copy here ({error.strerror})") from error
+        raise TransferError(
+            f"{url}: cannot be read ({error}); check server and keys, or try again later"
+        ) from error

@@ -138,7 +138,10 @@ def _profile(job: Job, folder: Path) -> LockedProfile | None:
     path = job.profile
     if places.is_remote(path):
         (folder / "profile").mkdir(mode=0o700)
-        local = places.fetch(path, folder / "profile")
+        try:
+            local = places.fetch(path, folder / "profile")
+        except InputError as error:
+            raise ProfileError(str(error)) from error
     else:
         local = places.local_path(path)
     return LockedProfile(local, read_passphrase(file=job.passphrase_file, prompt=False))
