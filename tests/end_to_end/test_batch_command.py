@@ -12,6 +12,15 @@ import pytest
 
 from archives import STATE, files_in, recorded, times_done
 from commands import PASSPHRASE, Run
+from homeveil.batch.engine import Engine
+from homeveil.batch.jobs import Job, Outcome
+from homeveil.batch.run import Run as Work
+from homeveil.batch.run import Told
+from homeveil.batch.sources import Defaults, jobs_from
+from homeveil.batch.state import State
+from homeveil.batch.work import clear
+from homeveil.policy import Policy
+from homeveil.profile.store import load_profile, save_profile
 
 CORES = len(os.sched_getaffinity(0))
 ENROLL = Path(__file__).parents[2] / "examples" / "enroll"
@@ -75,6 +84,52 @@ def test_an_archive_is_cleared_once_and_as_redact_does(
     assert times_done(out / STATE) == {"cut00.mp4": 2, "cut01.mp4": 1, "cut02.mp4": 2}
     changed = run(*words, "--style", "fill", "--dry-run")
     assert changed.stdout.count("changed") == 3
+
+
+class _Meanwhile(Engine):
+    """Clears at once. Before each file the profile is replaced by the next of these."""
+
+    free = 1
+
+    def __init__(self, profile: Path, *others: bytes) -> None:
+        self.profile, self.others = profile, list(others)
+        self.done: list[tuple[Job, Outcome]] = []
+
+    def submit(self, job: Job) -> None:
+        self.profile.write_bytes(self.others.pop(0))
+        self.done.append((job, clear(job)))
+
+    def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        done, self.done = self.done, []
+        return done
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def test_a_run_clears_with_the_profile_that_it_began_with(
+    recordings: Path, profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's lies under its name for a while, and then it does again: nothing is cleared
+    for anybody else, what could not be cleared is told and not counted."""
+    monkeypatch.setenv("HOMEVEIL_PASSPHRASE", PASSPHRASE["HOMEVEIL_PASSPHRASE"])
+    own, other, told = tmp_path / "agent.veil", tmp_path / "other.veil", list[Told]()
+    shutil.copy(profile, own)
+    # The same agent's, which would be opened and used.
+    opened = load_profile(own, PASSPHRASE["HOMEVEIL_PASSPHRASE"])
+    save_profile(other, opened, PASSPHRASE["HOMEVEIL_PASSPHRASE"])
+    defaults = Defaults(str(tmp_path / "out"), str(own), nobody=False, policy=Policy())
+    jobs = jobs_from([str(recordings / f"cut0{number}.mp4") for number in (0, 1)], defaults)
+    engine = _Meanwhile(own, other.read_bytes(), own.read_bytes())
+    with State(tmp_path / "state") as state:
+        Work(jobs, state, tell=told.append).work(engine)
+        rows = state.rows()
+    assert [(each.job.source[-9:], each.kind) for each in told] == [
+        ("cut00.mp4", "failed"), ("cut01.mp4", "done"),
+    ]  # fmt: skip
+    assert "agent.veil: is another profile" in told[0].outcome.reason
+    assert [row.attempts for row in rows] == [0, 0]
+    assert files_in(tmp_path / "out") == ["cut01.mp4"]
 
 
 def test_a_name_that_is_not_utf8_is_a_name(run: Run, recordings: Path, tmp_path: Path) -> None:

@@ -147,7 +147,11 @@ class Run:
         known = one.basis.content if one.standing is Standing.CHANGED else ""
         engine.submit(
             dataclasses.replace(
-                job, attempt=start, known_content=known, stretches=places_taken
+                job,
+                attempt=start,
+                known_content=known,
+                known_profile=one.basis.profile,
+                stretches=places_taken,
             )
         )
         self._running[job.target] = one
