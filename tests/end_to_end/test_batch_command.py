@@ -254,6 +254,26 @@ def test_the_result_of_another_recording_stays(
     assert (tmp_path / "out" / "a.mp4").read_bytes() == result
 
 
+def test_a_manifest_with_a_server_that_is_gone(
+    run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    """The other file is done; the summary tells of the one that was not reached."""
+    pytest.importorskip("paramiko")
+    manifest, gone = tmp_path / "list.csv", "sftp://tester@localhost:1/b.mp4"
+    manifest.write_text(f"file\n{gone}\n{recordings / 'cut00.mp4'}\n")
+    words = ("batch", manifest, "--out", tmp_path / "out", "--nobody", "--json")
+    assert "unreached" in run(*words, "--dry-run").stdout
+    result = run(*words)
+    assert result.returncode == 1, result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    kinds = sorted(line["kind"] for line in lines)
+    assert kinds == ["again", "again", "done", "failed", "summary"]
+    assert (lines[-1]["files"], lines[-1]["done"], lines[-1]["failed"]) == (2, 1, 1)
+    assert lines[-1]["failures"][0]["file"] == gone
+    assert "cannot be reached" in lines[-1]["failures"][0]["reason"]
+    assert files_in(tmp_path / "out") == ["cut00.mp4"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

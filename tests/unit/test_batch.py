@@ -29,7 +29,7 @@ from homeveil.batch.run import Run, Standing, Told
 from homeveil.batch.sources import Defaults, jobs_from
 from homeveil.batch.state import State
 from homeveil.batch.summary import summarize
-from homeveil.errors import InputError, OutputError, UsageError
+from homeveil.errors import InputError, OutputError, TransferError, UsageError
 from homeveil.policy import Policy
 
 
@@ -604,6 +604,8 @@ class _Silent(LocalFileSystem):
         type(self).asked += 1
         raise TimeoutError
 
+    get_file = info
+
 
 def test_a_server_of_earlier_that_is_silent_is_asked_once(
     tmp_path: Path, pair: tuple[Job, Job]
@@ -623,6 +625,49 @@ def test_a_server_of_earlier_that_is_silent_is_asked_once(
         assert "cannot be asked for now" in told[0].outcome.reason
         assert state.get(old[0].target).outcome == "done"
     assert _Silent.asked == 1
+
+
+def unreached(tmp_path: Path, count: int) -> list[dict[str, str]]:
+    """Rows of a manifest, on a server that does not answer."""
+    register_implementation("silent", _Silent, clobber=True)
+    _Silent.asked = 0
+    return [{"file": f"silent://h/{number}.mp4"} for number in range(count)]
+
+
+@pytest.mark.parametrize("of", ["file", "profile"])
+def test_a_server_that_is_silent_at_the_start_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    """The recordings of a manifest, or the profile of some: those come last and fail for now,
+    with the server asked once for all of them, for each of the tries."""
+    rows = unreached(tmp_path, 3)
+    touch(tmp_path / "a.mp4", *(tmp_path / f"{number}.mp4" for number in range(3)))
+    if of == "profile":
+        rows = [{"file": f"{n}.mp4", "profile": "silent://h/agent.veil"} for n in range(3)]
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("\n".join(json.dumps(row) for row in [*rows, {"file": "a.mp4"}]))
+    jobs = jobs_from([str(manifest)], defaults(tmp_path / "out"))
+    started, told = _Silent.asked, list[Told]()
+    with State(tmp_path / "s") as state:
+        run = Run(jobs, state, tell=told.append)
+        assert [one.standing.value for one in run.inputs] == [*["unreached"] * 3, "new"]
+        run.work(Canned(Outcome(content="c", bytes_out=1)))
+    assert [each.kind for each in told if each.job.target == jobs[3].target] == ["done"]
+    for each in jobs[:3]:
+        mine = [one for one in told if one.job.target == each.target]
+        assert [one.kind for one in mine] == ["again", "again", "failed"]
+    if of == "file":
+        assert all(one.outcome.reason.startswith(one.job.source) for one in told[-3:])
+        assert _Silent.asked - started == 3
+
+
+def test_where_no_server_answers_nothing_is_begun(tmp_path: Path) -> None:
+    """A run of which nothing could be done."""
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("\n".join(json.dumps(row) for row in unreached(tmp_path, 2)))
+    jobs = jobs_from([str(manifest)], defaults(tmp_path / "out"))
+    with State(tmp_path / "s") as state, pytest.raises(TransferError, match="silent://h/0"):
+        Run(jobs, state)
 
 
 class _Fading(LocalFileSystem):

@@ -62,6 +62,10 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _wait = [WAIT_SECONDS]
 
 
+class UnreachedError(TransferError):
+    """It is the whole server that does not answer, not one file of it."""
+
+
 def wait_at_most(seconds: float) -> None:
     """For how long this process waits for a byte from or to another machine."""
     _wait[0] = seconds
@@ -70,6 +74,11 @@ def wait_at_most(seconds: float) -> None:
 def is_remote(url: str) -> bool:
     """Whether ``url`` is more than a path of this machine."""
     return "://" in url and not url.startswith("file://")
+
+
+def server(url: str) -> str:
+    """Kind and name of the server of ``url``, "" for what is on this machine."""
+    return "/".join(url.split("/", 3)[:3]) if is_remote(url) else ""
 
 
 def local_path(url: str) -> Path:
@@ -463,12 +472,14 @@ def _call(
         elif time.monotonic() - since >= seconds:
             work.cancel()
             _give_up(system)
-            raise TransferError(f"{url}: nothing came or went for {seconds:g} s; tried again later")
+            raise UnreachedError(
+                f"{url}: nothing came or went for {seconds:g} s; tried again later"
+            )
     try:
         return work.result()
     except _TIMEOUTS as error:
         _give_up(system)
-        raise TransferError(f"{url}: no answer within {seconds:g} s; tried again later") from error
+        raise UnreachedError(f"{url}: no answer within {seconds:g} s; tried again later") from error
     except Exception as error:
         if not _is_lost(system, error):
             raise
@@ -485,8 +496,8 @@ def _is_lost(system: Any, error: Exception) -> bool:
     return not _LOST_NAMES.isdisjoint(kind.__name__ for kind in type(error).__mro__)
 
 
-def _unreached(url: str, error: Exception) -> TransferError:
-    return TransferError(
+def _unreached(url: str, error: Exception) -> UnreachedError:
+    return UnreachedError(
         f"{url}: cannot be reached ({error}); check the server, or try again later"
     )
 
@@ -516,7 +527,7 @@ def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
             _know_hosts()
         system, path = url_to_fs(url, **options)
     except _TIMEOUTS as error:
-        raise TransferError(f"{url}: no answer within {seconds:g} s; tried again later") from error
+        raise UnreachedError(f"{url}: no answer within {seconds:g} s; tried again later") from error
     except _LOST as error:
         raise _unreached(url, error) from error
     except ImportError as error:
@@ -526,7 +537,7 @@ def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
         known = ", ".join(("s3", "sftp", "file"))
         raise UsageError(f"{url}: no such kind of URL; {known} and what fsspec knows") from error
     except Exception as error:
-        raise TransferError(
+        raise UnreachedError(
             f"{url}: cannot be reached ({error}); check server, keys and known_hosts"
         ) from error
     return system, path

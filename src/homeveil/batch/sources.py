@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from homeveil.batch import places
 from homeveil.batch.jobs import WAIT_SECONDS, Job
-from homeveil.errors import InputError, UsageError
+from homeveil.errors import InputError, TransferError, UsageError
 from homeveil.media.encoders import PICTURE_MUXERS
 from homeveil.media.sound_track import SOUND_MUXERS
 from homeveil.policy import Policy
@@ -60,12 +60,13 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     results = places.Known([defaults.destination])
     entries = [entry for source in sources for entry in _entries(source)]
     policies: dict[str, Policy] = {}
+    profiles: set[str] = set()
     jobs: dict[str, Job] = {}
     seen: dict[str, Job] = {}
     for entry in entries:
         if not entry.listed and results.holds(entry.url):
             continue  # results of an earlier run that lie in the folder asked for
-        job = _job(entry, defaults, policies)
+        job = _job(entry, defaults, policies, profiles)
         first = seen.setdefault(entry.url, job)
         if (first.profile, first.policy) != (job.profile, job.policy):
             raise UsageError(f"{entry.url}: is named twice, for two ways; name it once")
@@ -100,7 +101,10 @@ def _check_capitals(jobs: dict[str, Job]) -> None:
             )
 
 
-def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
+def _job(
+    entry: _Entry, defaults: Defaults, policies: dict[str, Policy], profiles: set[str]
+) -> Job:
+    """policies, profiles: those had, or asked for, already."""
     policy = defaults.policy
     if entry.policy:
         if entry.policy not in policies:
@@ -114,8 +118,16 @@ def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
         raise UsageError(
             f"{entry.url}: whom to show? give --profile or --nobody, or a profile in the manifest"
         )
-    if profile is not None and places.stamp(profile) is None:
-        raise InputError(f"{profile}: no such profile; make one with `homeveil enroll`")
+    if profile is not None and profile not in profiles:
+        profiles.add(profile)
+        try:
+            there = places.stamp(profile) is not None
+        except TransferError:
+            if not entry.profile:
+                raise
+            there = True  # for all that is known; the files that it is for fail for now
+        if not there:
+            raise InputError(f"{profile}: no such profile; make one with `homeveil enroll`")
     return Job(
         source=entry.url,
         target=places.joined(places.absolute(defaults.destination), _output_name(entry.relative)),

@@ -76,6 +76,14 @@ class Row:
     owner: str | None
     lease_until: float
 
+    @classmethod
+    def new(cls, job: Job) -> Row:
+        """Nothing is known yet."""
+        return cls(
+            job.target, job.source, "", Basis(), "new", "",
+            0, 0, 0.0, 0, 0, 0, {}, None, 0.0,
+        )  # fmt: skip
+
     @property
     def held(self) -> bool:
         """Whether somebody is at work on it. A lease far longer than any that is given is one of
