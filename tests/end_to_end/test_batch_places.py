@@ -17,8 +17,10 @@ import pytest
 
 from archives import recorded
 from commands import Run
+from homeveil.batch import places
 from homeveil.batch.jobs import Job
 from homeveil.batch.work import clear
+from homeveil.errors import TransferError
 from homeveil.models.store import cache_directory
 from homeveil.policy import Policy
 
@@ -180,6 +182,33 @@ def test_an_archive_on_sftp(run: Run, recordings: Path, sftp: Sftp, tmp_path: Pa
     assert sorted(one.name for one in (root / "out").iterdir()) == ["cut00.mp4", "cut01.mp4"]
     again = run(*words, "--dry-run", environment=sftp.environment)
     assert again.stdout.count("done") == 2
+
+
+def test_a_folder_on_sftp_is_looked_into_as_one_here(
+    sftp: Sftp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Links are followed, each folder once; one that cannot be listed stops the start."""
+    asyncssh = pytest.importorskip("asyncssh")
+    for name, value in sftp.environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "home" / ".ssh" / "known_hosts").write_text(sftp.known)
+    for name in ("in/a.mp4", "in/z/b.mp4", "disk/c.mp4", "in/.x/d.mp4"):
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).write_bytes(b"x")
+    for name, place in (("a", "z"), ("loop", "."), ("more", "../disk"), ("z/up", "..")):
+        (tmp_path / "root" / "in" / name).symlink_to(place)
+    found = places.find(f"{sftp.url}/in")
+    assert found == [(f"{sftp.url}/in/{name}", name) for name in ("a.mp4", "more/c.mp4", "z/b.mp4")]
+    listed = asyncssh.SFTPServer.scandir
+
+    def scandir(self: object, path: bytes) -> object:
+        if path.endswith(b"/z"):
+            raise asyncssh.SFTPPermissionDenied("not for you")
+        return listed(self, path)
+
+    monkeypatch.setattr(asyncssh.SFTPServer, "scandir", scandir)
+    with pytest.raises(TransferError, match=r"/in.*cannot be read.*not for you"):
+        places.find(f"{sftp.url}/in")
 
 
 def test_a_server_that_knows_us_no_more_is_no_fault_of_the_file(

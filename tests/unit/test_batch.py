@@ -148,6 +148,33 @@ def test_a_folder_that_cannot_be_read_is_not_left_out_silently(tmp_path: Path, m
         (tmp_path / name).chmod(0o700)
 
 
+@pytest.mark.parametrize("pattern", ["", "/**/*.mp4"])
+def test_folders_that_links_lead_to_are_looked_into_once(tmp_path: Path, pattern: str) -> None:
+    """On another disk, say. One that leads to what is above it, or to a folder that has a name of
+    its own there, gives nothing twice, and nothing goes round and round."""
+    touch(tmp_path / "in" / "a.mp4", tmp_path / "in" / "z" / "b.mp4",
+          tmp_path / "disk" / "c.mp4", tmp_path / "disk" / "x" / "d.mp4")  # fmt: skip
+    for name, place in (("in/a", "z"), ("in/loop", "."), ("in/more", "../disk"),
+                        ("in/z/up", ".."), ("disk/x/back", "../../in")):  # fmt: skip
+        (tmp_path / name).symlink_to(place)
+    jobs = jobs_from([f"{tmp_path}/in{pattern}"], defaults(tmp_path / "out"))
+    targets = [os.path.relpath(one.target, tmp_path / "out") for one in jobs]
+    assert targets == ["a.mp4", "more/c.mp4", "more/x/d.mp4", "z/b.mp4"]
+
+
+def test_a_link_that_leads_nowhere_is_not_left_out_silently(tmp_path: Path) -> None:
+    """To a recording: that one will fail. To what may be a folder: the start is stopped."""
+    touch(tmp_path / "in" / "a.mp4")
+    (tmp_path / "in" / "b.mp4").symlink_to("gone.mp4")
+    (tmp_path / "in" / "b.txt").symlink_to("gone.txt")
+    (tmp_path / "in" / ".lock").symlink_to("gone")
+    jobs = jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
+    assert [Path(one.source).name for one in jobs] == ["a.mp4", "b.mp4"]
+    (tmp_path / "in" / "2023").symlink_to("/disk/that/is/not/there")
+    with pytest.raises(InputError, match="in/2023: a link that leads nowhere"):
+        jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
+
+
 def test_a_result_that_is_a_link_is_no_input(tmp_path: Path) -> None:
     """To a disk with more room, say; however the folder of results is named."""
     touch(tmp_path / "in" / "a.mp4", tmp_path / "big" / "a.mp4")

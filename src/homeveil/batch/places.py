@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fnmatch
 import functools
 import glob
 import hashlib
@@ -21,6 +22,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from pathlib import Path
@@ -233,29 +235,72 @@ def _find_here(url: str) -> list[tuple[str, str]]:
     if os.path.exists(path):
         return [(str(path.absolute()), path.name)]
     base = Path(*_fixed_parts(path.parts))
-    matches = sorted(Path(one) for one in glob.glob(str(path), recursive=True))
+    if "**" in path.parts:
+        # What this means in ``glob`` goes round and round where a link leads to what is above it.
+        inside = path.parts[len(base.parts) :]
+        files = sorted(_files_below(base)) if base.is_dir() else []
+        matches = [one for one in files if _fits(one.relative_to(base).parts, inside)]
+    else:
+        matches = sorted(Path(one) for one in glob.glob(str(path)))
     return [
-        (str(one.absolute()), one.relative_to(base).as_posix()) for one in matches if one.is_file()
+        (str(one.absolute()), one.relative_to(base).as_posix())
+        for one in matches
+        if one.is_file() or _leads_nowhere(one)
     ]
 
 
+def _fits(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    if not pattern or pattern[0] != "**":
+        both = bool(pattern) and bool(names) and fnmatch.fnmatchcase(names[0], pattern[0])
+        return _fits(names[1:], pattern[1:]) if both else not pattern and not names
+    return any(_fits(names[count:], pattern[1:]) for count in range(len(names) + 1))
+
+
 def _files_below(path: Path) -> Iterator[Path]:
-    """All but hidden ones. A folder that cannot be listed is an error: recordings in it would be
-    left out, and the rest be told to be all. Not so one that is gone, or a file system's own."""
+    """All but hidden ones, also of folders that links lead to, each once. A folder that cannot be
+    listed is an error, and so is a link that leads nowhere: recordings in there would be left out,
+    and the rest be told to be all. Not so one that is gone, or a file system's own."""
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
             raise error
 
+    seen, roots = set[str](), deque([path])
     try:
-        for folder, folders, names in os.walk(path, onerror=refuse):
-            folders[:] = [one for one in folders if one[0] != "." and one != "lost+found"]
-            yield from (one for one in map(Path(folder).joinpath, names) if one.is_file())
+        while roots:
+            for folder, folders, names in os.walk(roots.popleft(), onerror=refuse):
+                place = os.path.realpath(folder)
+                folders[:] = [one for one in sorted(folders) if _is_looked_into(one)]
+                if place in seen:
+                    folders.clear()
+                    continue
+                seen.add(place)
+                inside = map(Path(folder).joinpath, folders)
+                roots.extend(one for one in inside if one.is_symlink())
+                for one in map(Path(folder).joinpath, names):
+                    if one.is_file() or _leads_nowhere(one):
+                        yield one
     except OSError as error:
         raise InputError(
             f"{error.filename}: cannot be read ({error.strerror}); change its rights, or name the"
             " folders beside it"
         ) from error
+
+
+def _is_looked_into(name: str) -> bool:
+    return name[0] != "." and name != "lost+found"
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Whether it is a link to a file that is not there. One without a suffix may have been to a
+    folder, on a disk that is not there: raises InputError."""
+    if not path.is_symlink() or path.exists() or path.name[0] == ".":
+        return False
+    if not path.suffix:
+        raise InputError(
+            f"{path}: a link that leads nowhere; have there what it leads to, or remove it"
+        )
+    return True
 
 
 def _fixed_parts(parts: tuple[str, ...]) -> list[str]:
@@ -274,7 +319,9 @@ def _find_there(url: str) -> list[tuple[str, str]]:
             base = "/".join(_fixed_parts(tuple(path.split("/"))))
             names = sorted(one for one in system.glob(path) if system.isfile(one))
         elif _call(url, system, "isdir", path):
-            base, names = path.rstrip("/"), sorted(system.find(path))
+            ssh = _scheme(url) in _SSH
+            found = _sftp_below(system, path) if ssh else system.find(path)
+            base, names = path.rstrip("/"), sorted(found)
         elif _call(url, system, "exists", path):
             base, names = path.rpartition("/")[0], [path]
         else:
@@ -287,6 +334,28 @@ def _find_there(url: str) -> list[tuple[str, str]]:
         )
         for name in names
     ]
+
+
+def _sftp_below(system: Any, path: str) -> Iterator[str]:
+    """As :func:`_files_below`. fsspec leaves out what links lead to, and what cannot be listed."""
+    seen, folders, links = set[str](), [path], deque[str]()
+    while folders or links:
+        folder = folders.pop() if folders else links.popleft()
+        with contextlib.suppress(FileNotFoundError):
+            place = system.ftp.normalize(folder)
+            if place in seen:
+                continue
+            seen.add(place)
+            for one in sorted(system.ls(folder, detail=True), key=lambda one: str(one["name"])):
+                name, is_link = str(one["name"]), one["type"] == "link"
+                if not _is_looked_into(name.rpartition("/")[2]):
+                    continue
+                if one["type"] != "directory" and not (is_link and system.isdir(name)):
+                    yield name
+                elif is_link:
+                    links.append(name)
+                else:
+                    folders.append(name)
 
 
 def stamp(url: str) -> str | None:
