@@ -583,6 +583,26 @@ def test_a_result_stands_when_to_renew_it_failed(tmp_path: Path, pair: tuple[Job
             Run([two], state)
 
 
+def test_a_recording_that_grows_all_the_time_does_not_keep_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another file each time that it is looked at. Tried three times, and by the next run."""
+    monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: Basis())
+    one, told = job(tmp_path), list[Told]()
+
+    class Growing(Canned):
+        def submit(self, job: Job) -> None:
+            super().submit(job)
+            assert len(self.had) < 10
+            with open(job.source, "ab") as file:
+                file.write(b"more")
+
+    with State(tmp_path / "s") as state:
+        Run([one], state, tell=told.append).work(Growing(Outcome("changed while it was read")))
+        assert [each.kind for each in told] == ["again", "again", "failed"]
+        assert Run([one], state).inputs[0].standing is Standing.CHANGED
+
+
 def test_what_must_not_be_replaced_fails_alone(tmp_path: Path, pair: tuple[Job, Job]) -> None:
     """Another run published it meanwhile; the rest of this one goes on."""
     one, two = pair

@@ -79,6 +79,7 @@ class Run:
         self._running: dict[str, _Input] = {}
         self._held: list[Job] = []
         self._stalls: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
         self._waiting: list[Job] = []
         self._old: dict[str, bool | None] = {}
         self._silent: set[str] = set()
@@ -172,6 +173,10 @@ class Run:
         if outcome.transient:
             return self._after_stall(one.job, outcome)
         again = kind == "failed" and outcome.blames_file
+        if again:
+            # One that is still being recorded is another file each time: its attempts start anew.
+            failures = self._failures[job.target] = self._failures.get(job.target, 0) + 1
+            again = failures < self._tries
         self._tell(Told(job, "again" if again else kind, outcome))
         return [one.job] if again else []
 
