@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -97,6 +98,28 @@ def test_a_stopped_run_leaves_nothing(
     process.terminate()
     assert process.wait(30) == 130
     assert not [name for name in files_in(out) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_run_that_is_stopped_twice_leaves_nothing(
+    started: Callable[..., subprocess.Popen[str]],
+    recordings: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    """Ctrl-C again, while it clears away: neither a piece of a result nor a folder of copies."""
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    process = started(recordings, "--out", out, "--nobody", "--workers", 2)
+    until(lambda: writing(out), seconds=60.0)
+    for _ in range(3):
+        process.send_signal(number)
+        time.sleep(0.005)
+    assert process.wait(30) == 130
+    assert not [name for name in files_in(out) if name.startswith(".")]
+    assert not list(scratch.iterdir())
 
 
 def test_two_runs_at_once_share_the_work(
