@@ -361,6 +361,9 @@ def test_one_run_at_a_time_has_a_file(tmp_path: Path) -> None:
         # Who lost the lease notes nothing.
         first.finish(one, "", Basis(), Outcome(), 3)
         assert first.get(one.target).times_done == 0
+        first.set_stamp(one.target, "1 2")
+        assert first.get(one.target).held
+        assert first.get(one.target).stamp == ""
 
 
 @pytest.mark.parametrize("name", ["plain.mp4", "café.mp4", os.fsdecode(b"caf\xe9\xff.mp4")])

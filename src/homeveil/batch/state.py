@@ -214,9 +214,13 @@ class State(Scoped):
             )
 
     def set_stamp(self, target: str, stamp: str) -> None:
-        """The content is the one already done, under another stamp."""
+        """The content is the one already done, under another stamp. A run whose lease has gone to
+        another notes nothing."""
         with self._told():
-            self._ask("UPDATE files SET stamp = ?, owner = NULL WHERE target = ?", stamp, target)
+            self._ask(
+                "UPDATE files SET stamp = ?, owner = NULL WHERE target = ? AND owner = ?",
+                stamp, target, self.owner,
+            )  # fmt: skip
 
     def finish(self, job: Job, stamp: str, basis: Basis, outcome: Outcome, tries: int) -> str:
         """Note what came of a job and give its lease back; gives what it counts as now. A
