@@ -211,6 +211,20 @@ def test_two_results_may_be_one_file_to_a_disk(
         jobs_from([str(tmp_path / "in")], defaults(out))
 
 
+def test_two_results_may_be_one_file_by_way_of_a_link(tmp_path: Path) -> None:
+    """Folders of results that are one folder: one result would replace the other."""
+    touch(tmp_path / "in" / "x" / "a.mp4", tmp_path / "in" / "y" / "a.mp4")
+    (tmp_path / "out" / "x").mkdir(parents=True)
+    (tmp_path / "out" / "y").symlink_to("x")
+    with pytest.raises(UsageError, match="would be written"):
+        jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
+    # Results that are links are replaced themselves.
+    (tmp_path / "out" / "y").unlink()
+    (tmp_path / "out" / "y").mkdir()
+    (tmp_path / "out" / "y" / "a.mp4").symlink_to("../x/a.mp4")
+    assert len(jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))) == 2
+
+
 def test_a_pattern_keeps_what_varies(tmp_path: Path) -> None:
     """A pattern takes what matches; places count from its first variable part."""
     touch(tmp_path / "in" / "x" / "a.mp4", tmp_path / "in" / "y" / "a.mp4")

@@ -72,12 +72,13 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
             raise UsageError(f"{entry.url}: is named twice, for two ways; name it once")
         if first is not job:
             continue
-        if job.target in jobs:
+        place = _place(job.target)
+        if place in jobs:
             raise UsageError(
                 f"{entry.url}: would be written to {job.target}, as would"
-                f" {jobs[job.target].source}; put them into folders of their own"
+                f" {jobs[place].source}; put them into folders of their own"
             )
-        jobs[job.target] = job
+        jobs[place] = job
     _check_capitals(jobs)
     if not jobs:
         raise InputError(f"{', '.join(sources)}: no recording in there; check the names")
@@ -89,15 +90,24 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     return list(jobs.values())
 
 
+def _place(target: str) -> str:
+    """The same for all names of one result: folders of results may be links to each other. One
+    that is a link itself is replaced, and not what it leads to."""
+    if places.is_remote(target):
+        return places.resolved(target)
+    path = places.local_path(target)
+    return os.path.join(os.path.realpath(path.parent), path.name)
+
+
 def _check_capitals(jobs: dict[str, Job]) -> None:
     """Refuse two results, by their places, that are one file to the disk they are to lie on."""
     seen: dict[str, Job] = {}
-    for target, job in jobs.items():
-        first = seen.setdefault(target.casefold(), job)
-        if first is not job and not places.knows_capitals(target):
+    for place, job in jobs.items():
+        first = seen.setdefault(place.casefold(), job)
+        if first is not job and not places.knows_capitals(job.target):
             raise UsageError(
-                f"{job.source}: would be written to {target}, as would {first.source}, since the"
-                " disk there makes no difference of capitals; put them into folders of their own"
+                f"{job.source}: would be written to {job.target}, as would {first.source}, since"
+                " the disk there makes no difference of capitals; put them into folders of their own"
             )
 
 
