@@ -308,6 +308,20 @@ def test_a_policy_of_elsewhere_brings_no_models_along(tmp_path: Path) -> None:
     assert one.policy["models"]["face-detector"]["path"] == "/models/m.onnx"
 
 
+@pytest.mark.parametrize("name", ["a\u2028b.mp4", "a\x85b.mp4", "a\nb.mp4", "a\rb.mp4"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_manifest_may_name_files_with_ends_of_lines(
+    tmp_path: Path, form: str, name: str
+) -> None:
+    """As other programs write them: as they are, where the format allows it."""
+    touch(tmp_path / name, tmp_path / "c.mp4")
+    row = json.dumps({"file": name}, ensure_ascii=False)
+    text = f'file\r\n"{name}"\r\nc.mp4' if form == "csv" else f'{row}\r\n\r\n{{"file": "c.mp4"}}'
+    (tmp_path / f"list.{form}").write_bytes(text.encode())
+    jobs = jobs_from([str(tmp_path / f"list.{form}")], defaults(tmp_path / "out"))
+    assert [one.source for one in jobs] == [f"{tmp_path}/{name}", f"{tmp_path}/c.mp4"]
+
+
 def test_a_manifest_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
     """With a mark before it and both line ends."""
     touch(tmp_path / "a.mp4")

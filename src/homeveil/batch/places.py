@@ -434,7 +434,7 @@ def fetch_text(url: str) -> str:
     """A small text file, without the mark that spreadsheets put before it. Raises InputError."""
     try:
         if not is_remote(url):
-            return local_path(url).read_text("utf-8-sig")
+            return local_path(url).read_bytes().decode("utf-8-sig")
         system, path = _filesystem(url)
         with _reading(url):
             return str(_call(url, system, "cat_file", path).decode("utf-8-sig"))

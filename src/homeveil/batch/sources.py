@@ -188,11 +188,12 @@ def _manifest(source: str) -> list[_Entry]:
     text = places.fetch_text(source)
     if source.lower().endswith(".csv"):
         try:
-            rows = [dict(row) for row in csv.DictReader(io.StringIO(text))]
+            rows = [dict(row) for row in csv.DictReader(io.StringIO(text, ""))]
         except csv.Error as error:
             raise UsageError(f"{source}: is no CSV ({error})") from error
     else:
-        rows = [_row(source, n, line) for n, line in enumerate(text.splitlines(), 1) if line]
+        # Names may hold what other ways to cut text take for the end of a line.
+        rows = [_row(source, n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
     folder = source.rpartition("/")[0] or "."
     entries = []
     for number, row in enumerate(rows, 1):
