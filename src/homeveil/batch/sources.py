@@ -107,7 +107,8 @@ def _check_capitals(jobs: dict[str, Job]) -> None:
         if first is not job and not places.knows_capitals(job.target):
             raise UsageError(
                 f"{job.source}: would be written to {job.target}, as would {first.source}, since"
-                " the disk there makes no difference of capitals; put them into folders of their own"
+                " the disk there makes no difference of capitals; put them into folders of their"
+                " own"
             )
 
 
