@@ -160,6 +160,22 @@ def test_a_name_that_is_not_utf8_is_a_name(run: Run, recordings: Path, tmp_path:
     assert set(times_done(out / STATE).values()) == {0, 1}
 
 
+def test_a_name_does_not_write_lines_of_its_own(run: Run, tmp_path: Path) -> None:
+    """Ends of lines and what steers a terminal, in a plan and in what is told of a file."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    (source / "a\nnew b\x1b[2J").mkdir()
+    (source / "a\nnew b\x1b[2J" / "c.mp4").write_bytes(b"no recording")
+    (out / "a\nnew b\x1b[2J").write_bytes(b"no folder")
+    words = ("batch", source, "--out", out, "--nobody", "--tries", 1)
+    plan, result = run(*words, "--dry-run"), run(*words)
+    assert r"a\nnew b\x1b[2J/c.mp4" in plan.stdout
+    assert plan.stdout.count("\n") == 1
+    assert r"a\nnew b\x1b[2J/c.mp4: its folder cannot be made" in result.stderr
+    assert "\x1b" not in plan.stdout + result.stderr
+
+
 def test_names_may_be_as_long_as_names_can_be(
     run: Run, recordings: Path, tmp_path: Path
 ) -> None:
