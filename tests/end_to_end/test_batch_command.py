@@ -12,6 +12,15 @@ import pytest
 
 from archives import STATE, files_in, recorded, times_done
 from commands import PASSPHRASE, Run
+from homeveil.batch.engine import Engine
+from homeveil.batch.jobs import Job, Outcome
+from homeveil.batch.run import Run as Work
+from homeveil.batch.run import Told
+from homeveil.batch.sources import Defaults, jobs_from
+from homeveil.batch.state import State
+from homeveil.batch.work import clear
+from homeveil.policy import Policy
+from homeveil.profile.store import load_profile, save_profile
 
 CORES = len(os.sched_getaffinity(0))
 ENROLL = Path(__file__).parents[2] / "examples" / "enroll"
@@ -77,6 +86,52 @@ def test_an_archive_is_cleared_once_and_as_redact_does(
     assert changed.stdout.count("changed") == 3
 
 
+class _Meanwhile(Engine):
+    """Clears at once. Before each file the profile is replaced by the next of these."""
+
+    free = 1
+
+    def __init__(self, profile: Path, *others: bytes) -> None:
+        self.profile, self.others = profile, list(others)
+        self.done: list[tuple[Job, Outcome]] = []
+
+    def submit(self, job: Job) -> None:
+        self.profile.write_bytes(self.others.pop(0))
+        self.done.append((job, clear(job)))
+
+    def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        done, self.done = self.done, []
+        return done
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def test_a_run_clears_with_the_profile_that_it_began_with(
+    recordings: Path, profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's lies under its name for a while, and then it does again: nothing is cleared
+    for anybody else, what could not be cleared is told and not counted."""
+    monkeypatch.setenv("HOMEVEIL_PASSPHRASE", PASSPHRASE["HOMEVEIL_PASSPHRASE"])
+    own, other, told = tmp_path / "agent.veil", tmp_path / "other.veil", list[Told]()
+    shutil.copy(profile, own)
+    # The same agent's, which would be opened and used.
+    opened = load_profile(own, PASSPHRASE["HOMEVEIL_PASSPHRASE"])
+    save_profile(other, opened, PASSPHRASE["HOMEVEIL_PASSPHRASE"])
+    defaults = Defaults(str(tmp_path / "out"), str(own), nobody=False, policy=Policy())
+    jobs = jobs_from([str(recordings / f"cut0{number}.mp4") for number in (0, 1)], defaults)
+    engine = _Meanwhile(own, other.read_bytes(), own.read_bytes())
+    with State(tmp_path / "state") as state:
+        Work(jobs, state, tell=told.append).work(engine)
+        rows = state.rows()
+    assert [(each.job.source[-9:], each.kind) for each in told] == [
+        ("cut00.mp4", "failed"), ("cut01.mp4", "done"),
+    ]  # fmt: skip
+    assert "agent.veil: is another profile" in told[0].outcome.reason
+    assert [row.attempts for row in rows] == [0, 0]
+    assert files_in(tmp_path / "out") == ["cut01.mp4"]
+
+
 def test_a_name_that_is_not_utf8_is_a_name(run: Run, recordings: Path, tmp_path: Path) -> None:
     """One such file among others, good or bad: cleared or told of like them, and remembered."""
     source, out = tmp_path / "in", tmp_path / "out"
@@ -103,6 +158,22 @@ def test_a_name_that_is_not_utf8_is_a_name(run: Run, recordings: Path, tmp_path:
     assert again.returncode == 0, again.stderr
     assert [json.loads(line)["kind"] for line in again.stdout.splitlines()] == ["summary"]
     assert set(times_done(out / STATE).values()) == {0, 1}
+
+
+def test_a_name_does_not_write_lines_of_its_own(run: Run, tmp_path: Path) -> None:
+    """Ends of lines and what steers a terminal, in a plan and in what is told of a file."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    (source / "a\nnew b\x1b[2J").mkdir()
+    (source / "a\nnew b\x1b[2J" / "c.mp4").write_bytes(b"no recording")
+    (out / "a\nnew b\x1b[2J").write_bytes(b"no folder")
+    words = ("batch", source, "--out", out, "--nobody", "--tries", 1)
+    plan, result = run(*words, "--dry-run"), run(*words)
+    assert r"a\nnew b\x1b[2J/c.mp4" in plan.stdout
+    assert plan.stdout.count("\n") == 1
+    assert r"a\nnew b\x1b[2J/c.mp4: its folder cannot be made" in result.stderr
+    assert "\x1b" not in plan.stdout + result.stderr
 
 
 def test_names_may_be_as_long_as_names_can_be(
@@ -197,6 +268,26 @@ def test_the_result_of_another_recording_stays(
     assert unknown.returncode == 1
     assert "cannot be asked for now" in unknown.stdout
     assert (tmp_path / "out" / "a.mp4").read_bytes() == result
+
+
+def test_a_manifest_with_a_server_that_is_gone(
+    run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    """The other file is done; the summary tells of the one that was not reached."""
+    pytest.importorskip("paramiko")
+    manifest, gone = tmp_path / "list.csv", "sftp://tester@localhost:1/b.mp4"
+    manifest.write_text(f"file\n{gone}\n{recordings / 'cut00.mp4'}\n")
+    words = ("batch", manifest, "--out", tmp_path / "out", "--nobody", "--json")
+    assert "unreached" in run(*words, "--dry-run").stdout
+    result = run(*words)
+    assert result.returncode == 1, result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    kinds = sorted(line["kind"] for line in lines)
+    assert kinds == ["again", "again", "done", "failed", "summary"]
+    assert (lines[-1]["files"], lines[-1]["done"], lines[-1]["failed"]) == (2, 1, 1)
+    assert lines[-1]["failures"][0]["file"] == gone
+    assert "cannot be reached" in lines[-1]["failures"][0]["reason"]
+    assert files_in(tmp_path / "out") == ["cut00.mp4"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -99,6 +100,28 @@ def test_a_stopped_run_leaves_nothing(
     assert not [name for name in files_in(out) if name.startswith(".")]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_run_that_is_stopped_twice_leaves_nothing(
+    started: Callable[..., subprocess.Popen[str]],
+    recordings: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    """Ctrl-C again, while it clears away: neither a piece of a result nor a folder of copies."""
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    process = started(recordings, "--out", out, "--nobody", "--workers", 2)
+    until(lambda: writing(out), seconds=60.0)
+    for _ in range(3):
+        process.send_signal(number)
+        time.sleep(0.005)
+    assert process.wait(30) == 130
+    assert not [name for name in files_in(out) if name.startswith(".")]
+    assert not list(scratch.iterdir())
+
+
 def test_two_runs_at_once_share_the_work(
     started: Callable[..., subprocess.Popen[str]], recordings: Path, tmp_path: Path
 ) -> None:
@@ -128,6 +151,29 @@ def test_a_full_disk_fails_and_leaves_nothing(run: Run, recordings: Path, tmp_pa
     assert "cannot be written" in full.stderr
     assert left == []
     assert run(*words, "--state", state).returncode == 0
+    assert files_in(out) == ["cut00.mp4"]
+
+
+def test_a_disk_without_room_for_a_copy_is_no_fault_of_the_file(
+    run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    """The disk of raw copies is full: failed, not set aside, and no piece of a copy stays."""
+    out, raw = tmp_path / "out", tmp_path / "raw"
+    raw.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(raw)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no right to mount a small file system")
+    url = f"local://{recordings / 'cut00.mp4'}"
+    words = ("batch", url, "--out", out, "--nobody", "--tries", 1)
+    try:
+        full = run(*words, environment={"TMPDIR": str(raw)})
+        left = files_in(raw)
+    finally:
+        subprocess.run(["umount", str(raw)], check=True)
+    assert full.returncode == 1, full.stderr
+    assert "no room for a copy" in full.stderr
+    assert left == []
+    assert run(*words).returncode == 0
     assert files_in(out) == ["cut00.mp4"]
 
 

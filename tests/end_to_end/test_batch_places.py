@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,12 @@ import pytest
 
 from archives import recorded
 from commands import Run
+from homeveil.batch import places
+from homeveil.batch.jobs import Job
+from homeveil.batch.work import clear
+from homeveil.errors import TransferError
 from homeveil.models.store import cache_directory
+from homeveil.policy import Policy
 
 ENROLL = Path(__file__).parents[2] / "examples" / "enroll"
 
@@ -74,6 +80,42 @@ def test_an_archive_on_s3(
                   environment=s3)  # fmt: skip
     assert missing.returncode == 3
     assert "s3cret-of-tests" not in missing.stderr
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_keys_that_are_refused_are_no_fault_of_the_file(
+    recordings: Path, s3: dict[str, str], tmp_path: Path, answered: int
+) -> None:
+    """As when they run out in mid-run, at the first request for a file or the next: it is tried
+    again, not counted, and nothing is left of it."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    system = s3fs.S3FileSystem()
+    system.mkdir(f"refused{answered}")
+    url = f"s3://refused{answered}/a.mp4"
+    system.put_file(str(recordings / "cut00.mp4"), url)
+    _check_keys_after(s3, answered)
+    try:
+        target = tmp_path / "out" / "a.mp4"
+        outcome = clear(Job(url, str(target), None, Policy().to_document()))
+    finally:
+        _check_keys_after(s3, 1 << 60)
+        s3fs.S3FileSystem.clear_instance_cache()
+    assert "check server and keys" in outcome.reason
+    assert outcome.transient
+    assert not outcome.blames_file
+    assert list(target.parent.iterdir()) == []
+
+
+def _check_keys_after(s3: dict[str, str], requests: int) -> None:
+    """From then on the server knows no key."""
+    request = urllib.request.Request(
+        f"{s3['AWS_ENDPOINT_URL']}/moto-api/reset-auth",
+        data=str(requests).encode(),
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    urllib.request.urlopen(request).close()
 
 
 class Sftp:
@@ -140,6 +182,52 @@ def test_an_archive_on_sftp(run: Run, recordings: Path, sftp: Sftp, tmp_path: Pa
     assert sorted(one.name for one in (root / "out").iterdir()) == ["cut00.mp4", "cut01.mp4"]
     again = run(*words, "--dry-run", environment=sftp.environment)
     assert again.stdout.count("done") == 2
+
+
+def test_a_folder_on_sftp_is_looked_into_as_one_here(
+    sftp: Sftp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Links are followed, each folder once; one that cannot be listed stops the start."""
+    asyncssh = pytest.importorskip("asyncssh")
+    for name, value in sftp.environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "home" / ".ssh" / "known_hosts").write_text(sftp.known)
+    for name in ("in/a.mp4", "in/z/b.mp4", "disk/c.mp4", "in/.x/d.mp4"):
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).write_bytes(b"x")
+    for name, place in (("a", "z"), ("loop", "."), ("more", "../disk"), ("z/up", "..")):
+        (tmp_path / "root" / "in" / name).symlink_to(place)
+    found = places.find(f"{sftp.url}/in")
+    assert found == [(f"{sftp.url}/in/{name}", name) for name in ("a.mp4", "more/c.mp4", "z/b.mp4")]
+    listed = asyncssh.SFTPServer.scandir
+
+    def scandir(self: object, path: bytes) -> object:
+        if path.endswith(b"/z"):
+            raise asyncssh.SFTPPermissionDenied("not for you")
+        return listed(self, path)
+
+    monkeypatch.setattr(asyncssh.SFTPServer, "scandir", scandir)
+    with pytest.raises(TransferError, match=r"/in.*cannot be read.*not for you"):
+        places.find(f"{sftp.url}/in")
+
+
+def test_a_server_that_knows_us_no_more_is_no_fault_of_the_file(
+    recordings: Path, sftp: Sftp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our key is another one than it was."""
+    for name, value in sftp.environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "home" / ".ssh" / "known_hosts").write_text(sftp.known)
+    shutil.copy(recordings / "cut00.mp4", tmp_path / "root" / "a.mp4")
+    target = tmp_path / "out" / "a.mp4"
+    job = Job(f"{sftp.url}/a.mp4", str(target), None, Policy().to_document())
+    asyncssh = pytest.importorskip("asyncssh")
+    other = asyncssh.generate_private_key("ssh-rsa")
+    other.write_private_key(str(tmp_path / "home" / ".ssh" / "id_rsa"))
+    outcome = clear(job)
+    assert "cannot be reached" in outcome.reason
+    assert outcome.transient
+    assert not outcome.blames_file
 
 
 def test_raw_copies_do_not_outlive_a_killed_run(

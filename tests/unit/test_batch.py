@@ -29,7 +29,7 @@ from homeveil.batch.run import Run, Standing, Told
 from homeveil.batch.sources import Defaults, jobs_from
 from homeveil.batch.state import State
 from homeveil.batch.summary import summarize
-from homeveil.errors import InputError, OutputError, UsageError
+from homeveil.errors import InputError, OutputError, TransferError, UsageError
 from homeveil.policy import Policy
 
 
@@ -148,6 +148,33 @@ def test_a_folder_that_cannot_be_read_is_not_left_out_silently(tmp_path: Path, m
         (tmp_path / name).chmod(0o700)
 
 
+@pytest.mark.parametrize("pattern", ["", "/**/*.mp4"])
+def test_folders_that_links_lead_to_are_looked_into_once(tmp_path: Path, pattern: str) -> None:
+    """On another disk, say. One that leads to what is above it, or to a folder that has a name of
+    its own there, gives nothing twice, and nothing goes round and round."""
+    touch(tmp_path / "in" / "a.mp4", tmp_path / "in" / "z" / "b.mp4",
+          tmp_path / "disk" / "c.mp4", tmp_path / "disk" / "x" / "d.mp4")  # fmt: skip
+    for name, place in (("in/a", "z"), ("in/loop", "."), ("in/more", "../disk"),
+                        ("in/z/up", ".."), ("disk/x/back", "../../in")):  # fmt: skip
+        (tmp_path / name).symlink_to(place)
+    jobs = jobs_from([f"{tmp_path}/in{pattern}"], defaults(tmp_path / "out"))
+    targets = [os.path.relpath(one.target, tmp_path / "out") for one in jobs]
+    assert targets == ["a.mp4", "more/c.mp4", "more/x/d.mp4", "z/b.mp4"]
+
+
+def test_a_link_that_leads_nowhere_is_not_left_out_silently(tmp_path: Path) -> None:
+    """To a recording: that one will fail. To what may be a folder: the start is stopped."""
+    touch(tmp_path / "in" / "a.mp4")
+    (tmp_path / "in" / "b.mp4").symlink_to("gone.mp4")
+    (tmp_path / "in" / "b.txt").symlink_to("gone.txt")
+    (tmp_path / "in" / ".lock").symlink_to("gone")
+    jobs = jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
+    assert [Path(one.source).name for one in jobs] == ["a.mp4", "b.mp4"]
+    (tmp_path / "in" / "2023").symlink_to("/disk/that/is/not/there")
+    with pytest.raises(InputError, match="in/2023: a link that leads nowhere"):
+        jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
+
+
 def test_a_result_that_is_a_link_is_no_input(tmp_path: Path) -> None:
     """To a disk with more room, say; however the folder of results is named."""
     touch(tmp_path / "in" / "a.mp4", tmp_path / "big" / "a.mp4")
@@ -182,6 +209,20 @@ def test_two_results_may_be_one_file_to_a_disk(
     monkeypatch.setattr(os.path, "lexists", lambda path: True)
     with pytest.raises(UsageError, match="no difference of capitals"):
         jobs_from([str(tmp_path / "in")], defaults(out))
+
+
+def test_two_results_may_be_one_file_by_way_of_a_link(tmp_path: Path) -> None:
+    """Folders of results that are one folder: one result would replace the other."""
+    touch(tmp_path / "in" / "x" / "a.mp4", tmp_path / "in" / "y" / "a.mp4")
+    (tmp_path / "out" / "x").mkdir(parents=True)
+    (tmp_path / "out" / "y").symlink_to("x")
+    with pytest.raises(UsageError, match="would be written"):
+        jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))
+    # Results that are links are replaced themselves.
+    (tmp_path / "out" / "y").unlink()
+    (tmp_path / "out" / "y").mkdir()
+    (tmp_path / "out" / "y" / "a.mp4").symlink_to("../x/a.mp4")
+    assert len(jobs_from([str(tmp_path / "in")], defaults(tmp_path / "out"))) == 2
 
 
 def test_a_pattern_keeps_what_varies(tmp_path: Path) -> None:
@@ -267,6 +308,20 @@ def test_a_policy_of_elsewhere_brings_no_models_along(tmp_path: Path) -> None:
     assert one.policy["models"]["face-detector"]["path"] == "/models/m.onnx"
 
 
+@pytest.mark.parametrize("name", ["a\u2028b.mp4", "a\x85b.mp4", "a\nb.mp4", "a\rb.mp4"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_manifest_may_name_files_with_ends_of_lines(
+    tmp_path: Path, form: str, name: str
+) -> None:
+    """As other programs write them: as they are, where the format allows it."""
+    touch(tmp_path / name, tmp_path / "c.mp4")
+    row = json.dumps({"file": name}, ensure_ascii=False)
+    text = f'file\r\n"{name}"\r\nc.mp4' if form == "csv" else f'{row}\r\n\r\n{{"file": "c.mp4"}}'
+    (tmp_path / f"list.{form}").write_bytes(text.encode())
+    jobs = jobs_from([str(tmp_path / f"list.{form}")], defaults(tmp_path / "out"))
+    assert [one.source for one in jobs] == [f"{tmp_path}/{name}", f"{tmp_path}/c.mp4"]
+
+
 def test_a_manifest_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
     """With a mark before it and both line ends."""
     touch(tmp_path / "a.mp4")
@@ -334,6 +389,9 @@ def test_one_run_at_a_time_has_a_file(tmp_path: Path) -> None:
         # Who lost the lease notes nothing.
         first.finish(one, "", Basis(), Outcome(), 3)
         assert first.get(one.target).times_done == 0
+        first.set_stamp(one.target, "1 2")
+        assert first.get(one.target).held
+        assert first.get(one.target).stamp == ""
 
 
 @pytest.mark.parametrize("name", ["plain.mp4", "café.mp4", os.fsdecode(b"caf\xe9\xff.mp4")])
@@ -556,6 +614,26 @@ def test_a_result_stands_when_to_renew_it_failed(tmp_path: Path, pair: tuple[Job
             Run([two], state)
 
 
+def test_a_recording_that_grows_all_the_time_does_not_keep_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another file each time that it is looked at. Tried three times, and by the next run."""
+    monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: Basis())
+    one, told = job(tmp_path), list[Told]()
+
+    class Growing(Canned):
+        def submit(self, job: Job) -> None:
+            super().submit(job)
+            assert len(self.had) < 10
+            with open(job.source, "ab") as file:
+                file.write(b"more")
+
+    with State(tmp_path / "s") as state:
+        Run([one], state, tell=told.append).work(Growing(Outcome("changed while it was read")))
+        assert [each.kind for each in told] == ["again", "again", "failed"]
+        assert Run([one], state).inputs[0].standing is Standing.CHANGED
+
+
 def test_what_must_not_be_replaced_fails_alone(tmp_path: Path, pair: tuple[Job, Job]) -> None:
     """Another run published it meanwhile; the rest of this one goes on."""
     one, two = pair
@@ -604,6 +682,8 @@ class _Silent(LocalFileSystem):
         type(self).asked += 1
         raise TimeoutError
 
+    get_file = info
+
 
 def test_a_server_of_earlier_that_is_silent_is_asked_once(
     tmp_path: Path, pair: tuple[Job, Job]
@@ -625,6 +705,49 @@ def test_a_server_of_earlier_that_is_silent_is_asked_once(
     assert _Silent.asked == 1
 
 
+def unreached(tmp_path: Path, count: int) -> list[dict[str, str]]:
+    """Rows of a manifest, on a server that does not answer."""
+    register_implementation("silent", _Silent, clobber=True)
+    _Silent.asked = 0
+    return [{"file": f"silent://h/{number}.mp4"} for number in range(count)]
+
+
+@pytest.mark.parametrize("of", ["file", "profile"])
+def test_a_server_that_is_silent_at_the_start_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    """The recordings of a manifest, or the profile of some: those come last and fail for now,
+    with the server asked once for all of them, for each of the tries."""
+    rows = unreached(tmp_path, 3)
+    touch(tmp_path / "a.mp4", *(tmp_path / f"{number}.mp4" for number in range(3)))
+    if of == "profile":
+        rows = [{"file": f"{n}.mp4", "profile": "silent://h/agent.veil"} for n in range(3)]
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("\n".join(json.dumps(row) for row in [*rows, {"file": "a.mp4"}]))
+    jobs = jobs_from([str(manifest)], defaults(tmp_path / "out"))
+    started, told = _Silent.asked, list[Told]()
+    with State(tmp_path / "s") as state:
+        run = Run(jobs, state, tell=told.append)
+        assert [one.standing.value for one in run.inputs] == [*["unreached"] * 3, "new"]
+        run.work(Canned(Outcome(content="c", bytes_out=1)))
+    assert [each.kind for each in told if each.job.target == jobs[3].target] == ["done"]
+    for each in jobs[:3]:
+        mine = [one for one in told if one.job.target == each.target]
+        assert [one.kind for one in mine] == ["again", "again", "failed"]
+    if of == "file":
+        assert all(one.outcome.reason.startswith(one.job.source) for one in told[-3:])
+        assert _Silent.asked - started == 3
+
+
+def test_where_no_server_answers_nothing_is_begun(tmp_path: Path) -> None:
+    """A run of which nothing could be done."""
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("\n".join(json.dumps(row) for row in unreached(tmp_path, 2)))
+    jobs = jobs_from([str(manifest)], defaults(tmp_path / "out"))
+    with State(tmp_path / "s") as state, pytest.raises(TransferError, match="silent://h/0"):
+        Run(jobs, state)
+
+
 class _Fading(LocalFileSystem):
     """A server that tells of each file once."""
 
@@ -639,15 +762,9 @@ class _Fading(LocalFileSystem):
         return {"size": 1}
 
 
-@pytest.mark.parametrize(
-    ("error", "kinds"),
-    [
-        (ConnectionRefusedError, ["again", "again", "failed"]),
-        (PermissionError, ["failed"]),
-    ],
-)
+@pytest.mark.parametrize("error", [ConnectionRefusedError, PermissionError])
 def test_a_server_that_fails_in_mid_run_stops_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError], kinds: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
 ) -> None:
     """Its files fail for now and are not set aside; those of other places are done."""
     monkeypatch.setattr("homeveil.batch.run.basis_of", lambda job: Basis())
@@ -659,7 +776,8 @@ def test_a_server_that_fails_in_mid_run_stops_nothing_else(
     told = list[Told]()
     with State(tmp_path / "s") as state:
         Run([one, other], state, tell=told.append).work(Canned(Outcome(content="c", bytes_out=1)))
-        assert [each.kind for each in told if each.job.target == one.target] == kinds
+        kinds = [each.kind for each in told if each.job.target == one.target]
+        assert kinds == ["again", "again", "failed"]
         assert [each.kind for each in told if each.job.target == other.target] == ["done"]
         assert state.get(one.target) is None
 

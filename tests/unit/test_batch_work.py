@@ -74,3 +74,14 @@ def test_a_name_that_is_too_long_is_told_before_any_work(tmp_path: Path) -> None
     assert "cannot be written" in outcome.reason
     assert not outcome.blames_file
     assert list(target.parent.iterdir()) == []
+
+
+def test_a_profile_that_is_gone_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    """It lay on a server, from which it was taken in mid-run."""
+    (tmp_path / "in.mp4").write_bytes(b"no recording")
+    gone = f"local://{tmp_path}/agent.veil"
+    outcome = clear(
+        Job(str(tmp_path / "in.mp4"), str(tmp_path / "out.mp4"), gone, Policy().to_document())
+    )
+    assert "agent.veil: no such file" in outcome.reason
+    assert not outcome.blames_file

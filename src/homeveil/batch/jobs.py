@@ -20,7 +20,8 @@ class Job:
 
     source, target, profile: paths or URLs; profile None shows nobody. policy: as a document.
     passphrase_file: on the worker; its environment if None. attempt: names what is staged.
-    known_content: a source with this hash needs nothing done; "" for none. stretches: how many a
+    known_content: a source with this hash needs nothing done; "" for none. known_profile: the
+    profile's hash when the run began, "" for any. stretches: how many a
     long recording is cleared in at once, each in a place of a worker; cores: numbers of those
     that it has for that, of the pool alone. wait_seconds: for a byte from another machine.
     """
@@ -33,6 +34,7 @@ class Job:
     isolate: str = "auto"
     attempt: int = 0
     known_content: str = ""
+    known_profile: str = ""
     stretches: int = 1
     cores: tuple[int, ...] = ()
     wait_seconds: float = WAIT_SECONDS

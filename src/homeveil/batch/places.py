@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import fnmatch
 import functools
 import glob
 import hashlib
@@ -20,6 +22,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from pathlib import Path
@@ -56,7 +59,13 @@ _LOST_NAMES = frozenset(
 """Errors of connections, and what botocore and aiohttp call theirs: they say nothing against a
 file."""
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
 _wait = [WAIT_SECONDS]
+
+
+class UnreachedError(TransferError):
+    """It is the whole server that does not answer, not one file of it."""
 
 
 def wait_at_most(seconds: float) -> None:
@@ -67,6 +76,11 @@ def wait_at_most(seconds: float) -> None:
 def is_remote(url: str) -> bool:
     """Whether ``url`` is more than a path of this machine."""
     return "://" in url and not url.startswith("file://")
+
+
+def server(url: str) -> str:
+    """Kind and name of the server of ``url``, "" for what is on this machine."""
+    return "/".join(url.split("/", 3)[:3]) if is_remote(url) else ""
 
 
 def local_path(url: str) -> Path:
@@ -221,29 +235,72 @@ def _find_here(url: str) -> list[tuple[str, str]]:
     if os.path.exists(path):
         return [(str(path.absolute()), path.name)]
     base = Path(*_fixed_parts(path.parts))
-    matches = sorted(Path(one) for one in glob.glob(str(path), recursive=True))
+    if "**" in path.parts:
+        # What this means in ``glob`` goes round and round where a link leads to what is above it.
+        inside = path.parts[len(base.parts) :]
+        files = sorted(_files_below(base)) if base.is_dir() else []
+        matches = [one for one in files if _fits(one.relative_to(base).parts, inside)]
+    else:
+        matches = sorted(Path(one) for one in glob.glob(str(path)))
     return [
-        (str(one.absolute()), one.relative_to(base).as_posix()) for one in matches if one.is_file()
+        (str(one.absolute()), one.relative_to(base).as_posix())
+        for one in matches
+        if one.is_file() or _leads_nowhere(one)
     ]
 
 
+def _fits(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    if not pattern or pattern[0] != "**":
+        both = bool(pattern) and bool(names) and fnmatch.fnmatchcase(names[0], pattern[0])
+        return _fits(names[1:], pattern[1:]) if both else not pattern and not names
+    return any(_fits(names[count:], pattern[1:]) for count in range(len(names) + 1))
+
+
 def _files_below(path: Path) -> Iterator[Path]:
-    """All but hidden ones. A folder that cannot be listed is an error: recordings in it would be
-    left out, and the rest be told to be all. Not so one that is gone, or a file system's own."""
+    """All but hidden ones, also of folders that links lead to, each once. A folder that cannot be
+    listed is an error, and so is a link that leads nowhere: recordings in there would be left out,
+    and the rest be told to be all. Not so one that is gone, or a file system's own."""
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
             raise error
 
+    seen, roots = set[str](), deque([path])
     try:
-        for folder, folders, names in os.walk(path, onerror=refuse):
-            folders[:] = [one for one in folders if one[0] != "." and one != "lost+found"]
-            yield from (one for one in map(Path(folder).joinpath, names) if one.is_file())
+        while roots:
+            for folder, folders, names in os.walk(roots.popleft(), onerror=refuse):
+                place = os.path.realpath(folder)
+                folders[:] = [one for one in sorted(folders) if _is_looked_into(one)]
+                if place in seen:
+                    folders.clear()
+                    continue
+                seen.add(place)
+                inside = map(Path(folder).joinpath, folders)
+                roots.extend(one for one in inside if one.is_symlink())
+                for one in map(Path(folder).joinpath, names):
+                    if one.is_file() or _leads_nowhere(one):
+                        yield one
     except OSError as error:
         raise InputError(
             f"{error.filename}: cannot be read ({error.strerror}); change its rights, or name the"
             " folders beside it"
         ) from error
+
+
+def _is_looked_into(name: str) -> bool:
+    return name[0] != "." and name != "lost+found"
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Whether it is a link to a file that is not there. One without a suffix may have been to a
+    folder, on a disk that is not there: raises InputError."""
+    if not path.is_symlink() or path.exists() or path.name[0] == ".":
+        return False
+    if not path.suffix:
+        raise InputError(
+            f"{path}: a link that leads nowhere; have there what it leads to, or remove it"
+        )
+    return True
 
 
 def _fixed_parts(parts: tuple[str, ...]) -> list[str]:
@@ -262,7 +319,9 @@ def _find_there(url: str) -> list[tuple[str, str]]:
             base = "/".join(_fixed_parts(tuple(path.split("/"))))
             names = sorted(one for one in system.glob(path) if system.isfile(one))
         elif _call(url, system, "isdir", path):
-            base, names = path.rstrip("/"), sorted(system.find(path))
+            ssh = _scheme(url) in _SSH
+            found = _sftp_below(system, path) if ssh else system.find(path)
+            base, names = path.rstrip("/"), sorted(found)
         elif _call(url, system, "exists", path):
             base, names = path.rpartition("/")[0], [path]
         else:
@@ -275,6 +334,28 @@ def _find_there(url: str) -> list[tuple[str, str]]:
         )
         for name in names
     ]
+
+
+def _sftp_below(system: Any, path: str) -> Iterator[str]:
+    """As :func:`_files_below`. fsspec leaves out what links lead to, and what cannot be listed."""
+    seen, folders, links = set[str](), [path], deque[str]()
+    while folders or links:
+        folder = folders.pop() if folders else links.popleft()
+        with contextlib.suppress(FileNotFoundError):
+            place = system.ftp.normalize(folder)
+            if place in seen:
+                continue
+            seen.add(place)
+            for one in sorted(system.ls(folder, detail=True), key=lambda one: str(one["name"])):
+                name, is_link = str(one["name"]), one["type"] == "link"
+                if not _is_looked_into(name.rpartition("/")[2]):
+                    continue
+                if one["type"] != "directory" and not (is_link and system.isdir(name)):
+                    yield name
+                elif is_link:
+                    links.append(name)
+                else:
+                    folders.append(name)
 
 
 def stamp(url: str) -> str | None:
@@ -335,7 +416,8 @@ def content_sha256(url: str) -> str:
 
 
 def fetch(url: str, folder: Path) -> Path:
-    """The file as one of this machine: itself, or a copy in ``folder``. Raises InputError."""
+    """The file as one of this machine: itself, or a copy in ``folder``. Raises InputError if there
+    is none, TransferError, OutputError."""
     if not is_remote(url):
         return local_path(url)
     system, path = _filesystem(url)
@@ -352,7 +434,7 @@ def fetch_text(url: str) -> str:
     """A small text file, without the mark that spreadsheets put before it. Raises InputError."""
     try:
         if not is_remote(url):
-            return local_path(url).read_text("utf-8-sig")
+            return local_path(url).read_bytes().decode("utf-8-sig")
         system, path = _filesystem(url)
         with _reading(url):
             return str(_call(url, system, "cat_file", path).decode("utf-8-sig"))
@@ -459,12 +541,14 @@ def _call(
         elif time.monotonic() - since >= seconds:
             work.cancel()
             _give_up(system)
-            raise TransferError(f"{url}: nothing came or went for {seconds:g} s; tried again later")
+            raise UnreachedError(
+                f"{url}: nothing came or went for {seconds:g} s; tried again later"
+            )
     try:
         return work.result()
     except _TIMEOUTS as error:
         _give_up(system)
-        raise TransferError(f"{url}: no answer within {seconds:g} s; tried again later") from error
+        raise UnreachedError(f"{url}: no answer within {seconds:g} s; tried again later") from error
     except Exception as error:
         if not _is_lost(system, error):
             raise
@@ -481,8 +565,8 @@ def _is_lost(system: Any, error: Exception) -> bool:
     return not _LOST_NAMES.isdisjoint(kind.__name__ for kind in type(error).__mro__)
 
 
-def _unreached(url: str, error: Exception) -> TransferError:
-    return TransferError(
+def _unreached(url: str, error: Exception) -> UnreachedError:
+    return UnreachedError(
         f"{url}: cannot be reached ({error}); check the server, or try again later"
     )
 
@@ -512,7 +596,7 @@ def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
             _know_hosts()
         system, path = url_to_fs(url, **options)
     except _TIMEOUTS as error:
-        raise TransferError(f"{url}: no answer within {seconds:g} s; tried again later") from error
+        raise UnreachedError(f"{url}: no answer within {seconds:g} s; tried again later") from error
     except _LOST as error:
         raise _unreached(url, error) from error
     except ImportError as error:
@@ -522,7 +606,7 @@ def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
         known = ", ".join(("s3", "sftp", "file"))
         raise UsageError(f"{url}: no such kind of URL; {known} and what fsspec knows") from error
     except Exception as error:
-        raise InputError(
+        raise UnreachedError(
             f"{url}: cannot be reached ({error}); check server, keys and known_hosts"
         ) from error
     return system, path
@@ -571,10 +655,16 @@ def _know_hosts() -> None:
 
 @contextlib.contextmanager
 def _reading(url: str) -> Iterator[None]:
-    """Turns what a remote system raises into InputError; a missing file stays itself."""
+    """Turns what a remote system raises into TransferError: keys that are wrong, or run out in
+    mid-run, say nothing against a file. A missing file stays itself; a disk of this machine that
+    takes no copy is an OutputError."""
     try:
         yield
     except (FileNotFoundError, HomeveilError):
         raise
     except Exception as error:
-        raise InputError(f"{url}: cannot be read ({error}); check server and keys") from error
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise OutputError(f"{url}: no room for a copy here ({error.strerror})") from error
+        raise TransferError(
+            f"{url}: cannot be read ({error}); check server and keys, or try again later"
+        ) from error

@@ -23,7 +23,8 @@ _WAIT_SECONDS = 1.0
 
 class Standing(enum.Enum):
     """What is to be done about an input. ``CHANGED``: its result is missing or out of date.
-    ``POISON``: set aside. ``HELD``: another run is at it."""
+    ``POISON``: set aside. ``HELD``: another run is at it. ``UNREACHED``: its server did not tell
+    for now; it is asked again when all others have begun."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -31,9 +32,10 @@ class Standing(enum.Enum):
     DONE = "done"
     POISON = "poison"
     HELD = "held"
+    UNREACHED = "unreached"
 
 
-LEFT = frozenset({Standing.NEW, Standing.CHANGED, Standing.FAILED})
+LEFT = frozenset({Standing.NEW, Standing.CHANGED, Standing.FAILED, Standing.UNREACHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +79,18 @@ class Run:
         self._running: dict[str, _Input] = {}
         self._held: list[Job] = []
         self._stalls: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
         self._waiting: list[Job] = []
         self._old: dict[str, bool | None] = {}
         self._silent: set[str] = set()
-        self.inputs = [self._look(job) for job in jobs]
-        for one in self.inputs:
-            if refusal := self._refusal(one, sure=True):
-                raise UsageError(refusal)
+        self._unreached: dict[tuple[str, str], tuple[int, str, str]] = {}
+        self.inputs = self._first_looks(jobs)
 
     def try_again(self) -> None:
         """Take files that were set aside as if they were new."""
         for one in self.inputs:
             self._state.forget_failures(one.job.target)
-        self.inputs = [self._look(one.job) for one in self.inputs]
+        self.inputs = self._first_looks([one.job for one in self.inputs])
 
     def work(self, engine: Engine) -> None:
         """Do what is left. Raises OutputError when the state file cannot be kept."""
@@ -98,7 +99,9 @@ class Run:
             self._work(engine)
 
     def _work(self, engine: Engine) -> None:
-        pending = deque(one.job for one in self.inputs if one.standing in LEFT)
+        left = [one for one in self.inputs if one.standing in LEFT]
+        left.sort(key=lambda one: one.standing is Standing.UNREACHED)
+        pending = deque(one.job for one in left)
         self._held = [one.job for one in self.inputs if one.standing is Standing.HELD]
         while pending or self._running or self._held or self._waiting:
             pending.extend(self._waiting)
@@ -117,7 +120,7 @@ class Run:
 
     def _begin(self, job: Job, engine: Engine, places_taken: int) -> None:
         try:
-            one = self._look(job)
+            one = self._ask(job)
             refusal = self._refusal(one)
         except TransferError as error:
             outcome = Outcome(str(error), blames_file=False, transient=True)
@@ -147,7 +150,11 @@ class Run:
         known = one.basis.content if one.standing is Standing.CHANGED else ""
         engine.submit(
             dataclasses.replace(
-                job, attempt=start, known_content=known, stretches=places_taken
+                job,
+                attempt=start,
+                known_content=known,
+                known_profile=one.basis.profile,
+                stretches=places_taken,
             )
         )
         self._running[job.target] = one
@@ -166,6 +173,10 @@ class Run:
         if outcome.transient:
             return self._after_stall(one.job, outcome)
         again = kind == "failed" and outcome.blames_file
+        if again:
+            # One that is still being recorded is another file each time: its attempts start anew.
+            failures = self._failures[job.target] = self._failures.get(job.target, 0) + 1
+            again = failures < self._tries
         self._tell(Told(job, "again" if again else kind, outcome))
         return [one.job] if again else []
 
@@ -175,6 +186,40 @@ class Run:
         again = stalls < self._tries
         self._tell(Told(job, "again" if again else "failed", outcome))
         return [job] if again else []
+
+    def _first_looks(self, jobs: Iterable[Job]) -> list[_Input]:
+        """Raises UsageError for a result that must stay, TransferError if not one server tells."""
+        looks, first = list[_Input](), None
+        for job in jobs:
+            try:
+                one = self._ask(job)
+                refusal = self._refusal(one, sure=True)
+            except TransferError as error:
+                first, refusal = first or error, ""
+                one = _Input(job, None, "", Basis(), Standing.UNREACHED)
+            if refusal:
+                raise UsageError(refusal)
+            looks.append(one)
+        if first and all(one.standing is Standing.UNREACHED for one in looks):
+            raise first
+        return looks
+
+    def _ask(self, job: Job) -> _Input:
+        """:meth:`_look`. A server that does not answer is asked once for all of its files, and
+        again when each of them has failed for that: to wait for it each time would take hours."""
+        servers = places.server(job.source), places.server(job.profile or "")
+        turn = self._stalls.get(job.target, 0)
+        last, asked, why = self._unreached.get(servers, (-1, "", ""))
+        if turn <= last:
+            raise places.UnreachedError(why.replace(asked, job.source))
+        try:
+            one = self._look(job)
+        except places.UnreachedError as error:
+            if any(servers):
+                self._unreached[servers] = turn, job.source, str(error)
+            raise
+        self._unreached.pop(servers, None)
+        return one
 
     def _look(self, job: Job) -> _Input:
         row = self._state.get(job.target)
@@ -216,7 +261,7 @@ class Run:
     def _is_there(self, source: str) -> bool | None:
         """Whether a recording of an earlier run is still there, None if that cannot be told.
         Asked once; a server that does not answer is not asked again."""
-        server = "/".join(source.split("/", 3)[:3]) if places.is_remote(source) else ""
+        server = places.server(source)
         if source not in self._old and server not in self._silent:
             try:
                 self._old[source] = places.stamp(source) is not None

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from homeveil.batch import places
 from homeveil.batch.jobs import WAIT_SECONDS, Job
-from homeveil.errors import InputError, UsageError
+from homeveil.errors import InputError, TransferError, UsageError
 from homeveil.media.encoders import PICTURE_MUXERS
 from homeveil.media.sound_track import SOUND_MUXERS
 from homeveil.policy import Policy
@@ -60,23 +60,25 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     results = places.Known([defaults.destination])
     entries = [entry for source in sources for entry in _entries(source)]
     policies: dict[str, Policy] = {}
+    profiles: set[str] = set()
     jobs: dict[str, Job] = {}
     seen: dict[str, Job] = {}
     for entry in entries:
         if not entry.listed and results.holds(entry.url):
             continue  # results of an earlier run that lie in the folder asked for
-        job = _job(entry, defaults, policies)
+        job = _job(entry, defaults, policies, profiles)
         first = seen.setdefault(entry.url, job)
         if (first.profile, first.policy) != (job.profile, job.policy):
             raise UsageError(f"{entry.url}: is named twice, for two ways; name it once")
         if first is not job:
             continue
-        if job.target in jobs:
+        place = _place(job.target)
+        if place in jobs:
             raise UsageError(
                 f"{entry.url}: would be written to {job.target}, as would"
-                f" {jobs[job.target].source}; put them into folders of their own"
+                f" {jobs[place].source}; put them into folders of their own"
             )
-        jobs[job.target] = job
+        jobs[place] = job
     _check_capitals(jobs)
     if not jobs:
         raise InputError(f"{', '.join(sources)}: no recording in there; check the names")
@@ -88,19 +90,32 @@ def jobs_from(sources: list[str], defaults: Defaults) -> list[Job]:
     return list(jobs.values())
 
 
+def _place(target: str) -> str:
+    """The same for all names of one result: folders of results may be links to each other. One
+    that is a link itself is replaced, and not what it leads to."""
+    if places.is_remote(target):
+        return places.resolved(target)
+    path = places.local_path(target)
+    return os.path.join(os.path.realpath(path.parent), path.name)
+
+
 def _check_capitals(jobs: dict[str, Job]) -> None:
     """Refuse two results, by their places, that are one file to the disk they are to lie on."""
     seen: dict[str, Job] = {}
-    for target, job in jobs.items():
-        first = seen.setdefault(target.casefold(), job)
-        if first is not job and not places.knows_capitals(target):
+    for place, job in jobs.items():
+        first = seen.setdefault(place.casefold(), job)
+        if first is not job and not places.knows_capitals(job.target):
             raise UsageError(
-                f"{job.source}: would be written to {target}, as would {first.source}, since the"
-                " disk there makes no difference of capitals; put them into folders of their own"
+                f"{job.source}: would be written to {job.target}, as would {first.source}, since"
+                " the disk there makes no difference of capitals; put them into folders of their"
+                " own"
             )
 
 
-def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
+def _job(
+    entry: _Entry, defaults: Defaults, policies: dict[str, Policy], profiles: set[str]
+) -> Job:
+    """policies, profiles: those had, or asked for, already."""
     policy = defaults.policy
     if entry.policy:
         if entry.policy not in policies:
@@ -114,8 +129,16 @@ def _job(entry: _Entry, defaults: Defaults, policies: dict[str, Policy]) -> Job:
         raise UsageError(
             f"{entry.url}: whom to show? give --profile or --nobody, or a profile in the manifest"
         )
-    if profile is not None and places.stamp(profile) is None:
-        raise InputError(f"{profile}: no such profile; make one with `homeveil enroll`")
+    if profile is not None and profile not in profiles:
+        profiles.add(profile)
+        try:
+            there = places.stamp(profile) is not None
+        except TransferError:
+            if not entry.profile:
+                raise
+            there = True  # for all that is known; the files that it is for fail for now
+        if not there:
+            raise InputError(f"{profile}: no such profile; make one with `homeveil enroll`")
     return Job(
         source=entry.url,
         target=places.joined(places.absolute(defaults.destination), _output_name(entry.relative)),
@@ -166,11 +189,12 @@ def _manifest(source: str) -> list[_Entry]:
     text = places.fetch_text(source)
     if source.lower().endswith(".csv"):
         try:
-            rows = [dict(row) for row in csv.DictReader(io.StringIO(text))]
+            rows = [dict(row) for row in csv.DictReader(io.StringIO(text, ""))]
         except csv.Error as error:
             raise UsageError(f"{source}: is no CSV ({error})") from error
     else:
-        rows = [_row(source, n, line) for n, line in enumerate(text.splitlines(), 1) if line]
+        # Names may hold what other ways to cut text take for the end of a line.
+        rows = [_row(source, n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
     folder = source.rpartition("/")[0] or "."
     entries = []
     for number, row in enumerate(rows, 1):

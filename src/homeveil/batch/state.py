@@ -76,6 +76,14 @@ class Row:
     owner: str | None
     lease_until: float
 
+    @classmethod
+    def new(cls, job: Job) -> Row:
+        """Nothing is known yet."""
+        return cls(
+            job.target, job.source, "", Basis(), "new", "",
+            0, 0, 0.0, 0, 0, 0, {}, None, 0.0,
+        )  # fmt: skip
+
     @property
     def held(self) -> bool:
         """Whether somebody is at work on it. A lease far longer than any that is given is one of
@@ -206,9 +214,13 @@ class State(Scoped):
             )
 
     def set_stamp(self, target: str, stamp: str) -> None:
-        """The content is the one already done, under another stamp."""
+        """The content is the one already done, under another stamp. A run whose lease has gone to
+        another notes nothing."""
         with self._told():
-            self._ask("UPDATE files SET stamp = ?, owner = NULL WHERE target = ?", stamp, target)
+            self._ask(
+                "UPDATE files SET stamp = ?, owner = NULL WHERE target = ? AND owner = ?",
+                stamp, target, self.owner,
+            )  # fmt: skip
 
     def finish(self, job: Job, stamp: str, basis: Basis, outcome: Outcome, tries: int) -> str:
         """Note what came of a job and give its lease back; gives what it counts as now. A

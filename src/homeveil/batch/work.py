@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import tempfile
 import time
@@ -28,6 +29,7 @@ from homeveil.errors import (
     TransferError,
     UsageError,
 )
+from homeveil.files import open_regular
 from homeveil.isolation import Isolate
 from homeveil.profile.store import LockedProfile, read_passphrase
 
@@ -94,6 +96,8 @@ def _clear(job: Job) -> Outcome:
         except HomeveilError as error:
             # Told by the names that the caller knows, not by those of copies.
             said = str(error).replace(str(target), job.target).replace(str(source), job.source)
+            if job.profile and profile:
+                said = said.replace(str(profile.path), job.profile)
             raise type(error)(said) from error
         if not places.is_remote(job.source):
             _check_same(job, before)
@@ -133,12 +137,27 @@ def _staging(job: Job) -> Iterator[Path]:
 
 
 def _profile(job: Job, folder: Path) -> LockedProfile | None:
+    """The profile that the run began with, in a copy: however often it is opened, and whoever is
+    enrolled under its name meanwhile, it is the one whose hash is noted. Raises ProfileError."""
     if job.profile is None:
         return None
-    path = job.profile
-    if places.is_remote(path):
-        (folder / "profile").mkdir(mode=0o700)
-        local = places.fetch(path, folder / "profile")
-    else:
-        local = places.local_path(path)
+    copies = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        if places.is_remote(job.profile):
+            local = places.fetch(job.profile, copies)
+        else:
+            path = places.local_path(job.profile)
+            local = copies / path.name
+            with open(path, "rb", opener=open_regular) as file, open(local, "xb") as copy:
+                shutil.copyfileobj(file, copy)
+        content = places.sha256(local)
+    except InputError as error:
+        raise ProfileError(str(error)) from error
+    except OSError as error:
+        raise ProfileError(f"{job.profile}: cannot be read ({error.strerror})") from error
+    if job.known_profile not in ("", content):
+        raise ProfileError(
+            f"{job.profile}: is another profile than when this run began; run the same again when"
+            " it is the right one"
+        )
     return LockedProfile(local, read_passphrase(file=job.passphrase_file, prompt=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import hashlib
 import json
 import sys
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from homeveil.batch.engine import Engine
     from homeveil.batch.jobs import Job
     from homeveil.batch.run import Run, Told
-    from homeveil.batch.state import State
+    from homeveil.batch.state import Row, State
     from homeveil.batch.summary import Summary
 
 _STATE_NAME = ".homeveil-batch.sqlite"
@@ -101,13 +102,13 @@ def run(arguments: argparse.Namespace) -> int:
         if to_do or waiting:
             with progress.showing(to_do + waiting), _engine(arguments, to_do + waiting) as engine:
                 work.work(engine)
-        summary = summarize(_rows(state, jobs))
+        summary = summarize(_rows(state, jobs, progress.failures))
     _write(arguments, summary)
     if arguments.json:
         print(json.dumps({"kind": "summary", **json.loads(summary.to_json())}))
     elif not arguments.quiet:
         _say(summary)
-    return 0 if summary.done == summary.files and not progress.failed else 1
+    return 0 if summary.done == summary.files else 1
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -205,11 +206,8 @@ class _Teller:
         self._json, self._quiet = arguments.json, arguments.quiet
         self._folders: set[Path] = set()
         self._ended: dict[str, bool] = {}
-
-    @property
-    def failed(self) -> bool:
-        """Whether a file failed, though an earlier result of its name may stand."""
-        return any(self._ended.values())
+        self.failures: dict[str, str] = {}
+        """Why files failed, by their results, of which earlier ones may stand."""
 
     @contextlib.contextmanager
     def showing(self, total: int) -> Iterator[None]:
@@ -234,8 +232,11 @@ class _Teller:
             return
         if told.kind == "done":
             self._remember(job)
-        elif not self._json:
-            tell(f"homeveil: {outcome.reason}")
+            self.failures.pop(job.target, None)
+        else:
+            self.failures[job.target] = outcome.reason
+            if not self._json:
+                tell(f"homeveil: {_in_one_line(outcome.reason)}")
         self._ended[job.target] = told.kind != "done"
         self._show(len(self._ended), sum(self._ended.values()))
 
@@ -257,16 +258,34 @@ def _show_plan(work: Run, *, json_asked: bool) -> int:
             plan = {"kind": "plan", "file": job.source, "result": job.target, "standing": standing}
             print(json.dumps(plan))
         else:
-            line = f"{standing:8}{job.source} -> {job.target}"
-            print(line.encode("utf-8", "backslashreplace").decode())
+            print(_in_one_line(f"{standing:8}{job.source} -> {job.target}"))
     counts = Counter(one.standing.value for one in work.inputs)
     if not json_asked:
         print(", ".join(f"{count} {name}" for name, count in counts.items()), file=sys.stderr)
     return 0
 
 
-def _rows(state: State, jobs: list[Job]) -> list[Any]:
-    return [row for job in jobs if (row := state.get(job.target)) is not None]
+def _in_one_line(text: str) -> str:
+    """What a name has in it that would end the line, or steer a terminal, shows as its number."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
+def _rows(state: State, jobs: list[Job], failures: dict[str, str]) -> list[Row]:
+    """failures: also of files that the state need not tell of: a server was not reached, or a
+    result must stay."""
+    from homeveil.batch.state import Row
+
+    rows = []
+    for job in jobs:
+        row, reason = state.get(job.target), failures.get(job.target)
+        if reason and (row is None or row.outcome in ("new", "done")):
+            row = row or Row.new(job)
+            row = dataclasses.replace(row, source=job.source, outcome="failed", reason=reason)
+        if row is not None:
+            rows.append(row)
+    return rows
 
 
 def _write(arguments: argparse.Namespace, summary: Summary) -> None:

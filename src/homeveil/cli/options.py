@@ -11,6 +11,7 @@ import re
 import signal
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _MANY = 256
 """More stretches than any file has."""
+
+_ENDING_SECONDS = 10.0
+"""How long what was stopped may take to clear away, until another Ctrl-C breaks that off."""
 
 
 def positive(text: str) -> float:
@@ -113,12 +117,18 @@ def add_stretches(parser: argparse.ArgumentParser, text: str, *, auto: bool = Fa
 @contextlib.contextmanager
 def stopped_by_terminate() -> Iterator[None]:
     """Turns SIGTERM, and the end of the terminal, into what Ctrl-C does: what was begun is ended,
-    and nothing of it stays. What is ignored, as under nohup, stays so."""
+    and nothing of it stays. What is ignored, as under nohup, stays so. To ask again soon changes
+    nothing: it would break off the clearing away."""
+    stopped: float | None = None
 
     def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal stopped
+        now = time.monotonic()
+        if stopped is None or now - stopped >= _ENDING_SECONDS:
+            stopped = now
+            raise KeyboardInterrupt
 
-    signals = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
+    signals = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
     heard = [one for one in signals if one and signal.getsignal(one) is not signal.SIG_IGN]
     before = [(one, signal.signal(one, stop)) for one in heard]
     try:
