@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from homeveil.clear.clearance import Clearance, Decision, Reason
 from homeveil.clear.scene import Origin, Scene
-from homeveil.fakes import fake_profile
+from homeveil.clear.tracks import Track
+from homeveil.fakes import FakePerceiver, FakeScene, fake_profile
+from homeveil.frames import RawFrame
 from homeveil.grid import BoolGrid, Box, Grid
-from homeveil.policy import Policy
-from rooms import frames, texture, with_patch
+from homeveil.perceive.observation import LookRequest, Observation
+from homeveil.policy import Policy, Style
+from homeveil.redactor import Redactor
+from rooms import frames, shown, texture, with_patch
 
 GRID = Grid.over(320, 240)
 
@@ -202,3 +208,102 @@ def test_what_comes_out_beside_the_head_is_withdrawn_for_as_long_as_frames_wait(
     reasons = clearance.resolve(decided())
     assert (reasons[beside] == Reason.PERSON).all()
     assert (reasons[columns(15, 20)] == Reason.AGENT).all()
+
+
+def test_what_is_disputed_is_no_more_the_agents_for_a_likeness_or_with_time() -> None:
+    """Half of the outline is somebody whom the mask swallowed and nobody sees. They do not become
+    the agent cell by cell, by what the agent showed beside them a frame ago, nor when they hold
+    still for seconds."""
+    room = texture(1)
+    picture = room.copy()
+    picture[:, 120:128] = room[:, 112:120]
+    first, *others = frames(lambda n: picture if n else room, 30)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, theirs, none = columns(10, 20), columns(15, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline, clearance._agent_before = body, body & ~theirs
+    clearance._foreign_until[theirs] = 1.0
+    for number, frame in enumerate(others, 1):
+        clearance.begin(frame, number / 10)
+        agent, foreign = clearance._contest(frame, number / 10, body, none, none, none)
+        assert (foreign == theirs).all(), number
+        assert (agent == body & ~theirs).all(), number
+        clearance._outline, clearance._agent_before = body, agent
+        clearance.scene.remember(frame)
+
+
+def test_what_changed_and_is_not_explained_is_not_the_agents_for_a_second() -> None:
+    """Where somebody moved a moment ago, a few cells of the outline show something else: they are
+    not given back in the next frame for holding still."""
+    room = texture(1)
+    patch = GRID.cells_in(Box(112, 120, 128, 144))
+    picture = with_patch(room, texture(2)[:24, :16], 112, 120)
+    first, *others = frames(lambda n: picture if n else room, 10)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, none = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = body
+    clearance._company_seconds = 0.0
+    clearance._moved_seconds[patch] = 0.0
+    for number, frame in enumerate(others, 1):
+        clearance.begin(frame, number / 10)
+        agent, foreign = clearance._contest(frame, number / 10, body, none, none, none)
+        assert (foreign == patch).all(), number
+        assert (agent == body & ~patch).all(), number
+        clearance._agent_before = agent
+        clearance.scene.remember(frame)
+
+
+class Beside(FakePerceiver):
+    """Whose mask runs on into somebody who has always been beside the agent's head."""
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = FakePerceiver.look(self, frame, grid, request)
+        near = np.maximum(seen.wide.probability, grid.cells_in(Box(176, 48, 240, 96)))
+        close = seen.close
+        if close is not None:
+            close = replace(close, probability=near[close.window.index])
+        return replace(seen, wide=replace(seen.wide, probability=near), close=close)
+
+
+def test_the_agents_rim_does_not_reach_into_who_is_beside_the_head() -> None:
+    """No face of theirs is seen and nothing of them ever changed, but no limb reaches there."""
+    perceiver = Beside(FakeScene(agent=Box(140, 60, 180, 100)))
+    with Redactor(fake_profile(), Policy(), perceiver=perceiver, delay_seconds=0.0) as redactor:
+        for raw in frames(lambda _: texture(1), 12):
+            (veiled,) = redactor.process(raw)
+        assert redactor._stream is not None
+        clearance = redactor._stream.clearance
+        stray = clearance._limbs.beside_head(clearance._stray)
+    assert stray.any()
+    assert veiled.agent.any()
+    assert not (veiled.agent & stray).any()
+
+
+@pytest.mark.parametrize(("is_agent", "misses"), [(True, 0), (True, 1), (False, 0)])
+def test_only_a_verified_face_seen_now_needs_no_explanation(is_agent: bool, misses: int) -> None:
+    """Where it was a frame ago somebody may have come before it."""
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    face = Track(1, Box(140, 60, 180, 100), 0.9, 1.0, is_agent=is_agent, misses=misses)
+    assert clearance._core(face).any() is np.bool_(is_agent and not misses)
+
+
+def test_who_was_seen_on_the_lap_is_veiled_when_their_face_is_lost() -> None:
+    """For as long as they hold still there: nobody else is seen, and the mask is the agent's."""
+    room, agent, child = texture(1), texture(4, 104, 140), texture(5, 24, 32)
+    seated = with_patch(room, agent, 108, 100)
+    raws = frames(lambda n: with_patch(seated, child, 144, 144) if n >= 12 else seated, 48, rate=6)
+    face, lap = Box(140, 60, 180, 100), Box(144, 144, 168, 176)
+
+    def scene(seconds: float) -> FakeScene:
+        return FakeScene(agent=face, others=(lap,) if 2 <= seconds < 3 else ())
+
+    policy = Policy(style=Style.FILL)
+    with Redactor(
+        fake_profile(), policy, perceiver=FakePerceiver(scene), delay_seconds=0.0
+    ) as redactor:
+        out = [veiled for raw in raws for veiled in redactor.process(raw)]
+    assert shown(raws[11].planes[0], out[11].planes[0], 120, 120, 200, 230) > 0.95
+    for n in range(12, 48):
+        assert shown(raws[n].planes[0], out[n].planes[0], 144, 144, 168, 176) < 0.05, n
+    assert shown(raws[47].planes[0], out[47].planes[0], 120, 184, 200, 230) > 0.95
