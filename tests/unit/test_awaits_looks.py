@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from homeveil import _kernels
 from homeveil.clear.scene import THING_PATIENCE_SECONDS, Scene
-from homeveil.grid import Box, Grid
-from homeveil.perceive.observation import Observation
+from homeveil.grid import BoolGrid, Box, Grid
+from homeveil.perceive.observation import Observation, PeopleLook
 from rooms import CELL, HEIGHT, WIDTH, frames, looks, texture, with_patch
 
 GRID = Grid(WIDTH, HEIGHT, CELL)
@@ -31,3 +34,51 @@ def test_what_came_in_where_a_plate_is_known_waits_for_its_return() -> None:
     assert (scene.awaits_looks(seconds) == unseen).all()
     later = seconds + THING_PATIENCE_SECONDS
     assert (scene.awaits_looks(later) == (unseen | came_in)).all()
+
+
+def seen(sure: BoolGrid, faint: BoolGrid, probability: float) -> Observation:
+    """Looks at all scales that see somebody in the cells ``sure``, the second of them something in
+    ``faint``."""
+
+    def of(look: PeopleLook) -> PeopleLook:
+        there = np.where(faint, np.float32(probability), look.probability)
+        return replace(look, probability=there) if look.band == 2 else look
+
+    return Observation(people=tuple(map(of, looks(sure))))
+
+
+def test_what_the_agent_left_is_cleared_where_it_is_empty_and_nobody_is_near() -> None:
+    """The looks of that frame must call it empty, and neither somebody else nor what one scale
+    takes for somebody may be beside it."""
+    room, left = texture(1), GRID.cells_in(Box(96, 80, 160, 160))
+    others = GRID.cells_in(Box(160, 80, 176, 160))
+    empty = GRID.cells_in(Box(0, 0, 320, 120))
+    spot = GRID.cells_in(Box(104, 88, 112, 96))
+    after = with_patch(room, texture(2)[:80, :64], 96, 80)
+    scene = Scene(GRID, hold_seconds=0.3)
+    for number, frame in enumerate(frames(lambda n: after if n >= 20 else room, 30)):
+        seconds = number / 10
+        scene.advance(frame, seconds, left, NONE)
+        scene.observe(seen(NONE, spot & (number >= 20), 0.2), NONE, NONE)
+        scene.settle(frame, seconds, NONE, others & (number >= 20), empty | (number < 20))
+        scene.remember(frame)
+        if number == 19:
+            assert scene.on_plate.all()
+    near = _kernels.grow(others, 2) | _kernels.grow(spot, 1)
+    assert (scene.on_plate == ~left | (empty & ~near)).all()
+
+
+def test_beside_somebody_a_trace_is_enough() -> None:
+    """Masks end where a sleeve or hair begins: what is next to somebody is not cleared, nor is what
+    is near them and has a trace of them."""
+    body = GRID.cells_in(Box(200, 64, 216, 176))
+    trace = GRID.cells_in(Box(216, 64, 280, 120))
+    scene = Scene(GRID, hold_seconds=0.3)
+    for number, frame in enumerate(frames(lambda _: texture(1), 20)):
+        scene.advance(frame, number / 10, NONE, NONE)
+        scene.observe(seen(body, trace, 0.1), NONE, NONE)
+        scene.settle(frame, number / 10, NONE, NONE, NONE)
+        scene.remember(frame)
+    beside, near = _kernels.grow(body, 1), _kernels.grow(body, 3)
+    veiled = GRID.cells_in(Box(192, 56, 280, 176)) & ~scene.on_plate
+    assert (veiled == GRID.cells_in(Box(192, 56, 280, 176)) & (beside | (near & trace))).all()

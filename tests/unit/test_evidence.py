@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from homeveil.clear.evidence import LOOKS_NEEDED, SOMEBODY_CELLS, Evidence
+from homeveil.clear.evidence import BANDS, LOOKS_NEEDED, SOMEBODY_CELLS, Evidence
 from homeveil.clear.scene import Scene
 from homeveil.grid import BoolGrid, Grid
 from homeveil.perceive.observation import Observation
@@ -89,3 +89,18 @@ def test_a_sliver_beside_who_sways_is_not_cleared(sways: bool) -> None:
         scene.remember(frame)
         assert not (scene.on_plate & (sliver | BODY)).any(), number
     assert scene.on_plate[:, :20].all()
+
+
+def test_a_place_was_looked_at_enough_only_at_every_scale() -> None:
+    """Somebody far away is seen at the finest, somebody near at the coarsest alone."""
+    for band in range(1, BANDS):
+        evidence = Evidence(GRID)
+        for _ in range(LOOKS_NEEDED):
+            for one in looks(NONE):
+                if one.band != band:
+                    evidence.add_look(one, NONE, NONE)
+        (left,) = (one for one in looks(NONE) if one.band == band)
+        for _ in range(LOOKS_NEEDED):
+            assert not evidence.looked_enough().any()
+            evidence.add_look(left, NONE, NONE)
+        assert evidence.looked_enough().all()
