@@ -563,6 +563,29 @@ def test_who_sits_there_after_a_gap_or_a_cut_is_not_the_agent(
         assert shown(raw.planes[0], veiled.planes[0], *SEAT) < 0.05, raw.time.seconds
 
 
+@pytest.mark.parametrize("delay", [0.0, 1.0])
+@pytest.mark.parametrize("light", [True, False])
+def test_who_sits_there_in_another_light_or_place_is_not_the_agent(
+    light: bool, delay: float
+) -> None:
+    """No frame is missing and no comparison can be made: whoever is seen where the agent's face was
+    has still to prove who they are."""
+    other = seated(7) // 2 if light else seated(7)[::-1, ::-1]
+    face = AGENT if light else Box(140, 140, 180, 180)
+    box = FACE if light else (146, 146, 174, 174)
+    raws = frames(lambda n: seated(3) if n < 30 else other, 50)
+    both = (AGENT, face)
+
+    def scene(seconds):
+        return FakeScene(agent=AGENT) if seconds < 3 else FakeScene(others=both[: 1 + (not light)])
+
+    out = run(raws, scene, profile=fake_profile(), delay=delay, see=Blank)
+    assert shown(raws[28].planes[0], out[28].planes[0], *FACE) > 0.99
+    for n in range(30, 50):
+        for at in (FACE, box):
+            assert shown(raws[n].planes[0], out[n].planes[0], *at) < 0.05, n
+
+
 def test_the_agent_is_shown_again_after_a_gap() -> None:
     """Pictures are missing and the agent still sits there: proved anew, shown again."""
     raws = frames(lambda n: seated(3), 90)

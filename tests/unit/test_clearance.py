@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from homeveil.clear.camera import CameraMotion
 from homeveil.clear.clearance import Clearance, Decision, Reason
+from homeveil.clear.evidence import LOOKS_NEEDED
 from homeveil.clear.scene import Origin, Scene
 from homeveil.clear.tracks import Track
 from homeveil.fakes import FakePerceiver, FakeScene, fake_profile
 from homeveil.frames import RawFrame
-from homeveil.grid import BoolGrid, Box, Grid
-from homeveil.perceive.observation import LookRequest, Observation
+from homeveil.grid import BoolGrid, Box, CellWindow, Grid
+from homeveil.perceive.observation import WHOLE, LookRequest, Observation, PeopleLook
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
-from rooms import frames, shown, texture, with_patch
+from rooms import frames, looks, shown, texture, with_patch
 
 GRID = Grid.over(320, 240)
 
@@ -307,3 +309,59 @@ def test_who_was_seen_on_the_lap_is_veiled_when_their_face_is_lost() -> None:
     for n in range(12, 48):
         assert shown(raws[n].planes[0], out[n].planes[0], 144, 144, 168, 176) < 0.05, n
     assert shown(raws[47].planes[0], out[47].planes[0], 120, 184, 200, 230) > 0.95
+
+
+def test_looks_at_an_outline_say_nothing_of_the_room() -> None:
+    """They are not counted while it stands: who is much like the agent would else be cleared with
+    the room as soon as their mask shrinks."""
+    perceiver = FakePerceiver(FakeScene(agent=Box(140, 60, 180, 100)))
+    policy = Policy(looks_per_second=1000.0)
+    with Redactor(fake_profile(), policy, perceiver=perceiver, delay_seconds=0.0) as redactor:
+        for raw in frames(lambda _: texture(1), 12):
+            list(redactor.process(raw))
+        assert redactor._stream is not None
+        clearance = redactor._stream.clearance
+    enough = clearance.scene.evidence.looked_enough()
+    assert clearance._outline.any()
+    assert not (enough & clearance._outline).any()
+    assert enough[:, :5].all()
+
+
+def test_looks_round_an_outline_that_is_lost_say_nothing_of_the_room() -> None:
+    """Nor do second looks: what was seen there was taken for the agent, and excuses nobody."""
+    first, second = frames(lambda _: texture(1), 2)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    none, evidence = columns(0, 0), clearance.scene.evidence
+    clearance.begin(first, 0.0)
+    for one in looks(none) * LOOKS_NEEDED:
+        evidence.add_look(one, none, none)
+    clearance._second.suspect(GRID.cells_in(Box(64, 80, 72, 96)), ~none, 0.0)
+    clearance._outline = columns(10, 20)
+    clearance.begin(second, 0.1)
+    whole = CellWindow(0, 0, *GRID.shape)
+    nobody = PeopleLook(whole, WHOLE, np.zeros(GRID.shape, np.float32))
+    clearance.finish(second, 0.1, Observation(wide=nobody))
+    assert (evidence.looked_enough() == ~columns(8, 22)).all()
+    assert clearance._second.ask(2) == ()
+
+
+def test_when_the_camera_moves_what_is_somebodys_is_so_in_every_cell_they_touch() -> None:
+    """By two cells and a half: cells that show a part of somebody else are theirs, and the agent's
+    earlier look counts only in those that show nothing else."""
+    (first,) = frames(lambda _: texture(1), 1)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    clearance.begin(first, 0.0)
+    theirs, touched, filled = columns(10, 14), columns(12, 17), columns(13, 16)
+    clearance._others = clearance._outsiders = clearance._supported = theirs
+    clearance._claimed_before = clearance._agent_before = clearance._outline = theirs
+    clearance._foreign_until[theirs] = 0.2
+    clearance._memory.keep(first, theirs)
+    clearance.scene.motion = CameraMotion(np.array([[1.0, 0, 20], [0, 1, 0]]))
+    clearance._begin_anew(0.1)
+    for cells in (clearance._others, clearance._outsiders, clearance._supported):
+        assert (cells == touched).all()
+    assert (clearance._claimed_before == touched).all()
+    assert ((clearance._foreign_until >= 0.1) == touched).all()
+    assert (clearance._outline == touched).all()
+    assert (clearance._agent_before == filled).all()
+    assert (clearance._memory._known == filled).all()
