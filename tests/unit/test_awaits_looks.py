@@ -82,3 +82,37 @@ def test_beside_somebody_a_trace_is_enough() -> None:
     beside, near = _kernels.grow(body, 1), _kernels.grow(body, 3)
     veiled = GRID.cells_in(Box(192, 56, 280, 176)) & ~scene.on_plate
     assert (veiled == GRID.cells_in(Box(192, 56, 280, 176)) & (beside | (near & trace))).all()
+
+
+def test_after_a_shock_all_is_looked_at_anew() -> None:
+    """Also the quarter of the room that shows no change: another place may have a wall there."""
+    room, scene = texture(1), Scene(GRID, hold_seconds=0.3)
+    other = with_patch(room, texture(2, 240, HEIGHT), 0, 0)
+    for number, frame in enumerate(frames(lambda n: other if n >= 20 else room, 40)):
+        scene.advance(frame, number / 10, NONE, NONE)
+        if not 20 <= number < 30:
+            scene.observe(Observation(people=looks(NONE)), NONE, NONE)
+        scene.settle(frame, number / 10, NONE, NONE, NONE)
+        scene.remember(frame)
+        if number == 20:
+            assert scene.began_anew
+        assert scene.on_plate.all() or not 10 <= number < 20
+        assert not scene.on_plate.any() or not 20 <= number < 30
+    assert scene.on_plate.all()
+
+
+def test_what_is_new_behind_a_gap_is_looked_at_anew() -> None:
+    """Where no plate is known looks from before the gap say nothing of what is there now."""
+    room, scene = texture(1), Scene(GRID, hold_seconds=0.3)
+    place = GRID.cells_in(Box(96, 80, 160, 160))
+    other = with_patch(room, texture(2)[:80, :64], 96, 80)
+    for number, frame in enumerate(frames(lambda n: other if n >= 20 else room, 30)):
+        if number == 20:
+            scene.skip(same_room=False)
+        scene.advance(frame, number / 10, NONE, NONE)
+        if number < 20:
+            scene.observe(Observation(people=looks(NONE)), NONE, NONE)
+        scene.settle(frame, number / 10, place & (number < 20), NONE, NONE)
+        scene.remember(frame)
+        if number >= 10:
+            assert (scene.on_plate == ~place).all(), number
