@@ -287,6 +287,31 @@ def test_a_change_of_size_starts_denied_again() -> None:
     assert out[30].width == 320
 
 
+def test_another_layout_in_mid_stream_begins_denied() -> None:
+    """What was cleared lies in planes of the other kind; the room is looked at anew and shown."""
+    raws = list(fake_frames(lambda n: ROOM, 20))
+    for raw in fake_frames(lambda n: ROOM, 20, pixel_format=PixelFormat.NV12):
+        raws.append(replace(raw, time=replace(raw.time, pts=raw.time.pts + 900_000 // 5)))
+    out, _ = redacted(FakePerceiver(FakeScene()), raws, profile=False)
+    assert [out[n].veiled_share for n in (19, 20, 39)] == [0.0, 1.0, 0.0]
+    assert not any(veiled.fault for veiled in out)
+
+
+def test_after_a_reset_nothing_is_known_or_left() -> None:
+    """Frames that wait are gone; the same room is denied until it was looked at, and the agent
+    until compared anew. Times may begin anew too."""
+    raws = frames(lambda n: ROOM, 30)
+    perceiver = FakePerceiver(FakeScene(agent=AGENT))
+    with Redactor(fake_profile(), POLICY, perceiver=perceiver, delay_seconds=0.5) as redactor:
+        before = [veiled for raw in raws for veiled in redactor.process(raw)]
+        assert before[-1].veiled_share < 0.2
+        redactor.reset()
+        assert list(redactor.flush()) == []
+        first = [*redactor.process(raws[0]), *redactor.flush()]
+        assert [veiled.time for veiled in first] == [raws[0].time]
+        assert first[0].veiled_share == 1.0
+
+
 def test_both_layouts_are_decided_alike() -> None:
     """NV12 and I420 frames of one picture lose the same cells."""
     shares = []

@@ -959,6 +959,23 @@ def test_two_strangers_leave_the_same_bytes() -> None:
         assert all((a == b).all() for a, b in zip(one.planes, two.planes, strict=True))
 
 
+@pytest.mark.parametrize("style", Style)
+def test_a_frame_withheld_for_a_fault_carries_nothing_in_any_style(style: Style) -> None:
+    """Not even the soft blocks of who chose them: nobody knows who is in it, or where."""
+    grid, rng = Grid.over(64, 48), np.random.default_rng(3)
+    nowhere, shut = np.zeros(grid.shape, bool), []
+    plates = rng.integers(0, 256, (*grid.shape, 3), dtype=np.uint8)
+    for _ in range(2):
+        raw, veil = random_frame(rng, 64, 48), Veil(grid, Policy(style=style))
+        shut.append(veil.card(raw.copy()))
+        shut.append(veil.paint(raw.copy(), nowhere, plates, ~nowhere, agent=~nowhere, fault=True))
+    for veiled, other in zip(shut[:2], shut[2:], strict=True):
+        assert veiled.fault
+        assert veiled.withheld.all()
+        assert not veiled.agent.any()
+        assert all((a == b).all() for a, b in zip(veiled.planes, other.planes, strict=True))
+
+
 def test_soft_shows_at_most_six_blocks_across() -> None:
     """The soft style has no more than six levels across a hidden patch."""
     raw = next(fake_frames(lambda n: texture(5), 1))
