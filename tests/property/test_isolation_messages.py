@@ -21,7 +21,7 @@ from homeveil.clearing import Form, Order
 from homeveil.errors import HomeveilError, IsolationError
 from homeveil.frames import PixelFormat, VeiledFrame
 from homeveil.isolation import messages
-from homeveil.isolation.box import Box
+from homeveil.isolation.box import Box, missing_support
 from homeveil.isolation.messages import (
     SIZE,
     Ahead,
@@ -213,9 +213,19 @@ class Emptied(Box):
         self._room.register(self._commands, select.POLLOUT)
         self._patience_ms = 0
         self._renewed, self._newest = math.inf, -math.inf
-        memory = os.memfd_create("slots", os.MFD_ALLOW_SEALING)
-        self._descriptors.append(memory)
-        self.slots = self._slots = Slots(memory, 64, 48)
+        self._memory = os.memfd_create("slots", os.MFD_ALLOW_SEALING)
+        self._descriptors.append(self._memory)
+        self._slots = None
+
+    def open(self, *said: Message) -> None:
+        """As when a file is opened, with what is said then."""
+        for message in said:
+            self.tell(message)
+        self._open()
+
+    def fill(self) -> None:
+        """As when a picture lies in a slot."""
+        self.slots = self._slots = Slots(self._memory, 64, 48)
         self.slots.make()
         self.slots.map()
         self.form = Form(64, 48, None, None, None, None, SoundFormat(48_000, 2))
@@ -236,9 +246,17 @@ class Emptied(Box):
 
 
 @pytest.fixture
-def box() -> Iterator[Emptied]:
-    with Emptied() as opened:
-        yield opened
+def closed() -> Iterator[Emptied]:
+    if not hasattr(os, "memfd_create"):
+        pytest.skip("needs Linux")
+    with Emptied() as box:
+        yield box
+
+
+@pytest.fixture
+def box(closed: Emptied) -> Emptied:
+    closed.fill()
+    return closed
 
 
 def _set(at: int, value: int) -> Callable[[Emptied], None]:
@@ -324,3 +342,40 @@ def test_a_slot_is_free_when_what_lies_in_it_is_done_with(box: Emptied) -> None:
     assert box.free() == b""
     assert list(came) == []
     assert box.free() == bytes([SOUND.slot | messages.SOUND_BIT])
+
+
+OPENED = Opened(64, 48, 30, 1, 0, 0, 100, 4.0, 48_000, 2, 0x3F, 1)
+
+
+def test_the_memory_of_both_keeps_its_size(closed: Emptied) -> None:
+    """Who cut it short would end the process that encodes."""
+    closed.open(OPENED, Locked(7, 1))
+    assert closed.free() == messages.GO
+    assert closed.isolation == "process, landlock 7, seccomp"
+    size = os.fstat(closed._memory).st_size
+    for other in (0, size + 1):
+        with pytest.raises(PermissionError):
+            os.ftruncate(closed._memory, other)
+
+
+@pytest.mark.skipif(bool(missing_support()), reason="needs Landlock and seccomp")
+@pytest.mark.parametrize("locked", [Locked(0, 1), Locked(7, 0), Locked(0, 0)])
+def test_who_is_not_locked_in_clears_nothing(locked: Locked, closed: Emptied) -> None:
+    """Where the kernel has all that it takes."""
+    with pytest.raises(IsolationError, match="could not lock itself in"):
+        closed.open(OPENED, locked)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (replace(OPENED, purposes=1 << len(messages.ALL_PURPOSES)), Locked(7, 1)),
+        (Locked(7, 1), OPENED),
+        (OPENED, PICTURE),
+        (OPENED, OPENED),
+    ],
+    ids=["a model that there is not", "locked first", "not locked", "opened twice"],
+)
+def test_nothing_comes_before_it_is_locked_in(said: list[Message], closed: Emptied) -> None:
+    with pytest.raises(IsolationError, match="does not belong"):
+        closed.open(*said)

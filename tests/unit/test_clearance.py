@@ -236,10 +236,12 @@ def test_what_is_disputed_is_no_more_the_agents_for_a_likeness_or_with_time() ->
 
 def test_what_changed_and_is_not_explained_is_not_the_agents_for_a_second() -> None:
     """Where somebody moved a moment ago, a few cells of the outline show something else: they are
-    not given back in the next frame for holding still."""
+    not given back in the next frame for holding still, nor is the one amid them that happens to
+    show what the agent did beside it."""
     room = texture(1)
-    patch = GRID.cells_in(Box(112, 120, 128, 144))
-    picture = with_patch(room, texture(2)[:24, :16], 112, 120)
+    patch = GRID.cells_in(Box(112, 120, 136, 144))
+    picture = with_patch(room, texture(2)[:24, :24], 112, 120)
+    picture[128:136, 120:128] = room[128:136, 128:136]
     first, *others = frames(lambda n: picture if n else room, 10)
     clearance = Clearance(GRID, fake_profile(), Policy())
     body, none = columns(10, 20), columns(0, 0)
