@@ -10,6 +10,7 @@ import pytest
 from homeveil.clear.camera import CameraMotion
 from homeveil.clear.clearance import Clearance, Decision, Reason
 from homeveil.clear.evidence import LOOKS_NEEDED
+from homeveil.clear.limbs import bust
 from homeveil.clear.scene import Origin, Scene
 from homeveil.clear.tracks import Track
 from homeveil.fakes import FakePerceiver, FakeScene, fake_profile
@@ -261,27 +262,45 @@ def test_what_changed_and_is_not_explained_is_not_the_agents_for_a_second() -> N
 class Beside(FakePerceiver):
     """Whose mask runs on into somebody who has always been beside the agent's head."""
 
+    place = Box(176, 48, 240, 96)
+
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
         seen = FakePerceiver.look(self, frame, grid, request)
-        near = np.maximum(seen.wide.probability, grid.cells_in(Box(176, 48, 240, 96)))
-        close = seen.close
-        if close is not None:
-            close = replace(close, probability=near[close.window.index])
-        return replace(seen, wide=replace(seen.wide, probability=near), close=close)
+        near = np.maximum(seen.wide.probability, grid.cells_in(self.place))
+
+        def of(look: PeopleLook) -> PeopleLook:
+            return replace(look, probability=near[look.window.index])
+
+        return replace(
+            seen,
+            wide=of(seen.wide),
+            close=of(seen.close) if seen.close is not None else None,
+            people=tuple(map(of, seen.people)),
+            checks=tuple(map(of, seen.checks)),
+        )
 
 
-def test_the_agents_rim_does_not_reach_into_who_is_beside_the_head() -> None:
-    """No face of theirs is seen and nothing of them ever changed, but no limb reaches there."""
-    perceiver = Beside(FakeScene(agent=Box(140, 60, 180, 100)))
-    with Redactor(fake_profile(), Policy(), perceiver=perceiver, delay_seconds=0.0) as redactor:
-        for raw in frames(lambda _: texture(1), 12):
+class Narrow(Beside):
+    """Of whom no more is seen than the agent's own mask may run over."""
+
+    place = Box(176, 48, 216, 96)
+
+
+@pytest.mark.parametrize("see", [Beside, Narrow])
+def test_the_agents_rim_does_not_reach_into_who_is_beside_the_head(see: type[Beside]) -> None:
+    """No face of theirs is seen and nothing of them ever changed, but no limb reaches there; nor
+    are they cleared with the room."""
+    perceiver = see(FakeScene(agent=Box(140, 60, 180, 100)))
+    policy = Policy(looks_per_second=1000.0)
+    with Redactor(fake_profile(), policy, perceiver=perceiver, delay_seconds=0.0) as redactor:
+        for raw in frames(lambda _: texture(1), 24):
             (veiled,) = redactor.process(raw)
         assert redactor._stream is not None
         clearance = redactor._stream.clearance
         stray = clearance._limbs.beside_head(clearance._stray)
     assert stray.any()
     assert veiled.agent.any()
-    assert not (veiled.agent & stray).any()
+    assert veiled.withheld[stray].all()
 
 
 @pytest.mark.parametrize(("is_agent", "misses"), [(True, 0), (True, 1), (False, 0)])
@@ -367,3 +386,30 @@ def test_when_the_camera_moves_what_is_somebodys_is_so_in_every_cell_they_touch(
     assert (clearance._outline == touched).all()
     assert (clearance._agent_before == filled).all()
     assert (clearance._memory._known == filled).all()
+
+
+def test_what_a_mask_said_of_a_cell_is_void_when_the_cell_changes() -> None:
+    """Somebody may have come in while nobody looked."""
+    first, second = frames(
+        lambda n: with_patch(texture(1), texture(2)[:32, :32], 80 * n - 32, 80), 2
+    )
+    clearance = Clearance(GRID, None, Policy())
+    clearance.begin(first, 0.0)
+    sight, whole = clearance._sight, CellWindow(0, 0, *GRID.shape)
+    sight.update(Observation(wide=PeopleLook(whole, WHOLE, np.zeros(GRID.shape, np.float32))))
+    clearance.begin(second, 0.1)
+    assert (sight.empty(sight.probability()) == ~GRID.cells_in(Box(48, 80, 80, 112))).all()
+
+
+def test_the_limbs_of_one_face_are_not_those_of_another() -> None:
+    """Whose face takes the place of the agent's has arms where theirs are, not the agent's."""
+    face, everywhere = Box(140, 60, 180, 100), np.ones(GRID.shape, np.float32)
+    (raw,) = frames(lambda _: texture(1), 1)
+    pose = FakePerceiver(FakeScene(agent=face)).look(raw, GRID, LookRequest(pose=True)).pose
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    clearance._pose_asked = True
+    own = clearance._body(everywhere, Track(1, face, 0.9, 0.0), 0.0, pose)
+    clearance._pose_asked = False
+    other = clearance._body(everywhere, Track(2, face, 0.9, 0.1), 0.1, None)
+    assert (other == bust(GRID, face)).all()
+    assert (own & ~other).any()
