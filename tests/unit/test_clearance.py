@@ -413,3 +413,19 @@ def test_the_limbs_of_one_face_are_not_those_of_another() -> None:
     other = clearance._body(everywhere, Track(2, face, 0.9, 0.1), 0.1, None)
     assert (other == bust(GRID, face)).all()
     assert (own & ~other).any()
+
+
+def test_the_agent_is_not_alone_beside_a_face_that_moves() -> None:
+    """Of a picture on the wall the agent need not be told apart in every frame."""
+    face, place = Box(40, 60, 80, 100), Box(200, 60, 240, 100)
+    looks_of = [with_patch(texture(1), texture(2 + n)[:40, :40], 200, 60) for n in range(4)]
+    raws = frames(lambda n: looks_of[min(n, 3)], 7)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    agent = Track(1, face, 0.9, 0.0, is_agent=True)
+    clearance.tracks.tracks = [agent, Track(2, place, 0.9, 0.0)]
+    alone = []
+    for number, raw in enumerate(raws):
+        clearance.begin(raw, number / 10)
+        clearance.scene.remember(raw)
+        alone.append(clearance._is_alone(agent))
+    assert alone[1:] == [False] * 4 + [True] * 2
