@@ -287,6 +287,31 @@ def test_a_change_of_size_starts_denied_again() -> None:
     assert out[30].width == 320
 
 
+@pytest.mark.parametrize("style", Style)
+def test_what_is_known_breaks_and_so_does_the_way_out(style: Style) -> None:
+    """Not even what to do about a failure can be done: the frame is withheld whole all the same,
+    and whoever holds its sound is told before it leaves."""
+    told: list[tuple[float, bool]] = []
+    raws = frames(lambda n: ROOM, 12)
+    policy = replace(POLICY, style=style)
+    perceiver = FakePerceiver(FakeScene(agent=AGENT))
+    with Redactor(fake_profile(), policy, perceiver=perceiver, delay_seconds=0.2) as redactor:
+        redactor.decided = lambda seconds, failed: told.append((seconds, failed))
+        out = [veiled for raw in raws[:10] for veiled in redactor.process(raw)]
+        assert redactor._stream is not None
+        redactor._stream.clearance.scene = None  # type: ignore[assignment]
+        broken = [veiled for raw in raws[10:] for veiled in redactor.process(raw)]
+        broken += redactor.flush()
+    assert told == [(raw.time.seconds, n >= 10) for n, raw in enumerate(raws)]
+    assert not any(veiled.fault for veiled in out)
+    assert len(out) + len(broken) == len(raws)
+    for veiled, raw in zip(broken, raws[-len(broken) :], strict=True):
+        assert veiled.fault
+        assert veiled.withheld.all()
+        assert len(np.unique(veiled.planes[0])) == 1
+        assert veiled.time == raw.time
+
+
 def test_another_layout_in_mid_stream_begins_denied() -> None:
     """What was cleared lies in planes of the other kind; the room is looked at anew and shown."""
     raws = list(fake_frames(lambda n: ROOM, 20))
