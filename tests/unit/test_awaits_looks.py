@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from homeveil import _kernels
 from homeveil.clear.scene import THING_PATIENCE_SECONDS, Scene
 from homeveil.grid import BoolGrid, Box, Grid
 from homeveil.perceive.observation import Observation, PeopleLook
-from rooms import CELL, HEIGHT, WIDTH, frames, looks, texture, with_patch
+from rooms import CELL, HEIGHT, WIDTH, Picture, frames, looks, texture, with_patch
 
 GRID = Grid(WIDTH, HEIGHT, CELL)
 NONE = np.zeros(GRID.shape, bool)
@@ -116,3 +117,28 @@ def test_what_is_new_behind_a_gap_is_looked_at_anew() -> None:
         scene.remember(frame)
         if number >= 10:
             assert (scene.on_plate == ~place).all(), number
+
+
+@pytest.mark.parametrize("flickers", [False, True])
+def test_a_speck_is_cleared_as_a_whole_or_not_at_all(flickers: bool) -> None:
+    """What came in and is too small to be anybody is forgiven when all of it held still for a
+    minute; while a corner of it stirs, it is not."""
+    room, speck = texture(1), texture(2)[:16, :16]
+    cells, corner = GRID.cells_in(Box(96, 80, 112, 96)), GRID.cells_in(Box(104, 88, 112, 96))
+
+    def picture(number: int) -> Picture:
+        there = with_patch(room, speck, 96, 80) if number >= 30 else room
+        stirs = flickers and number >= 30 and number % 2
+        return with_patch(there, texture(3)[:8, :8], 104, 88) if stirs else there
+
+    scene = Scene(GRID, hold_seconds=0.3)
+    for number, frame in enumerate(frames(picture, 45)):
+        seconds = number / 10 if number < 30 else 3 + 8 * (number - 30)
+        scene.advance(frame, seconds, NONE, NONE)
+        scene.observe(Observation(people=looks(NONE)), NONE, NONE)
+        scene.settle(frame, seconds, NONE, NONE, NONE)
+        scene.remember(frame)
+        if number >= 30:
+            assert scene.on_plate[cells].any() == (number > 37 and not flickers), number
+    assert scene.on_plate[~cells].all()
+    assert scene.on_plate[cells & ~corner].all() == (not flickers)

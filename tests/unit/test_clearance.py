@@ -61,6 +61,20 @@ def test_what_the_agent_uncovers_beside_somebody_came_in() -> None:
     assert set(scene.origin[~changed]) == {Origin.STARTUP}
 
 
+@pytest.mark.parametrize("somebody", [True, False])
+def test_the_least_that_changes_beside_somebody_came_in(somebody: bool) -> None:
+    """A fingertip that comes out further; elsewhere a single cell is noise."""
+    room = texture(1)
+    first, second = frames(lambda n: with_patch(room, room[80:88, 80:88] + 25 * n, 80, 80), 2)
+    cell, nobody = GRID.cells_in(Box(80, 80, 88, 88)), columns(0, 0)
+    others = GRID.cells_in(Box(64, 64, 80, 160)) if somebody else nobody
+    scene = Scene(GRID, 0.6)
+    scene.advance(first, 0.0, nobody, nobody)
+    assert (scene.advance(second, 0.1, nobody, others) == cell).all()
+    assert set(scene.origin[cell]) == {Origin.ARRIVED if somebody else Origin.STARTUP}
+    assert set(scene.origin[~cell]) == {Origin.STARTUP}
+
+
 def test_a_change_voids_second_looks_at_it() -> None:
     """What they were to excuse is not there any more; looks elsewhere go on."""
     room = texture(1)
@@ -429,3 +443,21 @@ def test_the_agent_is_not_alone_beside_a_face_that_moves() -> None:
         clearance.scene.remember(raw)
         alone.append(clearance._is_alone(agent))
     assert alone[1:] == [False] * 4 + [True] * 2
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_who_comes_out_beside_the_head_is_somebody(changed: bool) -> None:
+    """Though no face is seen: from then on what changes in the outline must be explained. Hair that
+    has been there from the start is nobody."""
+    place = Box(160, 40, 176, 88)
+    picture = with_patch(texture(1), texture(2)[:48, :16], 160, 40)
+    first, second = frames(lambda n: picture if n and changed else texture(1), 2)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, none = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = body
+    clearance.begin(second, 0.1)
+    clearance._limbs._shoulders = 120.0
+    clearance._stray = GRID.cells_in(place)
+    clearance._contest(second, 0.1, body, none, none, none)
+    assert clearance._in_company(0.1) is changed
