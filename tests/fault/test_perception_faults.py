@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +15,20 @@ from homeveil import frame_from_array
 from homeveil.errors import FrameError, ModelError, PerceptionError
 from homeveil.fakes import FakePerceiver, FakeScene, fake_frames, fake_profile
 from homeveil.frames import PixelFormat, RawFrame
-from homeveil.grid import Box, Grid
+from homeveil.grid import Box, CellWindow, Grid
 from homeveil.models import store
 from homeveil.models.onnx_file import Graph, Port
 from homeveil.models.purposes import PICTURE_PURPOSES
 from homeveil.perceive._graph import _File
 from homeveil.perceive.identity import FaceIdentity
 from homeveil.perceive.loading import load_perceiver
-from homeveil.perceive.observation import Face, LookRequest, Observation
+from homeveil.perceive.observation import (
+    WHOLE,
+    Face,
+    LookRequest,
+    Observation,
+    PeopleLook,
+)
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
 from mouths import still
@@ -98,6 +106,59 @@ def test_a_failed_look_veils_the_frame_whole(kind: type[Failing]) -> None:
     assert shown(raws[first].planes[0], out[first].planes[0], 145, 65, 175, 95) < 0.03
     assert shown(raws[29].planes[0], out[29].planes[0], 145, 65, 175, 95) > 0.99
     assert [span.reason for span in tally.spans].count("fault") == 1
+
+
+def _nan(look: PeopleLook) -> PeopleLook:
+    return replace(look, probability=np.full_like(look.probability, np.nan))
+
+
+def _last(looks: tuple[PeopleLook, ...], spoil: Callable[[PeopleLook], PeopleLook]) -> Any:
+    return (*looks[:-1], spoil(looks[-1]))
+
+
+def _lower(look: PeopleLook) -> PeopleLook:
+    window = look.window
+    return replace(look, window=replace(window, row0=window.row0 + 9, row1=window.row1 + 9))
+
+
+def _told(seen: Observation, **other: Any) -> Observation:
+    """With something else said of the face that was compared."""
+    return replace(seen, identities=(replace(seen.identities[0], **other),))
+
+
+NO_ANSWERS: dict[str, Callable[[Observation], Observation]] = {
+    "no look at the whole": lambda seen: replace(seen, wide=None),
+    "half a look at the whole": lambda seen: replace(
+        seen,
+        wide=PeopleLook(CellWindow(0, 0, 15, 40), WHOLE, seen.wide.probability[:15]),
+    ),
+    "a close mask without numbers": lambda seen: replace(seen, close=_nan(seen.close)),
+    "a scan without numbers": lambda seen: replace(seen, people=_last(seen.people, _nan)),
+    "a scan past the bottom": lambda seen: replace(seen, people=_last(seen.people, _lower)),
+    "a second look without numbers": lambda seen: replace(
+        seen, checks=_last(seen.checks, _nan)
+    ),
+    "a face without a score": lambda seen: replace(
+        seen, faces=(replace(seen.faces[0], score=np.nan),)
+    ),
+    "another face compared": lambda seen: _told(seen, face=Face(Box(0, 0, np.nan, 9), 0.9, WHOLE)),
+    "a face turned nowhere": lambda seen: _told(seen, yaw_degrees=np.nan),
+    "a ratio that is none": lambda seen: _told(seen, ratios={"cheeks_to_height": np.nan}),
+}
+
+
+@pytest.mark.parametrize("wrong", NO_ANSWERS)
+def test_no_part_of_an_answer_may_be_none(wrong: str) -> None:
+    """What was asked for is there, covers what it should and is made of numbers, whatever is
+    looked at: or the look is a fault."""
+    (raw,) = frames(lambda n: ROOM, 1)
+    grid = Grid.over(raw.width, raw.height)
+    window = CellWindow(10, 10, 25, 30)
+    request = LookRequest(regions=((window, 2),), agent=window, checks=(window,))
+    good = FakePerceiver(FakeScene(agent=AGENT)).look(raw, grid, request)
+    good.check(grid, request)
+    with pytest.raises(PerceptionError):
+        NO_ANSWERS[wrong](good).check(grid, request)
 
 
 def broken(model: bytes) -> bytes:
@@ -224,6 +285,56 @@ def test_a_change_of_size_starts_denied_again() -> None:
     assert out[29].veiled_share == 0.0
     assert out[30].veiled_share == 1.0
     assert out[30].width == 320
+
+
+@pytest.mark.parametrize("style", Style)
+def test_what_is_known_breaks_and_so_does_the_way_out(style: Style) -> None:
+    """Not even what to do about a failure can be done: the frame is withheld whole all the same,
+    and whoever holds its sound is told before it leaves."""
+    told: list[tuple[float, bool]] = []
+    raws = frames(lambda n: ROOM, 12)
+    policy = replace(POLICY, style=style)
+    perceiver = FakePerceiver(FakeScene(agent=AGENT))
+    with Redactor(fake_profile(), policy, perceiver=perceiver, delay_seconds=0.2) as redactor:
+        redactor.decided = lambda seconds, failed: told.append((seconds, failed))
+        out = [veiled for raw in raws[:10] for veiled in redactor.process(raw)]
+        assert redactor._stream is not None
+        redactor._stream.clearance.scene = None  # type: ignore[assignment]
+        broken = [veiled for raw in raws[10:] for veiled in redactor.process(raw)]
+        broken += redactor.flush()
+    assert told == [(raw.time.seconds, n >= 10) for n, raw in enumerate(raws)]
+    assert not any(veiled.fault for veiled in out)
+    assert len(out) + len(broken) == len(raws)
+    for veiled, raw in zip(broken, raws[-len(broken) :], strict=True):
+        assert veiled.fault
+        assert veiled.withheld.all()
+        assert len(np.unique(veiled.planes[0])) == 1
+        assert veiled.time == raw.time
+
+
+def test_another_layout_in_mid_stream_begins_denied() -> None:
+    """What was cleared lies in planes of the other kind; the room is looked at anew and shown."""
+    raws = list(fake_frames(lambda n: ROOM, 20))
+    for raw in fake_frames(lambda n: ROOM, 20, pixel_format=PixelFormat.NV12):
+        raws.append(replace(raw, time=replace(raw.time, pts=raw.time.pts + 900_000 // 5)))
+    out, _ = redacted(FakePerceiver(FakeScene()), raws, profile=False)
+    assert [out[n].veiled_share for n in (19, 20, 39)] == [0.0, 1.0, 0.0]
+    assert not any(veiled.fault for veiled in out)
+
+
+def test_after_a_reset_nothing_is_known_or_left() -> None:
+    """Frames that wait are gone; the same room is denied until it was looked at, and the agent
+    until compared anew. Times may begin anew too."""
+    raws = frames(lambda n: ROOM, 30)
+    perceiver = FakePerceiver(FakeScene(agent=AGENT))
+    with Redactor(fake_profile(), POLICY, perceiver=perceiver, delay_seconds=0.5) as redactor:
+        before = [veiled for raw in raws for veiled in redactor.process(raw)]
+        assert before[-1].veiled_share < 0.2
+        redactor.reset()
+        assert list(redactor.flush()) == []
+        first = [*redactor.process(raws[0]), *redactor.flush()]
+        assert [veiled.time for veiled in first] == [raws[0].time]
+        assert first[0].veiled_share == 1.0
 
 
 def test_both_layouts_are_decided_alike() -> None:

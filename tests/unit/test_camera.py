@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from homeveil.clear.camera import CameraMotion, camera_motion
+from homeveil.clear.camera import CameraMotion, CameraWatch, camera_motion
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
 from homeveil.grid import Box, Grid
 
@@ -121,3 +121,16 @@ def test_cells_and_boxes_move_with_the_camera() -> None:
     x, y = turn.after(motion).matrix @ (200, 100, 1)
     assert (x, y) == pytest.approx(tuple(turn.matrix @ (220, 92, 1)))
     assert math.isclose(motion.farthest(GRID), math.hypot(20, 8))
+
+
+def test_what_had_come_in_is_carried_along_and_a_cell_round_it() -> None:
+    """By each of the camera's moves in turn; what changes meanwhile has not come in."""
+    watch, cells = CameraWatch(GRID), np.zeros(GRID.shape, bool)
+    cells[20:24, 30:34] = True
+    watch._rest_seconds, watch._rest_came_in = 4.9, cells
+    motion = CameraMotion(np.array([[1.0, 0, 20], [0, 1, -8]]))
+    for number in (1, 2):
+        carried = watch._carried(motion, EVERYWHERE, 4.9 + number / 10)
+        there = motion.touched(cells, GRID) if number == 1 else np.zeros_like(cells)
+        there[18:22, 35:39] |= number == 2
+        assert (carried == cv2.dilate(there.astype(np.uint8), np.ones((3, 3))).astype(bool)).all()

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from homeveil.clear.camera import CameraMotion
 from homeveil.clear.clearance import Clearance, Decision, Reason
+from homeveil.clear.evidence import LOOKS_NEEDED
+from homeveil.clear.limbs import bust
 from homeveil.clear.scene import Origin, Scene
-from homeveil.fakes import fake_profile
-from homeveil.grid import BoolGrid, Box, Grid
-from homeveil.policy import Policy
-from rooms import frames, texture, with_patch
+from homeveil.clear.tracks import Track
+from homeveil.fakes import FakePerceiver, FakeScene, fake_profile
+from homeveil.frames import RawFrame
+from homeveil.grid import BoolGrid, Box, CellWindow, Grid
+from homeveil.perceive.observation import WHOLE, LookRequest, Observation, PeopleLook
+from homeveil.policy import Policy, Style
+from homeveil.redactor import Redactor
+from rooms import frames, looks, shown, texture, with_patch
 
 GRID = Grid.over(320, 240)
 
@@ -50,6 +59,20 @@ def test_what_the_agent_uncovers_beside_somebody_came_in() -> None:
     assert set(scene.origin[theirs]) == {Origin.ARRIVED}
     assert set(scene.origin[changed & ~theirs]) == {Origin.UNCOVERED}
     assert set(scene.origin[~changed]) == {Origin.STARTUP}
+
+
+@pytest.mark.parametrize("somebody", [True, False])
+def test_the_least_that_changes_beside_somebody_came_in(somebody: bool) -> None:
+    """A fingertip that comes out further; elsewhere a single cell is noise."""
+    room = texture(1)
+    first, second = frames(lambda n: with_patch(room, room[80:88, 80:88] + 25 * n, 80, 80), 2)
+    cell, nobody = GRID.cells_in(Box(80, 80, 88, 88)), columns(0, 0)
+    others = GRID.cells_in(Box(64, 64, 80, 160)) if somebody else nobody
+    scene = Scene(GRID, 0.6)
+    scene.advance(first, 0.0, nobody, nobody)
+    assert (scene.advance(second, 0.1, nobody, others) == cell).all()
+    assert set(scene.origin[cell]) == {Origin.ARRIVED if somebody else Origin.STARTUP}
+    assert set(scene.origin[~cell]) == {Origin.STARTUP}
 
 
 def test_a_change_voids_second_looks_at_it() -> None:
@@ -202,3 +225,239 @@ def test_what_comes_out_beside_the_head_is_withdrawn_for_as_long_as_frames_wait(
     reasons = clearance.resolve(decided())
     assert (reasons[beside] == Reason.PERSON).all()
     assert (reasons[columns(15, 20)] == Reason.AGENT).all()
+
+
+def test_what_is_disputed_is_no_more_the_agents_for_a_likeness_or_with_time() -> None:
+    """Half of the outline is somebody whom the mask swallowed and nobody sees. They do not become
+    the agent cell by cell, by what the agent showed beside them a frame ago, nor when they hold
+    still for seconds."""
+    room = texture(1)
+    picture = room.copy()
+    picture[:, 120:128] = room[:, 112:120]
+    first, *others = frames(lambda n: picture if n else room, 30)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, theirs, none = columns(10, 20), columns(15, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline, clearance._agent_before = body, body & ~theirs
+    clearance._foreign_until[theirs] = 1.0
+    for number, frame in enumerate(others, 1):
+        clearance.begin(frame, number / 10)
+        agent, foreign = clearance._contest(frame, number / 10, body, none, none, none)
+        assert (foreign == theirs).all(), number
+        assert (agent == body & ~theirs).all(), number
+        clearance._outline, clearance._agent_before = body, agent
+        clearance.scene.remember(frame)
+
+
+def test_what_changed_and_is_not_explained_is_not_the_agents_for_a_second() -> None:
+    """Where somebody moved a moment ago, a few cells of the outline show something else: they are
+    not given back in the next frame for holding still, nor is the one amid them that happens to
+    show what the agent did beside it."""
+    room = texture(1)
+    patch = GRID.cells_in(Box(112, 120, 136, 144))
+    picture = with_patch(room, texture(2)[:24, :24], 112, 120)
+    picture[128:136, 120:128] = room[128:136, 128:136]
+    first, *others = frames(lambda n: picture if n else room, 10)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, none = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = body
+    clearance._company_seconds = 0.0
+    clearance._moved_seconds[patch] = 0.0
+    for number, frame in enumerate(others, 1):
+        clearance.begin(frame, number / 10)
+        agent, foreign = clearance._contest(frame, number / 10, body, none, none, none)
+        assert (foreign == patch).all(), number
+        assert (agent == body & ~patch).all(), number
+        clearance._agent_before = agent
+        clearance.scene.remember(frame)
+
+
+class Beside(FakePerceiver):
+    """Whose mask runs on into somebody who has always been beside the agent's head."""
+
+    place = Box(176, 48, 240, 96)
+
+    def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+        seen = FakePerceiver.look(self, frame, grid, request)
+        near = np.maximum(seen.wide.probability, grid.cells_in(self.place))
+
+        def of(look: PeopleLook) -> PeopleLook:
+            return replace(look, probability=near[look.window.index])
+
+        return replace(
+            seen,
+            wide=of(seen.wide),
+            close=of(seen.close) if seen.close is not None else None,
+            people=tuple(map(of, seen.people)),
+            checks=tuple(map(of, seen.checks)),
+        )
+
+
+class Narrow(Beside):
+    """Of whom no more is seen than the agent's own mask may run over."""
+
+    place = Box(176, 48, 216, 96)
+
+
+@pytest.mark.parametrize("see", [Beside, Narrow])
+def test_the_agents_rim_does_not_reach_into_who_is_beside_the_head(see: type[Beside]) -> None:
+    """No face of theirs is seen and nothing of them ever changed, but no limb reaches there; nor
+    are they cleared with the room."""
+    perceiver = see(FakeScene(agent=Box(140, 60, 180, 100)))
+    policy = Policy(looks_per_second=1000.0)
+    with Redactor(fake_profile(), policy, perceiver=perceiver, delay_seconds=0.0) as redactor:
+        for raw in frames(lambda _: texture(1), 24):
+            (veiled,) = redactor.process(raw)
+        assert redactor._stream is not None
+        clearance = redactor._stream.clearance
+        stray = clearance._limbs.beside_head(clearance._stray)
+    assert stray.any()
+    assert veiled.agent.any()
+    assert veiled.withheld[stray].all()
+
+
+@pytest.mark.parametrize(("is_agent", "misses"), [(True, 0), (True, 1), (False, 0)])
+def test_only_a_verified_face_seen_now_needs_no_explanation(is_agent: bool, misses: int) -> None:
+    """Where it was a frame ago somebody may have come before it."""
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    face = Track(1, Box(140, 60, 180, 100), 0.9, 1.0, is_agent=is_agent, misses=misses)
+    assert clearance._core(face).any() is np.bool_(is_agent and not misses)
+
+
+def test_who_was_seen_on_the_lap_is_veiled_when_their_face_is_lost() -> None:
+    """For as long as they hold still there: nobody else is seen, and the mask is the agent's."""
+    room, agent, child = texture(1), texture(4, 104, 140), texture(5, 24, 32)
+    seated = with_patch(room, agent, 108, 100)
+    raws = frames(lambda n: with_patch(seated, child, 144, 144) if n >= 12 else seated, 48, rate=6)
+    face, lap = Box(140, 60, 180, 100), Box(144, 144, 168, 176)
+
+    def scene(seconds: float) -> FakeScene:
+        return FakeScene(agent=face, others=(lap,) if 2 <= seconds < 3 else ())
+
+    policy = Policy(style=Style.FILL)
+    with Redactor(
+        fake_profile(), policy, perceiver=FakePerceiver(scene), delay_seconds=0.0
+    ) as redactor:
+        out = [veiled for raw in raws for veiled in redactor.process(raw)]
+    assert shown(raws[11].planes[0], out[11].planes[0], 120, 120, 200, 230) > 0.95
+    for n in range(12, 48):
+        assert shown(raws[n].planes[0], out[n].planes[0], 144, 144, 168, 176) < 0.05, n
+    assert shown(raws[47].planes[0], out[47].planes[0], 120, 184, 200, 230) > 0.95
+
+
+def test_looks_at_an_outline_say_nothing_of_the_room() -> None:
+    """They are not counted while it stands: who is much like the agent would else be cleared with
+    the room as soon as their mask shrinks."""
+    perceiver = FakePerceiver(FakeScene(agent=Box(140, 60, 180, 100)))
+    policy = Policy(looks_per_second=1000.0)
+    with Redactor(fake_profile(), policy, perceiver=perceiver, delay_seconds=0.0) as redactor:
+        for raw in frames(lambda _: texture(1), 12):
+            list(redactor.process(raw))
+        assert redactor._stream is not None
+        clearance = redactor._stream.clearance
+    enough = clearance.scene.evidence.looked_enough()
+    assert clearance._outline.any()
+    assert not (enough & clearance._outline).any()
+    assert enough[:, :5].all()
+
+
+def test_looks_round_an_outline_that_is_lost_say_nothing_of_the_room() -> None:
+    """Nor do second looks: what was seen there was taken for the agent, and excuses nobody."""
+    first, second = frames(lambda _: texture(1), 2)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    none, evidence = columns(0, 0), clearance.scene.evidence
+    clearance.begin(first, 0.0)
+    for one in looks(none) * LOOKS_NEEDED:
+        evidence.add_look(one, none, none)
+    clearance._second.suspect(GRID.cells_in(Box(64, 80, 72, 96)), ~none, 0.0)
+    clearance._outline = columns(10, 20)
+    clearance.begin(second, 0.1)
+    whole = CellWindow(0, 0, *GRID.shape)
+    nobody = PeopleLook(whole, WHOLE, np.zeros(GRID.shape, np.float32))
+    clearance.finish(second, 0.1, Observation(wide=nobody))
+    assert (evidence.looked_enough() == ~columns(8, 22)).all()
+    assert clearance._second.ask(2) == ()
+
+
+def test_when_the_camera_moves_what_is_somebodys_is_so_in_every_cell_they_touch() -> None:
+    """By two cells and a half: cells that show a part of somebody else are theirs, and the agent's
+    earlier look counts only in those that show nothing else."""
+    (first,) = frames(lambda _: texture(1), 1)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    clearance.begin(first, 0.0)
+    theirs, touched, filled = columns(10, 14), columns(12, 17), columns(13, 16)
+    clearance._others = clearance._outsiders = clearance._supported = theirs
+    clearance._claimed_before = clearance._agent_before = clearance._outline = theirs
+    clearance._foreign_until[theirs] = 0.2
+    clearance._memory.keep(first, theirs)
+    clearance.scene.motion = CameraMotion(np.array([[1.0, 0, 20], [0, 1, 0]]))
+    clearance._begin_anew(0.1)
+    for cells in (clearance._others, clearance._outsiders, clearance._supported):
+        assert (cells == touched).all()
+    assert (clearance._claimed_before == touched).all()
+    assert ((clearance._foreign_until >= 0.1) == touched).all()
+    assert (clearance._outline == touched).all()
+    assert (clearance._agent_before == filled).all()
+    assert (clearance._memory._known == filled).all()
+
+
+def test_what_a_mask_said_of_a_cell_is_void_when_the_cell_changes() -> None:
+    """Somebody may have come in while nobody looked."""
+    first, second = frames(
+        lambda n: with_patch(texture(1), texture(2)[:32, :32], 80 * n - 32, 80), 2
+    )
+    clearance = Clearance(GRID, None, Policy())
+    clearance.begin(first, 0.0)
+    sight, whole = clearance._sight, CellWindow(0, 0, *GRID.shape)
+    sight.update(Observation(wide=PeopleLook(whole, WHOLE, np.zeros(GRID.shape, np.float32))))
+    clearance.begin(second, 0.1)
+    assert (sight.empty(sight.probability()) == ~GRID.cells_in(Box(48, 80, 80, 112))).all()
+
+
+def test_the_limbs_of_one_face_are_not_those_of_another() -> None:
+    """Whose face takes the place of the agent's has arms where theirs are, not the agent's."""
+    face, everywhere = Box(140, 60, 180, 100), np.ones(GRID.shape, np.float32)
+    (raw,) = frames(lambda _: texture(1), 1)
+    pose = FakePerceiver(FakeScene(agent=face)).look(raw, GRID, LookRequest(pose=True)).pose
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    clearance._pose_asked = True
+    own = clearance._body(everywhere, Track(1, face, 0.9, 0.0), 0.0, pose)
+    clearance._pose_asked = False
+    other = clearance._body(everywhere, Track(2, face, 0.9, 0.1), 0.1, None)
+    assert (other == bust(GRID, face)).all()
+    assert (own & ~other).any()
+
+
+def test_the_agent_is_not_alone_beside_a_face_that_moves() -> None:
+    """Of a picture on the wall the agent need not be told apart in every frame."""
+    face, place = Box(40, 60, 80, 100), Box(200, 60, 240, 100)
+    looks_of = [with_patch(texture(1), texture(2 + n)[:40, :40], 200, 60) for n in range(4)]
+    raws = frames(lambda n: looks_of[min(n, 3)], 7)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    agent = Track(1, face, 0.9, 0.0, is_agent=True)
+    clearance.tracks.tracks = [agent, Track(2, place, 0.9, 0.0)]
+    alone = []
+    for number, raw in enumerate(raws):
+        clearance.begin(raw, number / 10)
+        clearance.scene.remember(raw)
+        alone.append(clearance._is_alone(agent))
+    assert alone[1:] == [False] * 4 + [True] * 2
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_who_comes_out_beside_the_head_is_somebody(changed: bool) -> None:
+    """Though no face is seen: from then on what changes in the outline must be explained. Hair that
+    has been there from the start is nobody."""
+    place = Box(160, 40, 176, 88)
+    picture = with_patch(texture(1), texture(2)[:48, :16], 160, 40)
+    first, second = frames(lambda n: picture if n and changed else texture(1), 2)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, none = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = body
+    clearance.begin(second, 0.1)
+    clearance._limbs._shoulders = 120.0
+    clearance._stray = GRID.cells_in(place)
+    clearance._contest(second, 0.1, body, none, none, none)
+    assert clearance._in_company(0.1) is changed

@@ -132,3 +132,15 @@ def test_a_plate_in_doubt_is_not_kept() -> None:
     assert not room.away.any()
     room.show(1)
     assert room.away[in_doubt].all()
+
+
+def test_a_place_in_doubt_stays_so_whatever_it_shows() -> None:
+    """Its plate again, or the one before: both were cleared while somebody may have been there."""
+    for look in (1, 0):
+        room = Room()
+        room.change(1)
+        room.show(1, visited=True)
+        in_doubt = room.away
+        assert in_doubt.any()
+        room.show(look, visited=True)
+        assert room.away[in_doubt].all()

@@ -24,7 +24,7 @@ from clips import picture
 from homeveil.audio import RawAudio, VeiledAudio
 from homeveil.clearing import LiveInput, Order
 from homeveil.clearing.here import open_here
-from homeveil.clearing.together import OneClock
+from homeveil.clearing.together import OneClock, Together
 from homeveil.errors import PerceptionError
 from homeveil.frames import RawFrame, Timestamp
 from homeveil.isolation import Isolate
@@ -459,3 +459,22 @@ def test_sound_longer_than_the_picture_is_kept(tmp_path: Path) -> None:
     """The picture ends first; the sound goes on."""
     source = make(tmp_path / "a.mp4", frame_times=[n / 10 for n in range(15)])
     check(source, tmp_path / "out.mp4")
+
+
+def test_a_picture_that_fails_mutes_at_once_what_is_beside_it() -> None:
+    """From the picture before to as long after it as that one stood, before the next one comes: by
+    then the sound may have left. The last one mutes all that is left."""
+    muted: list[tuple[float, float]] = []
+
+    def at(seconds: float) -> bool:
+        return any(start <= seconds < end for start, end in muted)
+
+    together = Together(lambda start, end: muted.append((start, end)))
+    for seconds, failed in ((1.0, False), (1.1, False), (1.2, True)):
+        together.see(seconds, failed=failed)
+    assert [at(1.05), at(1.15), at(1.25), at(1.35)] == [False, True, True, False]
+    together.see(1.5, failed=False)
+    assert [at(1.45), at(1.55)] == [True, False]
+    together.see(1.6, failed=True)
+    together.end()
+    assert at(9.0)

@@ -230,6 +230,21 @@ def test_a_stranger_after_the_agent_is_closed_soon_and_the_agent_open_again() ->
     assert not shut[1260:].any()
 
 
+@pytest.mark.parametrize(("pause", "forgets"), [(150, False), (250, True)])
+def test_who_speaks_after_a_pause_has_none_of_the_agents_likeness(
+    pause: int, forgets: bool
+) -> None:
+    """A breath is no pause; whoever begins after one is judged by themselves from the first frame
+    on."""
+    values = np.concatenate([np.full(600, 0.82), np.full(pause, 0.5), np.full(600, 0.7)])
+    claims = np.concatenate([np.full(600, True), np.full(pause, False), np.full(600, True)])
+    shut = alike_frames(values, claims=claims)
+    begins = 600 + pause
+    assert not shut[:480].any()
+    assert shut[begins + 50 : begins + 400].all()
+    assert shut[begins : begins + 10].all() == forgets
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_likeness_that_is_no_number_is_a_fault(value: float) -> None:
     """For every frame whose window holds it."""

@@ -155,8 +155,8 @@ class Observation:
     pose: Pose | None = None
 
     def check(self, grid: Grid, request: LookRequest) -> None:
-        """Raise PerceptionError unless every number is finite, every shape fits, and what was
-        asked for is there."""
+        """Raise PerceptionError unless every number is finite (a ratio may be infinite), every
+        shape fits, and what was asked for is there."""
         self._check_looks(grid, request)
         for face in (*self.faces, *(identity.face for identity in self.identities)):
             box = face.box
@@ -165,6 +165,9 @@ class Observation:
         for identity in self.identities:
             if not np.isfinite([identity.distance, identity.yaw_degrees]).all():
                 raise PerceptionError("an identity distance is not finite")
+            # Infinite is as unlike as can be; what is no number is unlike nothing.
+            if np.isnan(list(identity.ratios.values())).any():
+                raise PerceptionError("a ratio of a face is no number")
         for mouth in self.mouths:
             box = mouth.box
             if not np.isfinite([box.x0, box.y0, box.x1, box.y1, mouth.opening]).all():
