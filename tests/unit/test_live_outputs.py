@@ -32,6 +32,7 @@ from homeveil.live.outputs.newest import Newest
 from homeveil.live.outputs.push import Push
 from homeveil.live.outputs.recorder import Recorder
 from homeveil.live.outputs.transport import Transport
+from homeveil.media.live_source import read_source
 from homeveil.media.sound_track import SoundFormat
 from homeveil.policy import Policy
 from homeveil.veil.card import card, silence
@@ -363,7 +364,29 @@ def test_an_address_nobody_can_send_to_is_refused() -> None:
 def test_a_name_holds_no_secret() -> None:
     push = Push(Broadcast(), "rtsp://me:secret@host:8554/desk?key=other")
     assert push.status().name == "stream to rtsp://host:8554"
-    assert Push(Broadcast(), "srt://[::1]:9000").status().name == "stream to srt://[::1]:9000"
+    assert Push(Broadcast(), "udp://[::1]:9000").status().name == "stream to udp://[::1]:9000"
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt"])
+def test_an_address_that_ffmpeg_has_no_protocol_for_is_refused(scheme: str) -> None:
+    """It would be tried for ever. Which there are, FFmpeg itself says when it is to read one."""
+    needed = {"rtsp": "tcp", "rtsps": "tls"}.get(scheme, scheme)
+    missing = False
+    try:
+        av.open(f"{needed}://127.0.0.1:1?timeout=1", format="mpegts", timeout=(0.2, 0.2))
+    except av.error.ProtocolNotFoundError:
+        missing = True
+    except av.FFmpegError:
+        pass
+    address = f"{scheme}://me:hunter2@127.0.0.1/x"
+    if not missing:
+        assert Push(Broadcast(), address).status().name == f"stream to {scheme}://127.0.0.1"
+        assert read_source(address).name == f"{scheme}://127.0.0.1"
+        return
+    for use in (lambda: Push(Broadcast(), address), lambda: read_source(address)):
+        with pytest.raises(UsageError, match=f"no {scheme} here") as caught:
+            use()
+        assert "hunter2" not in str(caught.value)
 
 
 def test_an_output_that_ends_says_so_once(caplog: pytest.LogCaptureFixture) -> None:

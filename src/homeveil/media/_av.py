@@ -24,7 +24,7 @@ from av.audio.stream import AudioStream
 from av.codec.context import Flags as CodecFlags
 from av.container import InputContainer, OutputContainer
 from av.container.core import Flags as ContainerFlags
-from av.error import ArgumentError, FFmpegError
+from av.error import ArgumentError, FFmpegError, ProtocolNotFoundError
 from av.packet import Packet
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
@@ -56,6 +56,7 @@ __all__ = [
     "display_matrix",
     "encoder_fits",
     "encoder_formats",
+    "has_protocol",
     "open_input",
     "open_output",
     "open_push",
@@ -186,6 +187,19 @@ def open_push(url: str, form: str) -> OutputContainer:
     container = av.open(url, "w", format=form, container_options=options, timeout=(5.0, 5.0))
     container.flags = container.flags | cast(int, ContainerFlags.bitexact.value)
     return container
+
+
+def has_protocol(scheme: str) -> bool:
+    """Whether this FFmpeg speaks what addresses of ``scheme`` need. Nothing is connected to: no
+    protocol is allowed to be."""
+    protocol = {"rtsp": "tcp", "rtsps": "tls"}.get(scheme, scheme)
+    try:
+        av.open(f"{protocol}://host", format="mpegts", options={"protocol_whitelist": "none"})
+    except ProtocolNotFoundError:
+        return False
+    except FFmpegError:
+        return True
+    return True
 
 
 def decoder(codec: str, kind: str, name: Path) -> Any:

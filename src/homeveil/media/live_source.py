@@ -63,6 +63,12 @@ def read_source(
             raise UsageError(
                 f"{shown(place)} is no address of a camera; give {', '.join(SCHEMES)}://host…"
             )
+        from homeveil.media import _av
+
+        if not _av.has_protocol(parts.scheme):
+            raise UsageError(
+                f"camera {shown(place)}: FFmpeg has no {parts.scheme} here; give another address"
+            )
         return LiveSource(SourceKind.STREAM, place)
     if re.fullmatch(r"\d{1,3}", place):
         place = f"/dev/video{place}"

@@ -14,6 +14,7 @@ from homeveil.errors import OutputError, UsageError
 from homeveil.live.outputs.broadcast import Broadcast, Subscription
 from homeveil.live.outputs.carrier import Carrier
 from homeveil.live.process import start
+from homeveil.media import _av
 
 _FORMATS = {
     "rtsp": "rtsp",
@@ -42,6 +43,10 @@ class Push(Carrier):
         form = _FORMATS.get(parts.scheme)
         if form is None or not parts.hostname:
             raise UsageError(f"--stream takes {', '.join(_FORMATS)} addresses, not {shown(url)}")
+        if not _av.has_protocol(parts.scheme):
+            raise UsageError(
+                f"--stream {shown(url)}: FFmpeg has no {parts.scheme} here; give another address"
+            )
         super().__init__(broadcast, f"stream to {name_of(parts)}")
         self._url, self._form = url, form
         self._process: subprocess.Popen[bytes] | None = None
