@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -32,6 +33,7 @@ from homeveil.live.outputs.newest import Newest
 from homeveil.live.outputs.push import Push
 from homeveil.live.outputs.recorder import Recorder
 from homeveil.live.outputs.transport import Transport
+from homeveil.live.outputs.virtual_camera import VirtualCamera
 from homeveil.media.live_source import read_source
 from homeveil.media.sound_track import SoundFormat
 from homeveil.policy import Policy
@@ -389,22 +391,75 @@ def test_an_address_that_ffmpeg_has_no_protocol_for_is_refused(scheme: str) -> N
         assert "hunter2" not in str(caught.value)
 
 
-def test_an_output_that_ends_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A virtual camera whose device went away, say: the log of a service is all that is read."""
+def test_an_output_that_fails_says_so_once_and_comes_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log of a service is all that is read of it."""
+    caplog.set_level("INFO", logger="homeveil")
+    gone = threading.Event()
 
-    class Gone(Newest):
+    class Going(Newest):
         def _use(self, frame: VeiledFrame) -> None:
-            raise RuntimeError("hunter2")
+            if gone.is_set():
+                raise RuntimeError("hunter2")
 
-    output = Gone("virtual camera")
+    output = Going("virtual camera")
     output.begin(64, 48, 10, None)
-    output.take(veiled_frame(0, MS))
-    until(lambda: not output.status().going)
-    output.take(veiled_frame(1, MS))
+    gone.set()
+    for number in range(2):
+        output.take(veiled_frame(number, MS))
+        until(lambda: not output.waiting())
+        until(lambda: not output.status().going)
+    assert output.status().trouble == "virtual camera: failed (RuntimeError)"
+    gone.clear()
+    output.take(veiled_frame(2, MS))
+    until(lambda: output.status().going)
+    assert output.status().trouble == ""
     output.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "virtual camera: failed (RuntimeError); nothing more goes there"
+        "virtual camera: failed (RuntimeError); trying again",
+        "virtual camera: is back",
     ]
+
+
+def test_a_virtual_camera_whose_device_fails_is_opened_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here is no such device: what stands for pyvirtualcam fails as it does, once while sending
+    and once while opening."""
+    made: list[Device] = []
+
+    class Device:
+        def __init__(self, **asked: object) -> None:
+            self.asked, self.sent, self.closed = asked, 0, False
+            made.append(self)
+            if len(made) == 2:
+                raise RuntimeError("device busy")
+
+        def send(self, picture: np.ndarray) -> None:
+            assert picture.shape == (48, 64, 3)
+            if len(made) == 1 and self.sent:
+                raise RuntimeError("device gone")
+            self.sent += 1
+
+        def close(self) -> None:
+            self.closed = True
+
+    stand_in = SimpleNamespace(Camera=Device, PixelFormat=SimpleNamespace(RGB="rgb"))
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", stand_in)
+    output = VirtualCamera("/dev/video10")
+    output.begin(64, 48, 10, None)
+    for number in range(1000):
+        output.take(veiled_frame(number, MS))
+        time.sleep(0.02)
+        if len(made) == 3 and made[2].sent:
+            break
+    assert made[0].closed
+    assert made[2].sent
+    assert made[2].asked == made[0].asked
+    until(lambda: output.status().going)
+    output.close()
+    assert made[2].closed
 
 
 def test_desk_events_that_are_refused_are_told(
