@@ -143,6 +143,38 @@ def test_an_encoder_that_is_none_is_told() -> None:
         Transport(Policy(video_encoder="no_such")).begin(64, 48, 10, None)
 
 
+def test_a_stream_goes_on_after_the_encoder_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A frame that is too large makes it fail. Who reads along goes on with the next encoder, at a
+    key frame; nobody has to come back."""
+    transport = Transport(Policy())
+    recorder = Recorder(transport.broadcast, tmp_path)
+    recorder.begin(64, 48, 10, None)
+    until(lambda: recorder._reader is not None)
+    streamed(transport, 15)
+    until(lambda: recorder.status().bytes and not transport.waiting())
+    transport.take(veiled_frame(1500, MS, (128, 96)))
+    until(lambda: not transport.status().going)
+    assert transport.status().trouble.startswith("the encoder failed")
+    before = recorder.status().bytes
+    for number in range(16, 1000):
+        transport.take(veiled_frame(number * 100, MS, level=90))
+        time.sleep(0.02)
+        if transport.status().going:
+            break
+    assert transport.status().trouble == ""
+    transport.take(veiled_frame((number + 1) * 100, MS, level=90))
+    transport.close()
+    recorder.close()
+    assert recorder.status().bytes > before
+    (file,) = tmp_path.glob("homeveil-*.ts")
+    frames = decoded(file.read_bytes())
+    assert round(float((frames[-1].pts - frames[0].pts) * frames[0].time_base), 3) > 1.5
+    assert any(frame.key_frame for frame in frames[15:])
+    assert sum("trying again" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_a_card_holds_nothing() -> None:
     """All of one colour, withheld whole, and the same whatever came before."""
     one, other = (card(64, 48, Timestamp(at, MS), Policy()) for at in (0, 7))
