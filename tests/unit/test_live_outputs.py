@@ -138,9 +138,33 @@ def test_an_output_takes_nothing_raw() -> None:
         transport.hear(np.zeros(3))  # type: ignore[arg-type]
 
 
-def test_an_encoder_that_is_none_is_told() -> None:
+@pytest.mark.parametrize(
+    ("encoder", "preset", "size"),
+    [
+        ("no_such", "veryfast", (64, 48)),
+        ("libvpx-vp9", "veryfast", (64, 48)),
+        ("mpeg2video", "veryfast", (64, 48)),
+        ("libx264", "nonsense", (64, 48)),
+        ("libx264", "veryfast", (65, 48)),
+    ],
+)
+def test_an_encoder_that_cannot_be_had_is_told(
+    encoder: str, preset: str, size: tuple[int, int]
+) -> None:
+    """When it begins, not when the first frame finds it out and nothing leaves."""
     with pytest.raises(OutputError, match="libx264"):
-        Transport(Policy(video_encoder="no_such")).begin(64, 48, 10, None)
+        Transport(Policy(video_encoder=encoder, encoder_preset=preset)).begin(*size, 10, None)
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265"])
+def test_a_picture_leaves_the_encoder_before_the_next_one_comes(encoder: str) -> None:
+    transport = Transport(Policy(video_encoder=encoder))
+    reader = transport.broadcast.subscribe()
+    transport.begin(64, 48, 10, None)
+    for number in range(3):
+        transport.take(veiled_frame(number * 100, MS))
+        assert reader.next(20.0)
+    transport.close()
 
 
 def test_a_stream_goes_on_after_the_encoder_failed(

@@ -65,6 +65,7 @@ __all__ = [
     "open_transport_input",
     "reason",
     "sound_rate",
+    "try_encoder",
 ]
 
 KINDS = (
@@ -223,6 +224,17 @@ def encoder_formats(encoder: str) -> tuple[str, ...] | None:
     if codec.type != "video":
         return None
     return tuple(form.name for form in codec.video_formats or ())
+
+
+def try_encoder(
+    encoder: str, size: tuple[int, int], time_base: Fraction, options: dict[str, str]
+) -> None:
+    """Open ``encoder`` for pictures of ``size`` in 4:2:0, and close it. Raises FFmpegError or
+    ValueError when it does not take them so."""
+    context: Any = av.CodecContext.create(encoder, "w")
+    context.width, context.height = size
+    context.pix_fmt, context.time_base, context.options = "yuv420p", time_base, options
+    context.open()
 
 
 def sound_rate(encoder: str, wanted: int) -> int:
