@@ -127,6 +127,24 @@ def test_times_pass_through() -> None:
     assert times == pytest.approx([number * 0.1 + times[0] for number in range(20)], abs=1e-4)
 
 
+def test_nothing_is_lost_at_the_end() -> None:
+    """Sound comes later than its picture: what waits for it leaves all the same."""
+    transport = Transport(Policy())
+    reader = transport.broadcast.subscribe()
+    transport.begin(64, 48, 10, SoundFormat(16_000, 1))
+    for number in range(40):
+        transport.take(veiled_frame(number * 100, MS, level=60 + number))
+        if number >= 15:
+            at = Timestamp.from_seconds((number - 15) / 10)
+            transport.hear(silence(16_000, 1, 1600, at))
+        until(lambda: transport.waiting() < 4)
+    transport.close()
+    data = b"".join(iter(lambda: reader.next(1.0), b""))
+    assert len(decoded(data)) == 40
+    with av.open(io.BytesIO(data), format="mpegts") as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 25 * 1600
+
+
 def test_an_output_takes_nothing_raw() -> None:
     transport = Transport(Policy())
     shapes = plane_shapes(PixelFormat.I420, 64, 48)

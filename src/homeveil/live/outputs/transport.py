@@ -113,6 +113,8 @@ class Transport:
                 self._encoder = self._made()
             if item is None:
                 self._encoder.close()
+                # With sound beside it the muxer holds the last pictures until then.
+                self._put(0.0)
             elif isinstance(item, VeiledFrame):
                 self._write(self._encoder, item)
             else:
@@ -130,11 +132,14 @@ class Transport:
 
     def _write(self, encoder: LiveEncoder, frame: VeiledFrame) -> None:
         encoder.take(frame)
-        for data, key in self._cutter.cut():
-            self.broadcast.put(Chunk(data, key, frame.time.seconds))
+        self._put(frame.time.seconds)
         if self._trouble:
             _log.info("the encoder is back")
             self._trouble, self._wait = "", RETRY_SECONDS[0]
+
+    def _put(self, seconds: float) -> None:
+        for data, key in self._cutter.cut():
+            self.broadcast.put(Chunk(data, key, seconds))
 
     def _next(self) -> VeiledFrame | VeiledAudio | None:
         with self._news:
