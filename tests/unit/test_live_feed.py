@@ -289,6 +289,7 @@ def test_a_file_keeps_its_pace() -> None:
         ("0", SourceKind.DEVICE, "/dev/video0"),
         ("/dev/video3", SourceKind.DEVICE, "/dev/video3"),
         ("rtsp://me:secret@cam.local:554/a?key=1", SourceKind.STREAM, "rtsp://cam.local:554"),
+        ("RTSP://me:secret@cam.local/A", SourceKind.STREAM, "rtsp://cam.local"),
         ("http://10.0.0.7/x", SourceKind.STREAM, "http://10.0.0.7"),
         ("rtsp://[fe80::1]:554/x", SourceKind.STREAM, "rtsp://[fe80::1]:554"),
     ],
@@ -296,6 +297,8 @@ def test_a_file_keeps_its_pace() -> None:
 def test_a_source_is_known_by_its_name(place: str, kind: SourceKind, name: str) -> None:
     source = read_source(place)
     assert (source.kind, source.name) == (kind, name)
+    # So FFmpeg knows it.
+    assert source.place.startswith(name.partition(":")[0])
     assert read_order(write_order(source)) == source
 
 
@@ -309,6 +312,7 @@ def test_a_file_must_be_asked_for() -> None:
     "place",
     [
         "ftp://host/x", "file:///etc/passwd", "rtsp://", "concat://a", "xtsp://me:secret@host/x",
+        "rtsp:me:secret@host/x", "rtsp:/me:secret@host/x", "me:secret@host/x",
         "rtsp://me:secret@host:abc/x", "rtsp://me:sec/ret@host/x", "rtsp://[me:secret/x",
     ],
 )  # fmt: skip

@@ -443,6 +443,23 @@ def test_a_name_holds_no_secret() -> None:
     assert Push(Broadcast(), "udp://[::1]:9000").status().name == "stream to udp://[::1]:9000"
 
 
+def test_a_scheme_in_capitals_is_sent_to() -> None:
+    """FFmpeg itself does not know it so."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        transport = Transport(Policy())
+        push = Push(transport.broadcast, f"TCP://127.0.0.1:{server.getsockname()[1]}")
+        push.begin(64, 48, 10, None)
+        until(lambda: push._reader is not None)
+        streamed(transport, 65)
+        server.settimeout(20)
+        taken, _ = server.accept()
+        with taken:
+            taken.settimeout(20)
+            assert taken.recv(1) == b"G"
+        transport.close()
+        push.close()
+
+
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt"])
 def test_an_address_that_ffmpeg_has_no_protocol_for_is_refused(scheme: str) -> None:
     """It would be tried for ever. Which there are, FFmpeg itself says when it is to read one."""

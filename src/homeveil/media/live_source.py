@@ -69,14 +69,17 @@ def read_source(
             raise UsageError(
                 f"camera {shown(place)}: FFmpeg has no {parts.scheme} here; give another address"
             )
-        return LiveSource(SourceKind.STREAM, place)
+        # FFmpeg knows schemes in small letters alone.
+        return LiveSource(SourceKind.STREAM, parts.scheme + place[place.index("://") :])
     if re.fullmatch(r"\d{1,3}", place):
         place = f"/dev/video{place}"
     if place.startswith("/dev/"):
         return LiveSource(SourceKind.DEVICE, place, size, frame_rate, microphone)
     if not realtime:
+        # An address that is not written as one may hold a password all the same.
+        named = shown(place) if "@" in place else repr(place)
         raise UsageError(
-            f"{place!r} is no camera; give 0, /dev/video0 or an address, or --realtime to play a "
+            f"{named} is no camera; give 0, /dev/video0 or an address, or --realtime to play a "
             "file at its own pace (`homeveil redact` clears recordings)"
         )
     return LiveSource(SourceKind.FILE, str(Path(place)))

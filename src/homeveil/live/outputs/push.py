@@ -48,7 +48,8 @@ class Push(Carrier):
                 f"--stream {shown(url)}: FFmpeg has no {parts.scheme} here; give another address"
             )
         super().__init__(broadcast, f"stream to {name_of(parts)}")
-        self._url, self._form = url, form
+        # FFmpeg knows schemes in small letters alone.
+        self._url, self._form = parts.scheme + url[url.index("://") :], form
         self._process: subprocess.Popen[bytes] | None = None
 
     def _carry(self, reader: Subscription) -> None:
