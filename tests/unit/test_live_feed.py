@@ -201,6 +201,27 @@ def test_what_a_file_wants_turned_is_turned(
     check_as_read(copy_with(source, tmp_path / f"b.{suffix}", turn=turn))
 
 
+def test_av1_is_decoded_by_what_ffmpeg_takes_for_it(tmp_path: Path) -> None:
+    """By the codec's own name it takes a decoder that wants a graphics card."""
+    check_as_read(make(tmp_path / "a.mkv", codec="libsvtav1", times=[0, 20]))
+
+
+def test_a_layout_of_pixels_that_is_not_known_yet_is_awaited(tmp_path: Path) -> None:
+    """A camera sends damage while FFmpeg looks for it: the decoder finds it out in time."""
+    times = [n * 20 for n in range(6)]
+    whole = make(tmp_path / "a.webm", codec="libvpx-vp9", times=times)
+    broken = copy_with(whole, tmp_path / "b.webm", broken=frozenset(range(6)))
+    feed, frames = captured(broken)
+    assert feed.picture.pixel_format == ""
+    assert frames == []
+    pictures = FeedPictures(feed.picture, broken)
+    with av.open(str(whole)) as container:
+        for packet in container.demux(video=0):
+            if packet.size:
+                frames += pictures.decode(FeedPacket(Kind.PICTURE, bytes(packet), 0, 0, True))
+    assert [(frame.width, frame.height) for frame in frames] == [(64, 48)] * 6
+
+
 def test_a_cover_is_not_the_picture(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4", times=[0, 20], options={"bf": "0"})
     both = with_cover(clip, tmp_path / "b.mp4")

@@ -169,7 +169,7 @@ def _picture_form(stream: Any, name: str) -> PictureForm:
     return PictureForm(
         *turn.size(context.width, context.height),
         Fraction(rate) if rate and 0 < rate <= 240 else None,
-        context.codec.canonical_name,
+        context.codec.name,
         context.pix_fmt or "",
         bytes(context.extradata or b""),
         turn,
@@ -184,7 +184,7 @@ def _sound_form(stream: Any) -> EncodedSoundForm | None:
     return EncodedSoundForm(
         context.sample_rate,
         context.channels,
-        context.codec.canonical_name,
+        context.codec.name,
         bytes(context.extradata or b""),
     )
 
