@@ -199,6 +199,7 @@ def test_a_stream_goes_on_after_the_encoder_failed(
     transport.take(veiled_frame(1500, MS, (128, 96)))
     until(lambda: not transport.status().going)
     assert transport.status().trouble.startswith("the encoder failed")
+    until(lambda: not recorder.status().going)
     before = recorder.status().bytes
     for number in range(16, 1000):
         transport.take(veiled_frame(number * 100, MS, level=90))
@@ -206,6 +207,7 @@ def test_a_stream_goes_on_after_the_encoder_failed(
         if transport.status().going:
             break
     assert transport.status().trouble == ""
+    until(lambda: recorder.status().going)
     transport.take(veiled_frame((number + 1) * 100, MS, level=90))
     transport.close()
     recorder.close()

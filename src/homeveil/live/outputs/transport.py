@@ -126,7 +126,7 @@ class Transport:
         if not self._trouble:
             _log.error("the encoder failed (%s); trying again", _av.reason(error))
         self._trouble = f"the encoder failed ({_av.reason(error)})"
-        self._encoder = None
+        self._encoder, self.broadcast.fed = None, False
         self._again_at = time.monotonic() + self._wait
         self._wait = min(2 * self._wait, RETRY_SECONDS[1])
 
@@ -136,6 +136,7 @@ class Transport:
         if self._trouble:
             _log.info("the encoder is back")
             self._trouble, self._wait = "", RETRY_SECONDS[0]
+            self.broadcast.fed = True
 
     def _put(self, seconds: float) -> None:
         for data, key in self._cutter.cut():
