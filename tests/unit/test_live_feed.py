@@ -30,9 +30,10 @@ from homeveil.media.feed import (
     Kind,
     PictureForm,
 )
-from homeveil.media.feed_decoder import FeedPictures
+from homeveil.media.feed_decoder import FeedPictures, FeedSound
 from homeveil.media.live_source import LiveSource, SourceKind, read_source
 from homeveil.media.reader import VideoReader
+from homeveil.media.sound_reader import SoundReader
 from homeveil.media.turn import Turn
 from live import until
 
@@ -241,6 +242,32 @@ def test_sound_that_is_announced_and_never_comes_is_left_out(tmp_path: Path) -> 
     feed, frames = captured(clip)
     assert feed.sound is None
     assert len(frames) == 2
+
+
+def test_sound_of_many_channels_is_mixed_down(tmp_path: Path) -> None:
+    """As from a file; what a decoder is not told of it does not decode."""
+    path = tmp_path / "a.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="hexadecagonal")
+        samples = np.full((1, 1600 * 16), 8000, np.int16)
+        block = av.AudioFrame.from_ndarray(samples, format="s16", layout="hexadecagonal")
+        block.sample_rate = 16_000
+        container.mux(stream.encode(block))
+        container.mux(stream.encode(None))
+    with SoundReader(path) as reader:
+        read = list(reader)
+    packets = []
+    with av.open(str(path)) as container:
+        for packet in container.demux(audio=0):
+            if packet.size:
+                at = round(packet.pts * packet.time_base * 1_000_000)
+                packets.append(FeedPacket(Kind.SOUND, bytes(packet), at, at, True))
+    sound = FeedSound(EncodedSoundForm(16_000, 16, "pcm_s16le"), path)
+    live = [block for packet in packets for block in sound.decode(packet)]
+    assert sound.form.channels == 1
+    heard, told = (np.concatenate([one.samples for one in way], axis=1) for way in (live, read))
+    assert heard.shape == told.shape == (1, 1600)
+    assert np.array_equal(heard, told)
 
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
