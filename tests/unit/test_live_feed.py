@@ -360,7 +360,8 @@ def test_a_file_must_be_asked_for() -> None:
     "place",
     [
         "ftp://host/x", "file:///etc/passwd", "rtsp://", "concat://a", "xtsp://me:secret@host/x",
-        "rtsp:me:secret@host/x", "rtsp:/me:secret@host/x", "me:secret@host/x",
+        "tcp://me:secret@host/x", "udp://me:secret@host:0", "me:secret@host/x",
+        "rtsp:me:secret@host/x", "rtsp:/me:secret@host/x",
         "rtsp://me:secret@host:abc/x", "rtsp://me:sec/ret@host/x", "rtsp://[me:secret/x",
     ],
 )  # fmt: skip

@@ -432,6 +432,7 @@ def test_an_address_nobody_can_send_to_is_refused() -> None:
     """Whatever is wrong with it, and without a word that may be of a password."""
     for url in (
         "ftp://host/hunter2", "rtsp://", "/tmp/hunter2", "//me:hunter2@host/x", "rtsp://host:99999",
+        "tcp://me:hunter2@host", "udp://me:hunter2@host:0/", "tcp://me:hunter2@host/x",
         "rtsp://me:hunter2/x@host", "rtsp://me:hunter2#@host", "rtsp://me:x@[::1/hunter2",
     ):  # fmt: skip
         with pytest.raises(UsageError) as caught:
@@ -473,10 +474,10 @@ def test_an_address_that_ffmpeg_has_no_protocol_for_is_refused(scheme: str) -> N
         missing = True
     except av.FFmpegError:
         pass
-    address = f"{scheme}://me:hunter2@127.0.0.1/x"
+    address = f"{scheme}://me:hunter2@127.0.0.1:9000/x"
     if not missing:
-        assert Push(Broadcast(), address).status().name == f"stream to {scheme}://127.0.0.1"
-        assert read_source(address).name == f"{scheme}://127.0.0.1"
+        assert Push(Broadcast(), address).status().name == f"stream to {scheme}://127.0.0.1:9000"
+        assert read_source(address).name == f"{scheme}://127.0.0.1:9000"
         return
     for use in (lambda: Push(Broadcast(), address), lambda: read_source(address)):
         with pytest.raises(UsageError, match=f"no {scheme} here") as caught:

@@ -12,6 +12,9 @@ from homeveil.errors import UsageError
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "srt", "tcp")
 
+WITH_PORT = ("udp", "srt", "tcp")
+"""Schemes that have no usual port: to an address without one nothing could ever be sent."""
+
 
 class SourceKind(enum.Enum):
     """DEVICE: a camera of this machine. FILE: a recording, played at its own pace. STREAM: a
@@ -69,6 +72,8 @@ def read_source(
             raise UsageError(
                 f"camera {shown(place)}: FFmpeg has no {parts.scheme} here; give another address"
             )
+        if parts.scheme in WITH_PORT and not parts.port:
+            raise UsageError(f"camera {shown(place)}: give a port, {parts.scheme}://host:port")
         # FFmpeg knows schemes in small letters alone.
         return LiveSource(SourceKind.STREAM, parts.scheme + place[place.index("://") :])
     if re.fullmatch(r"\d{1,3}", place):

@@ -15,6 +15,7 @@ from homeveil.live.outputs.broadcast import Broadcast, Subscription
 from homeveil.live.outputs.carrier import Carrier
 from homeveil.live.process import start
 from homeveil.media import _av
+from homeveil.media.live_source import WITH_PORT
 
 _FORMATS = {
     "rtsp": "rtsp",
@@ -47,6 +48,8 @@ class Push(Carrier):
             raise UsageError(
                 f"--stream {shown(url)}: FFmpeg has no {parts.scheme} here; give another address"
             )
+        if parts.scheme in WITH_PORT and not parts.port:
+            raise UsageError(f"--stream {shown(url)}: give a port, {parts.scheme}://host:port")
         super().__init__(broadcast, f"stream to {name_of(parts)}")
         # FFmpeg knows schemes in small letters alone.
         self._url, self._form = parts.scheme + url[url.index("://") :], form
