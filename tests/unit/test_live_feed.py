@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -9,15 +10,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clips import copy_with, make, make_sound_only, take_sound_out, with_cover
+from clips import copy_with, make, make_sound_only, picture, take_sound_out, with_cover
 from homeveil.errors import InputError, UsageError
 from homeveil.frames import Colour, RawFrame
 from homeveil.media.capture import MachineClock, Pace, capture, read_order, write_order
@@ -221,6 +224,54 @@ def test_a_layout_of_pixels_that_is_not_known_yet_is_awaited(tmp_path: Path) -> 
             if packet.size:
                 frames += pictures.decode(FeedPacket(Kind.PICTURE, bytes(packet), 0, 0, True))
     assert [(frame.width, frame.height) for frame in frames] == [(64, 48)] * 6
+
+
+def test_pictures_without_times_are_of_when_they_come() -> None:
+    """JPEG after JPEG, as many cameras send over HTTP: FFmpeg says that each lasts 40 ms, and one
+    that sends ten a second would fall behind its own pictures."""
+    sent: list[float] = []
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            for number in range(12):
+                data = cv2.imencode(".jpg", picture(number))[1].tobytes()
+                sent.append(time.monotonic())
+                self.wfile.write(b"--next\r\nContent-Type: image/jpeg\r\n")
+                self.wfile.write(b"Content-Length: %d\r\n\r\n%b\r\n" % (len(data), data))
+                time.sleep(0.1)
+
+        def log_message(self, *_: object) -> None:
+            """It says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        source = read_source(f"http://127.0.0.1:{server.server_address[1]}/video")
+        reading, writing = os.pipe()
+
+        def send() -> None:
+            try:
+                with contextlib.suppress(InputError):
+                    capture(source, FeedWriter(writing))
+            finally:
+                os.close(writing)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        reader = FeedReader(reading)
+        times = []
+        with contextlib.suppress(InputError):
+            for packet in reader:
+                times.append(packet.pts / 1_000_000)
+        sender.join()
+        os.close(reading)
+        server.shutdown()
+    assert reader.picture.frame_rate is None
+    assert len(times) == len(sent)
+    assert all(came >= went for came, went in zip(times, sent, strict=True))
+    assert times == sorted(set(times))
 
 
 def test_a_cover_is_not_the_picture(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from av.codec.context import Flags as CodecFlags
 from av.container import InputContainer, OutputContainer
 from av.container.core import Flags as ContainerFlags
 from av.error import ArgumentError, FFmpegError, ProtocolNotFoundError
+from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
@@ -65,6 +66,7 @@ __all__ = [
     "open_transport_input",
     "reason",
     "sound_rate",
+    "tells_times",
     "try_encoder",
 ]
 
@@ -260,6 +262,12 @@ def claimed_seconds(
     if container.duration is not None and container.duration > 0:
         return container.duration / 1_000_000
     return None
+
+
+def tells_times(container: InputContainer) -> bool:
+    """Whether times and the rate are those of the source; else FFmpeg makes them up, as for the
+    JPEG after JPEG that cameras send over HTTP."""
+    return not container.format.flags & cast(int, FormatFlags.no_timestamps.value)
 
 
 def never_comes(sound: AudioStream) -> bool:

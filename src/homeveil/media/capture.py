@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,17 @@ class Pace:
         return self._offset
 
 
+class Arrival:
+    """Of a source that tells no times: what comes is of the moment in which it comes."""
+
+    def map(self, source_seconds: float, now: float) -> float:
+        """The offset that makes it so."""
+        return now - source_seconds
+
+
+Clock = MachineClock | Pace | Arrival
+
+
 def _feed_container(source: LiveSource, feed: FeedWriter) -> None:
     from homeveil.media import _av
 
@@ -130,8 +141,11 @@ def _feed_container(source: LiveSource, feed: FeedWriter) -> None:
         picture, sound = _streams(container, name)
         if not source.sound:
             sound = None
-        feed.forms(_picture_form(picture, name), _sound_form(sound))
-        clock = Pace() if source.kind is SourceKind.FILE else MachineClock()
+        form = _picture_form(picture, name)
+        clock: Clock = Pace() if source.kind is SourceKind.FILE else MachineClock()
+        if source.kind is SourceKind.STREAM and not _av.tells_times(container):
+            form, clock = replace(form, frame_rate=None), Arrival()
+        feed.forms(form, _sound_form(sound))
         try:
             for packet in _packets(container, picture, sound, clock):
                 feed.packet(packet)
@@ -190,7 +204,7 @@ def _sound_form(stream: Any) -> EncodedSoundForm | None:
 
 
 def _packets(
-    container: Any, picture: Any, sound: Any, clock: Pace | MachineClock
+    container: Any, picture: Any, sound: Any, clock: Clock
 ) -> Iterator[FeedPacket]:
     """Packets on the machine's clock, from the first key frame on."""
     begun = False
