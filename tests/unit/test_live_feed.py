@@ -274,6 +274,35 @@ def test_pictures_without_times_are_of_when_they_come() -> None:
     assert times == sorted(set(times))
 
 
+def test_h264_without_a_container_is_taken(tmp_path: Path) -> None:
+    """As small cameras send it over TCP: no packet of it has a time."""
+    data = make(tmp_path / "a.h264", options={"bf": "0"}).read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            taken, _ = server.accept()
+            with taken:
+                taken.sendall(data)
+
+        threading.Thread(target=serve, daemon=True).start()
+        source = read_source(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        reading, writing = os.pipe()
+        try:
+            with pytest.raises(InputError, match="has ended"):
+                capture(source, FeedWriter(writing))
+        finally:
+            os.close(writing)
+        reader = FeedReader(reading)
+        pictures, frames = FeedPictures(reader.picture, tmp_path), []
+        with contextlib.suppress(InputError):
+            for packet in reader:
+                frames += pictures.decode(packet)
+        os.close(reading)
+    assert len(frames) == 10
+    times = [frame.time.pts for frame in frames]
+    assert times == sorted(set(times))
+
+
 def test_a_cover_is_not_the_picture(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4", times=[0, 20], options={"bf": "0"})
     both = with_cover(clip, tmp_path / "b.mp4")

@@ -213,6 +213,9 @@ def _packets(
     for packet in container.demux([stream for stream in (picture, sound) if stream is not None]):
         # The first ones of some files are without a decoding time.
         decoded = packet.dts if packet.dts is not None else packet.pts
+        if isinstance(clock, Arrival):
+            # What a camera sends as H.264 alone has none at all.
+            decoded = decoded or 0
         if not packet.size or decoded is None:
             continue
         is_picture = packet.stream is picture
