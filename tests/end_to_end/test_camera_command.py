@@ -420,6 +420,22 @@ def test_page_stream_and_metrics_of_one_session(room: Path, tmp_path: Path) -> N
     assert not kept.exists()
 
 
+def test_an_address_of_a_killed_session_goes_with_the_next(room: Path, tmp_path: Path) -> None:
+    """Those of sessions that run stay, and so does what is no address."""
+    pytest.importorskip("uvicorn")
+    with filming(tmp_path, room, "--realtime", "--nobody", "--page") as process:
+        left = tmp_path / "homeveil" / f"page-{process.pid}"
+        until(left.exists, 60)
+    assert left.exists()
+    others = [left.with_name(f"page-{number}") for number in (os.getpid(), "notes")]
+    for path in others:
+        path.touch()
+    with filming(tmp_path, room, "--realtime", "--nobody", "--page") as process:
+        until(left.with_name(f"page-{process.pid}").exists, 60)
+    assert not left.exists()
+    assert all(path.exists() for path in others)
+
+
 def cover(page: str, origin: str, claimed: str) -> int:
     """Press the page's switch as a page of ``claimed`` would; the status."""
     request = urllib.request.Request(

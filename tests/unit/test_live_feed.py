@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -9,15 +10,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clips import copy_with, make, make_sound_only, take_sound_out, with_cover
+from clips import copy_with, make, make_sound_only, picture, take_sound_out, with_cover
 from homeveil.errors import InputError, UsageError
 from homeveil.frames import Colour, RawFrame
 from homeveil.media.capture import MachineClock, Pace, capture, read_order, write_order
@@ -30,9 +33,10 @@ from homeveil.media.feed import (
     Kind,
     PictureForm,
 )
-from homeveil.media.feed_decoder import FeedPictures
+from homeveil.media.feed_decoder import FeedPictures, FeedSound
 from homeveil.media.live_source import LiveSource, SourceKind, read_source
 from homeveil.media.reader import VideoReader
+from homeveil.media.sound_reader import SoundReader
 from homeveil.media.turn import Turn
 from live import until
 
@@ -201,6 +205,104 @@ def test_what_a_file_wants_turned_is_turned(
     check_as_read(copy_with(source, tmp_path / f"b.{suffix}", turn=turn))
 
 
+def test_av1_is_decoded_by_what_ffmpeg_takes_for_it(tmp_path: Path) -> None:
+    """By the codec's own name it takes a decoder that wants a graphics card."""
+    check_as_read(make(tmp_path / "a.mkv", codec="libsvtav1", times=[0, 20]))
+
+
+def test_a_layout_of_pixels_that_is_not_known_yet_is_awaited(tmp_path: Path) -> None:
+    """A camera sends damage while FFmpeg looks for it: the decoder finds it out in time."""
+    times = [n * 20 for n in range(6)]
+    whole = make(tmp_path / "a.webm", codec="libvpx-vp9", times=times)
+    broken = copy_with(whole, tmp_path / "b.webm", broken=frozenset(range(6)))
+    feed, frames = captured(broken)
+    assert feed.picture.pixel_format == ""
+    assert frames == []
+    pictures = FeedPictures(feed.picture, broken)
+    with av.open(str(whole)) as container:
+        for packet in container.demux(video=0):
+            if packet.size:
+                frames += pictures.decode(FeedPacket(Kind.PICTURE, bytes(packet), 0, 0, True))
+    assert [(frame.width, frame.height) for frame in frames] == [(64, 48)] * 6
+
+
+def test_pictures_without_times_are_of_when_they_come() -> None:
+    """JPEG after JPEG, as many cameras send over HTTP: FFmpeg says that each lasts 40 ms, and one
+    that sends ten a second would fall behind its own pictures."""
+    sent: list[float] = []
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            for number in range(12):
+                data = cv2.imencode(".jpg", picture(number))[1].tobytes()
+                sent.append(time.monotonic())
+                self.wfile.write(b"--next\r\nContent-Type: image/jpeg\r\n")
+                self.wfile.write(b"Content-Length: %d\r\n\r\n%b\r\n" % (len(data), data))
+                time.sleep(0.1)
+
+        def log_message(self, *_: object) -> None:
+            """It says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        source = read_source(f"http://127.0.0.1:{server.server_address[1]}/video")
+        reading, writing = os.pipe()
+
+        def send() -> None:
+            try:
+                with contextlib.suppress(InputError):
+                    capture(source, FeedWriter(writing))
+            finally:
+                os.close(writing)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        reader = FeedReader(reading)
+        times = []
+        with contextlib.suppress(InputError):
+            for packet in reader:
+                times.append(packet.pts / 1_000_000)
+        sender.join()
+        os.close(reading)
+        server.shutdown()
+    assert reader.picture.frame_rate is None
+    assert len(times) == len(sent)
+    assert all(came >= went for came, went in zip(times, sent, strict=True))
+    assert times == sorted(set(times))
+
+
+def test_h264_without_a_container_is_taken(tmp_path: Path) -> None:
+    """As small cameras send it over TCP: no packet of it has a time."""
+    data = make(tmp_path / "a.h264", options={"bf": "0"}).read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            taken, _ = server.accept()
+            with taken:
+                taken.sendall(data)
+
+        threading.Thread(target=serve, daemon=True).start()
+        source = read_source(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        reading, writing = os.pipe()
+        try:
+            with pytest.raises(InputError, match="has ended"):
+                capture(source, FeedWriter(writing))
+        finally:
+            os.close(writing)
+        reader = FeedReader(reading)
+        pictures, frames = FeedPictures(reader.picture, tmp_path), []
+        with contextlib.suppress(InputError):
+            for packet in reader:
+                frames += pictures.decode(packet)
+        os.close(reading)
+    assert len(frames) == 10
+    times = [frame.time.pts for frame in frames]
+    assert times == sorted(set(times))
+
+
 def test_a_cover_is_not_the_picture(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4", times=[0, 20], options={"bf": "0"})
     both = with_cover(clip, tmp_path / "b.mp4")
@@ -220,6 +322,32 @@ def test_sound_that_is_announced_and_never_comes_is_left_out(tmp_path: Path) -> 
     feed, frames = captured(clip)
     assert feed.sound is None
     assert len(frames) == 2
+
+
+def test_sound_of_many_channels_is_mixed_down(tmp_path: Path) -> None:
+    """As from a file; what a decoder is not told of it does not decode."""
+    path = tmp_path / "a.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="hexadecagonal")
+        samples = np.full((1, 1600 * 16), 8000, np.int16)
+        block = av.AudioFrame.from_ndarray(samples, format="s16", layout="hexadecagonal")
+        block.sample_rate = 16_000
+        container.mux(stream.encode(block))
+        container.mux(stream.encode(None))
+    with SoundReader(path) as reader:
+        read = list(reader)
+    packets = []
+    with av.open(str(path)) as container:
+        for packet in container.demux(audio=0):
+            if packet.size:
+                at = round(packet.pts * packet.time_base * 1_000_000)
+                packets.append(FeedPacket(Kind.SOUND, bytes(packet), at, at, True))
+    sound = FeedSound(EncodedSoundForm(16_000, 16, "pcm_s16le"), path)
+    live = [block for packet in packets for block in sound.decode(packet)]
+    assert sound.form.channels == 1
+    heard, told = (np.concatenate([one.samples for one in way], axis=1) for way in (live, read))
+    assert heard.shape == told.shape == (1, 1600)
+    assert np.array_equal(heard, told)
 
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
@@ -289,6 +417,7 @@ def test_a_file_keeps_its_pace() -> None:
         ("0", SourceKind.DEVICE, "/dev/video0"),
         ("/dev/video3", SourceKind.DEVICE, "/dev/video3"),
         ("rtsp://me:secret@cam.local:554/a?key=1", SourceKind.STREAM, "rtsp://cam.local:554"),
+        ("RTSP://me:secret@cam.local/A", SourceKind.STREAM, "rtsp://cam.local"),
         ("http://10.0.0.7/x", SourceKind.STREAM, "http://10.0.0.7"),
         ("rtsp://[fe80::1]:554/x", SourceKind.STREAM, "rtsp://[fe80::1]:554"),
     ],
@@ -296,6 +425,8 @@ def test_a_file_keeps_its_pace() -> None:
 def test_a_source_is_known_by_its_name(place: str, kind: SourceKind, name: str) -> None:
     source = read_source(place)
     assert (source.kind, source.name) == (kind, name)
+    # So FFmpeg knows it.
+    assert source.place.startswith(name.partition(":")[0])
     assert read_order(write_order(source)) == source
 
 
@@ -309,6 +440,8 @@ def test_a_file_must_be_asked_for() -> None:
     "place",
     [
         "ftp://host/x", "file:///etc/passwd", "rtsp://", "concat://a", "xtsp://me:secret@host/x",
+        "tcp://me:secret@host/x", "udp://me:secret@host:0", "me:secret@host/x",
+        "rtsp:me:secret@host/x", "rtsp:/me:secret@host/x",
         "rtsp://me:secret@host:abc/x", "rtsp://me:sec/ret@host/x", "rtsp://[me:secret/x",
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -32,6 +33,8 @@ from homeveil.live.outputs.newest import Newest
 from homeveil.live.outputs.push import Push
 from homeveil.live.outputs.recorder import Recorder
 from homeveil.live.outputs.transport import Transport
+from homeveil.live.outputs.virtual_camera import VirtualCamera
+from homeveil.media.live_source import read_source
 from homeveil.media.sound_track import SoundFormat
 from homeveil.policy import Policy
 from homeveil.veil.card import card, silence
@@ -124,6 +127,24 @@ def test_times_pass_through() -> None:
     assert times == pytest.approx([number * 0.1 + times[0] for number in range(20)], abs=1e-4)
 
 
+def test_nothing_is_lost_at_the_end() -> None:
+    """Sound comes later than its picture: what waits for it leaves all the same."""
+    transport = Transport(Policy())
+    reader = transport.broadcast.subscribe()
+    transport.begin(64, 48, 10, SoundFormat(16_000, 1))
+    for number in range(40):
+        transport.take(veiled_frame(number * 100, MS, level=60 + number))
+        if number >= 15:
+            at = Timestamp.from_seconds((number - 15) / 10)
+            transport.hear(silence(16_000, 1, 1600, at))
+        until(lambda: transport.waiting() < 4)
+    transport.close()
+    data = b"".join(iter(lambda: reader.next(1.0), b""))
+    assert len(decoded(data)) == 40
+    with av.open(io.BytesIO(data), format="mpegts") as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 25 * 1600
+
+
 def test_an_output_takes_nothing_raw() -> None:
     transport = Transport(Policy())
     shapes = plane_shapes(PixelFormat.I420, 64, 48)
@@ -135,9 +156,67 @@ def test_an_output_takes_nothing_raw() -> None:
         transport.hear(np.zeros(3))  # type: ignore[arg-type]
 
 
-def test_an_encoder_that_is_none_is_told() -> None:
+@pytest.mark.parametrize(
+    ("encoder", "preset", "size"),
+    [
+        ("no_such", "veryfast", (64, 48)),
+        ("libvpx-vp9", "veryfast", (64, 48)),
+        ("mpeg2video", "veryfast", (64, 48)),
+        ("libx264", "nonsense", (64, 48)),
+        ("libx264", "veryfast", (65, 48)),
+    ],
+)
+def test_an_encoder_that_cannot_be_had_is_told(
+    encoder: str, preset: str, size: tuple[int, int]
+) -> None:
+    """When it begins, not when the first frame finds it out and nothing leaves."""
     with pytest.raises(OutputError, match="libx264"):
-        Transport(Policy(video_encoder="no_such")).begin(64, 48, 10, None)
+        Transport(Policy(video_encoder=encoder, encoder_preset=preset)).begin(*size, 10, None)
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265"])
+def test_a_picture_leaves_the_encoder_before_the_next_one_comes(encoder: str) -> None:
+    transport = Transport(Policy(video_encoder=encoder))
+    reader = transport.broadcast.subscribe()
+    transport.begin(64, 48, 10, None)
+    for number in range(3):
+        transport.take(veiled_frame(number * 100, MS))
+        assert reader.next(20.0)
+    transport.close()
+
+
+def test_a_stream_goes_on_after_the_encoder_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A frame that is too large makes it fail. Who reads along goes on with the next encoder, at a
+    key frame; nobody has to come back."""
+    transport = Transport(Policy())
+    recorder = Recorder(transport.broadcast, tmp_path)
+    recorder.begin(64, 48, 10, None)
+    until(lambda: recorder._reader is not None)
+    streamed(transport, 15)
+    until(lambda: recorder.status().bytes and not transport.waiting())
+    transport.take(veiled_frame(1500, MS, (128, 96)))
+    until(lambda: not transport.status().going)
+    assert transport.status().trouble.startswith("the encoder failed")
+    until(lambda: not recorder.status().going)
+    before = recorder.status().bytes
+    for number in range(16, 1000):
+        transport.take(veiled_frame(number * 100, MS, level=90))
+        time.sleep(0.02)
+        if transport.status().going:
+            break
+    assert transport.status().trouble == ""
+    until(lambda: recorder.status().going)
+    transport.take(veiled_frame((number + 1) * 100, MS, level=90))
+    transport.close()
+    recorder.close()
+    assert recorder.status().bytes > before
+    (file,) = tmp_path.glob("homeveil-*.ts")
+    frames = decoded(file.read_bytes())
+    assert round(float((frames[-1].pts - frames[0].pts) * frames[0].time_base), 3) > 1.5
+    assert any(frame.key_frame for frame in frames[15:])
+    assert sum("trying again" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_a_card_holds_nothing() -> None:
@@ -353,6 +432,7 @@ def test_an_address_nobody_can_send_to_is_refused() -> None:
     """Whatever is wrong with it, and without a word that may be of a password."""
     for url in (
         "ftp://host/hunter2", "rtsp://", "/tmp/hunter2", "//me:hunter2@host/x", "rtsp://host:99999",
+        "tcp://me:hunter2@host", "udp://me:hunter2@host:0/", "tcp://me:hunter2@host/x",
         "rtsp://me:hunter2/x@host", "rtsp://me:hunter2#@host", "rtsp://me:x@[::1/hunter2",
     ):  # fmt: skip
         with pytest.raises(UsageError) as caught:
@@ -363,25 +443,117 @@ def test_an_address_nobody_can_send_to_is_refused() -> None:
 def test_a_name_holds_no_secret() -> None:
     push = Push(Broadcast(), "rtsp://me:secret@host:8554/desk?key=other")
     assert push.status().name == "stream to rtsp://host:8554"
-    assert Push(Broadcast(), "srt://[::1]:9000").status().name == "stream to srt://[::1]:9000"
+    assert Push(Broadcast(), "udp://[::1]:9000").status().name == "stream to udp://[::1]:9000"
 
 
-def test_an_output_that_ends_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A virtual camera whose device went away, say: the log of a service is all that is read."""
+def test_a_scheme_in_capitals_is_sent_to() -> None:
+    """FFmpeg itself does not know it so."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        transport = Transport(Policy())
+        push = Push(transport.broadcast, f"TCP://127.0.0.1:{server.getsockname()[1]}")
+        push.begin(64, 48, 10, None)
+        until(lambda: push._reader is not None)
+        streamed(transport, 65)
+        server.settimeout(20)
+        taken, _ = server.accept()
+        with taken:
+            taken.settimeout(20)
+            assert taken.recv(1) == b"G"
+        transport.close()
+        push.close()
 
-    class Gone(Newest):
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt"])
+def test_an_address_that_ffmpeg_has_no_protocol_for_is_refused(scheme: str) -> None:
+    """It would be tried for ever. Which there are, FFmpeg itself says when it is to read one."""
+    needed = {"rtsp": "tcp", "rtsps": "tls"}.get(scheme, scheme)
+    missing = False
+    try:
+        av.open(f"{needed}://127.0.0.1:1?timeout=1", format="mpegts", timeout=(0.2, 0.2))
+    except av.error.ProtocolNotFoundError:
+        missing = True
+    except av.FFmpegError:
+        pass
+    address = f"{scheme}://me:hunter2@127.0.0.1:9000/x"
+    if not missing:
+        assert Push(Broadcast(), address).status().name == f"stream to {scheme}://127.0.0.1:9000"
+        assert read_source(address).name == f"{scheme}://127.0.0.1:9000"
+        return
+    for use in (lambda: Push(Broadcast(), address), lambda: read_source(address)):
+        with pytest.raises(UsageError, match=f"no {scheme} here") as caught:
+            use()
+        assert "hunter2" not in str(caught.value)
+
+
+def test_an_output_that_fails_says_so_once_and_comes_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log of a service is all that is read of it."""
+    caplog.set_level("INFO", logger="homeveil")
+    gone = threading.Event()
+
+    class Going(Newest):
         def _use(self, frame: VeiledFrame) -> None:
-            raise RuntimeError("hunter2")
+            if gone.is_set():
+                raise RuntimeError("hunter2")
 
-    output = Gone("virtual camera")
+    output = Going("virtual camera")
     output.begin(64, 48, 10, None)
-    output.take(veiled_frame(0, MS))
-    until(lambda: not output.status().going)
-    output.take(veiled_frame(1, MS))
+    gone.set()
+    for number in range(2):
+        output.take(veiled_frame(number, MS))
+        until(lambda: not output.waiting())
+        until(lambda: not output.status().going)
+    assert output.status().trouble == "virtual camera: failed (RuntimeError)"
+    gone.clear()
+    output.take(veiled_frame(2, MS))
+    until(lambda: output.status().going)
+    assert output.status().trouble == ""
     output.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "virtual camera: failed (RuntimeError); nothing more goes there"
+        "virtual camera: failed (RuntimeError); trying again",
+        "virtual camera: is back",
     ]
+
+
+def test_a_virtual_camera_whose_device_fails_is_opened_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here is no such device: what stands for pyvirtualcam fails as it does, once while sending
+    and once while opening."""
+    made: list[Device] = []
+
+    class Device:
+        def __init__(self, **asked: object) -> None:
+            self.asked, self.sent, self.closed = asked, 0, False
+            made.append(self)
+            if len(made) == 2:
+                raise RuntimeError("device busy")
+
+        def send(self, picture: np.ndarray) -> None:
+            assert picture.shape == (48, 64, 3)
+            if len(made) == 1 and self.sent:
+                raise RuntimeError("device gone")
+            self.sent += 1
+
+        def close(self) -> None:
+            self.closed = True
+
+    stand_in = SimpleNamespace(Camera=Device, PixelFormat=SimpleNamespace(RGB="rgb"))
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", stand_in)
+    output = VirtualCamera("/dev/video10")
+    output.begin(64, 48, 10, None)
+    for number in range(1000):
+        output.take(veiled_frame(number, MS))
+        time.sleep(0.02)
+        if len(made) == 3 and made[2].sent:
+            break
+    assert made[0].closed
+    assert made[2].sent
+    assert made[2].asked == made[0].asked
+    until(lambda: output.status().going)
+    output.close()
+    assert made[2].closed
 
 
 def test_desk_events_that_are_refused_are_told(

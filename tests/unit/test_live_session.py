@@ -3,6 +3,7 @@ way."""
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import threading
@@ -11,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -19,9 +21,11 @@ from homeveil.clearing import Form
 from homeveil.errors import HomeveilError
 from homeveil.frames import Colour, Timestamp, VeiledFrame
 from homeveil.live.board import Board, Cause, State
+from homeveil.live.outputs.transport import Transport
 from homeveil.live.session import Patience, Session
 from homeveil.live.take import Began, Take
 from homeveil.media.sound_track import SoundFormat
+from homeveil.policy import Policy
 from homeveil.veil.muting import seal
 from live import Memory, shot, until
 
@@ -190,6 +194,28 @@ def test_cards_are_described_as_the_pictures_are() -> None:
     assert shown is not None
     assert shown.fault
     assert shown.colour == full
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [((65, 49), (64, 48)), ((64, 49), (64, 48)), ((1, 3), (2, 2))]
+)
+def test_a_camera_of_odd_sides_is_encoded(size: tuple[int, int], fits: tuple[int, int]) -> None:
+    """What is encoded has even sides; what it shows stays where it was."""
+    memory, board, transport = Memory(), Board(), Transport(Policy())
+    reader = transport.broadcast.subscribe()
+    made = Session(shot(Path("none.mp4")), [memory, transport], board)
+    made._hear_of(Began(Form(*size, Fraction(10), None, None, None, None), "off", {}, 0))
+    at = Timestamp(round(time.monotonic() / US), US)
+    given = replace(veiled_frame(0, Fraction(1, 1000), size), time=at)
+    made._hear_of(given)
+    made.close()
+    data = b"".join(iter(lambda: reader.next(1.0), b""))
+    with av.open(io.BytesIO(data), format="mpegts") as container:
+        first = next(container.decode(video=0))
+    assert (first.width, first.height) == memory.begun[0][:2] == fits
+    if size > fits:
+        assert (memory.frames[0].luma == given.planes[0][: fits[1], : fits[0]]).all()
+    assert transport.status().trouble == ""
 
 
 def test_no_sound_leaves_while_cards_do() -> None:

@@ -311,6 +311,18 @@ def test_grey_keeps_its_brightness(tmp_path: Path, pixel_format: str) -> None:
     assert np.abs(got - want).mean() < 3
 
 
+@pytest.mark.parametrize("pixel_format", ["yuv420p10le", "yuv422p10le", "p010le", "yuyv422"])
+def test_whatever_the_matrix_the_samples_are_read(pixel_format: str) -> None:
+    """Such as YCgCo and ICtCp, of HDR: it says how samples are shown, not how they are stored."""
+    given = noise(pixel_format, (64, 48))
+    plain = PictureReader().read(given, Timestamp(0, Fraction(1, 10)))
+    for matrix in range(1, 18):
+        given.colorspace = matrix
+        frame = PictureReader().read(given, Timestamp(0, Fraction(1, 10)))
+        assert frame.colour.matrix == matrix
+        assert all(map(np.array_equal, frame.planes, plain.planes))
+
+
 def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
     """A file that may not be read is an InputError about permission."""
     path = make(tmp_path / "a.mp4")

@@ -266,6 +266,7 @@ def _kept(address: str, stack: ExitStack) -> Path:
     path = state_folder() / f"page-{os.getpid()}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _forget_dead(path.parent)
         path.unlink(missing_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
@@ -274,6 +275,19 @@ def _kept(address: str, stack: ExitStack) -> Path:
     with os.fdopen(handle, "w") as file:
         file.write(f"{address}\n")
     return path
+
+
+def _forget_dead(folder: Path) -> None:
+    """Remove addresses of pages whose process was killed before it could."""
+    for path in folder.glob("page-*"):
+        number = path.name.removeprefix("page-")
+        if not (number.isascii() and number.isdigit()):
+            continue
+        with contextlib.suppress(OSError, OverflowError):
+            try:
+                os.kill(int(number), 0)
+            except ProcessLookupError:
+                path.unlink()
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ class Patience:
 
 class Session(Scoped):
     """shot: what to take. outputs: where it goes. board: what is shown of it. size: of the
-    output, (width, height); the camera's own if None. patience: when to do without."""
+    output, (width, height); the camera's own, made even, if None. patience: when to do without."""
 
     def __init__(
         self,
@@ -243,7 +243,8 @@ class Session(Scoped):
         form, self._delay = news.form, news.delay_seconds
         if form.frame_rate is not None:
             self._rate = float(form.frame_rate)
-        self._size = self._size or (form.width, form.height)
+        # Of an odd side the last row or column is left out: streams in 4:2:0 hold even ones.
+        self._size = self._size or (_even(form.width), _even(form.height))
         self._colour = self._colour or form.colour
         self._begin_outputs(form.sound)
         self.board.explain("")
@@ -388,6 +389,10 @@ class Session(Scoped):
         for output in self._outputs:
             output.close()
         self._book.close()
+
+
+def _even(side: int) -> int:
+    return max(2, side - side % 2)
 
 
 class _Book:

@@ -24,7 +24,8 @@ from av.audio.stream import AudioStream
 from av.codec.context import Flags as CodecFlags
 from av.container import InputContainer, OutputContainer
 from av.container.core import Flags as ContainerFlags
-from av.error import ArgumentError, FFmpegError
+from av.error import ArgumentError, FFmpegError, ProtocolNotFoundError
+from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
@@ -56,6 +57,7 @@ __all__ = [
     "display_matrix",
     "encoder_fits",
     "encoder_formats",
+    "has_protocol",
     "open_input",
     "open_output",
     "open_push",
@@ -64,6 +66,8 @@ __all__ = [
     "open_transport_input",
     "reason",
     "sound_rate",
+    "tells_times",
+    "try_encoder",
 ]
 
 KINDS = (
@@ -188,6 +192,19 @@ def open_push(url: str, form: str) -> OutputContainer:
     return container
 
 
+def has_protocol(scheme: str) -> bool:
+    """Whether this FFmpeg speaks what addresses of ``scheme`` need. Nothing is connected to: no
+    protocol is allowed to be."""
+    protocol = {"rtsp": "tcp", "rtsps": "tls"}.get(scheme, scheme)
+    try:
+        av.open(f"{protocol}://host", format="mpegts", options={"protocol_whitelist": "none"})
+    except ProtocolNotFoundError:
+        return False
+    except FFmpegError:
+        return True
+    return True
+
+
 def decoder(codec: str, kind: str, name: Path) -> Any:
     """A decoder of ``kind`` (video or audio) that belongs to no container. Raises InputError when
     there is none."""
@@ -209,6 +226,17 @@ def encoder_formats(encoder: str) -> tuple[str, ...] | None:
     if codec.type != "video":
         return None
     return tuple(form.name for form in codec.video_formats or ())
+
+
+def try_encoder(
+    encoder: str, size: tuple[int, int], time_base: Fraction, options: dict[str, str]
+) -> None:
+    """Open ``encoder`` for pictures of ``size`` in 4:2:0, and close it. Raises FFmpegError or
+    ValueError when it does not take them so."""
+    context: Any = av.CodecContext.create(encoder, "w")
+    context.width, context.height = size
+    context.pix_fmt, context.time_base, context.options = "yuv420p", time_base, options
+    context.open()
 
 
 def sound_rate(encoder: str, wanted: int) -> int:
@@ -234,6 +262,12 @@ def claimed_seconds(
     if container.duration is not None and container.duration > 0:
         return container.duration / 1_000_000
     return None
+
+
+def tells_times(container: InputContainer) -> bool:
+    """Whether times and the rate are those of the source; else FFmpeg makes them up, as for the
+    JPEG after JPEG that cameras send over HTTP."""
+    return not container.format.flags & cast(int, FormatFlags.no_timestamps.value)
 
 
 def never_comes(sound: AudioStream) -> bool:

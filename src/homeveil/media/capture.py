@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,17 @@ class Pace:
         return self._offset
 
 
+class Arrival:
+    """Of a source that tells no times: what comes is of the moment in which it comes."""
+
+    def map(self, source_seconds: float, now: float) -> float:
+        """The offset that makes it so."""
+        return now - source_seconds
+
+
+Clock = MachineClock | Pace | Arrival
+
+
 def _feed_container(source: LiveSource, feed: FeedWriter) -> None:
     from homeveil.media import _av
 
@@ -130,8 +141,11 @@ def _feed_container(source: LiveSource, feed: FeedWriter) -> None:
         picture, sound = _streams(container, name)
         if not source.sound:
             sound = None
-        feed.forms(_picture_form(picture, name), _sound_form(sound))
-        clock = Pace() if source.kind is SourceKind.FILE else MachineClock()
+        form = _picture_form(picture, name)
+        clock: Clock = Pace() if source.kind is SourceKind.FILE else MachineClock()
+        if source.kind is SourceKind.STREAM and not _av.tells_times(container):
+            form, clock = replace(form, frame_rate=None), Arrival()
+        feed.forms(form, _sound_form(sound))
         try:
             for packet in _packets(container, picture, sound, clock):
                 feed.packet(packet)
@@ -169,7 +183,7 @@ def _picture_form(stream: Any, name: str) -> PictureForm:
     return PictureForm(
         *turn.size(context.width, context.height),
         Fraction(rate) if rate and 0 < rate <= 240 else None,
-        context.codec.canonical_name,
+        context.codec.name,
         context.pix_fmt or "",
         bytes(context.extradata or b""),
         turn,
@@ -184,13 +198,13 @@ def _sound_form(stream: Any) -> EncodedSoundForm | None:
     return EncodedSoundForm(
         context.sample_rate,
         context.channels,
-        context.codec.canonical_name,
+        context.codec.name,
         bytes(context.extradata or b""),
     )
 
 
 def _packets(
-    container: Any, picture: Any, sound: Any, clock: Pace | MachineClock
+    container: Any, picture: Any, sound: Any, clock: Clock
 ) -> Iterator[FeedPacket]:
     """Packets on the machine's clock, from the first key frame on."""
     begun = False
@@ -199,6 +213,9 @@ def _packets(
     for packet in container.demux([stream for stream in (picture, sound) if stream is not None]):
         # The first ones of some files are without a decoding time.
         decoded = packet.dts if packet.dts is not None else packet.pts
+        if isinstance(clock, Arrival):
+            # What a camera sends as H.264 alone has none at all.
+            decoded = decoded or 0
         if not packet.size or decoded is None:
             continue
         is_picture = packet.stream is picture

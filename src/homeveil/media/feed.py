@@ -51,7 +51,8 @@ class Kind(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PictureForm:
-    """width, height: upright. codec and pixel_format are FFmpeg's names; extra: the codec's own
+    """width, height: upright. codec and pixel_format are FFmpeg's names, of the decoder that it
+    takes and of what that gives, which is empty where it is not known yet; extra: the codec's own
     header. turn: how decoded pictures become upright. colour: as far as it is known before the
     first of them is decoded."""
 
@@ -67,7 +68,7 @@ class PictureForm:
 
 @dataclass(frozen=True, slots=True)
 class EncodedSoundForm:
-    """codec is FFmpeg's name; extra: the codec's own header."""
+    """codec is FFmpeg's name of the decoder; extra: the codec's own header."""
 
     rate: int
     channels: int
@@ -204,7 +205,7 @@ def _picture_form(data: bytes) -> PictureForm:
     if turn >= len(_TURNS) or max(colour[:3]) > MOST_COLOUR or colour[3] > 1:
         raise ValueError
     rest = _extra(data[_PICTURE.size :], extra)
-    names = _name(codec), _name(pixel_format)
+    names = _name(codec), _name(pixel_format) if pixel_format.strip(b"\0") else ""
     told = Colour(colour[0], colour[1], colour[2], full_range=bool(colour[3]))
     return PictureForm(width, height, rate or None, *names, rest, _TURNS[turn], told)
 

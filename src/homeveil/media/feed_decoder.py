@@ -68,8 +68,7 @@ class FeedSound:
             raise InputError(f"{name}: sound at {form.rate} Hz cannot be read")
         self._decoder = _av.decoder(form.codec, "audio", name)
         self._decoder.sample_rate = form.rate
-        if form.channels in LAYOUTS:
-            self._decoder.layout = LAYOUTS[form.channels]
+        self._decoder.layout = LAYOUTS.get(form.channels, f"{form.channels} channels")
         if form.extra:
             self._decoder.extradata = form.extra
         self.form = SoundFormat(form.rate, form.channels if form.channels <= MOST_CHANNELS else 1)

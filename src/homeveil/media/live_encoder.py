@@ -17,6 +17,9 @@ KEY_SECONDS = 2
 """A key frame at least this often: who joins waits no longer."""
 
 _CLOCK = Fraction(1, 90_000)
+_STREAMED = ("h264", "hevc")
+"""What FFmpeg puts into a transport stream so that it is known there."""
+
 _FULL, _LIMITED = 2, 1
 
 
@@ -24,7 +27,7 @@ class LiveEncoder:
     """write: takes the bytes, as they come. frame_rate: about how many frames a second will
     come; their own times are kept. encoder, quality, preset: as for files.
 
-    Raises OutputError when there is no such encoder, later FFmpegError.
+    Raises OutputError when there is no such encoder or it cannot encode this, later FFmpegError.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class LiveEncoder:
     ) -> None:
         self._container = _av.open_transport(_Writer(write))
         options = {"crf": str(quality), "preset": preset}
-        if encoder == "libx264":
+        if encoder in ("libx264", "libx265"):
             options["tune"] = "zerolatency"
+        if encoder == "libx265":  # it prints past FFmpeg's log
+            options["x265-params"] = "log-level=none"
         try:
             stream = self._container.add_stream(encoder, rate=frame_rate, options=options)
         except (_av.FFmpegError, ValueError) as error:
@@ -50,6 +55,16 @@ class LiveEncoder:
         if not isinstance(stream, _av.VideoStream):
             raise OutputError(f"{encoder} is no video encoder; use libx264")
         context = stream.codec_context
+        if context.codec.canonical_name not in _STREAMED:
+            raise OutputError(f"a live stream cannot hold what {encoder} makes; use libx264")
+        # The stream's own is opened by the first frame, which says what its colours are.
+        try:
+            _av.try_encoder(encoder, (width, height), _CLOCK, options)
+        except (_av.FFmpegError, ValueError) as error:
+            raise OutputError(
+                f"encoder {encoder} with preset {preset!r} cannot encode {width}x{height} live"
+                f" ({_av.reason(error)}); use libx264 and one of its presets"
+            ) from error
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.time_base = stream.time_base = _CLOCK
         context.gop_size = max(1, round(frame_rate * KEY_SECONDS))

@@ -12,6 +12,9 @@ from homeveil.errors import UsageError
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "srt", "tcp")
 
+WITH_PORT = ("udp", "srt", "tcp")
+"""Schemes that have no usual port: to an address without one nothing could ever be sent."""
+
 
 class SourceKind(enum.Enum):
     """DEVICE: a camera of this machine. FILE: a recording, played at its own pace. STREAM: a
@@ -63,14 +66,25 @@ def read_source(
             raise UsageError(
                 f"{shown(place)} is no address of a camera; give {', '.join(SCHEMES)}://host…"
             )
-        return LiveSource(SourceKind.STREAM, place)
+        from homeveil.media import _av
+
+        if not _av.has_protocol(parts.scheme):
+            raise UsageError(
+                f"camera {shown(place)}: FFmpeg has no {parts.scheme} here; give another address"
+            )
+        if parts.scheme in WITH_PORT and not parts.port:
+            raise UsageError(f"camera {shown(place)}: give a port, {parts.scheme}://host:port")
+        # FFmpeg knows schemes in small letters alone.
+        return LiveSource(SourceKind.STREAM, parts.scheme + place[place.index("://") :])
     if re.fullmatch(r"\d{1,3}", place):
         place = f"/dev/video{place}"
     if place.startswith("/dev/"):
         return LiveSource(SourceKind.DEVICE, place, size, frame_rate, microphone)
     if not realtime:
+        # An address that is not written as one may hold a password all the same.
+        named = shown(place) if "@" in place else repr(place)
         raise UsageError(
-            f"{place!r} is no camera; give 0, /dev/video0 or an address, or --realtime to play a "
+            f"{named} is no camera; give 0, /dev/video0 or an address, or --realtime to play a "
             "file at its own pace (`homeveil redact` clears recordings)"
         )
     return LiveSource(SourceKind.FILE, str(Path(place)))

@@ -144,8 +144,14 @@ class PictureReader:
             )
         else:
             span = _FULL if colour.full_range else _LIMITED
+            # The matrix stays what it is, and FFmpeg does not know every one.
             converted = self._reformatter.reformat(
-                picture, format=planar, src_color_range=span, dst_color_range=span
+                picture,
+                format=planar,
+                src_colorspace=_SWS_BT709,
+                dst_colorspace=_SWS_BT709,
+                src_color_range=span,
+                dst_color_range=span,
             )
         width, height = converted.width, converted.height
         columns, rows = converted.format.chroma_width(width), converted.format.chroma_height(height)

@@ -86,9 +86,10 @@ class Subscription:
 
 
 class Broadcast:
-    """Safe for all threads."""
+    """Safe for all threads. fed: whether something comes that can be read."""
 
     def __init__(self) -> None:
+        self.fed = True
         self._lock = threading.Lock()
         self._readers: list[Subscription] = []
         self._ended = False

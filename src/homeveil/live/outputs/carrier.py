@@ -49,7 +49,8 @@ class Carrier:
 
     def status(self) -> OutputStatus:
         dropped = self._dropped + (self._reader.dropped if self._reader is not None else 0)
-        return OutputStatus(self._name, self._going, self._bytes, dropped, self._trouble)
+        going = self._going and self._broadcast.fed
+        return OutputStatus(self._name, going, self._bytes, dropped, self._trouble)
 
     def waiting(self) -> int:
         return self._reader.waiting if self._reader is not None else 0

@@ -1,4 +1,5 @@
-"""What takes the newest frame when it has time for one, in a thread of its own."""
+"""What takes the newest frame when it has time for one, in a thread of its own, and comes back by
+itself after a failure."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from homeveil.audio import VeiledAudio
 from homeveil.errors import UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.live.board import OutputStatus
+from homeveil.live.outputs.carrier import RETRY_SECONDS
 from homeveil.media.sound_track import SoundFormat
 
 _log = logging.getLogger("homeveil")
@@ -19,13 +21,14 @@ _END_SECONDS = 5.0
 
 class Newest:
     """A :class:`homeveil.live.output.LiveOutput`. dropped: frames that a newer one replaced.
-    Subclasses say what to do with a frame; whatever that raises ends it, and is told."""
+    Subclasses say what to do with a frame; whatever that raises is told, and after a while it is
+    tried with the newest again."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._news = threading.Condition()
         self._frame: VeiledFrame | None = None
-        self._ended = False
+        self._ended = self._failed = False
         self._bytes = self._dropped = 0
         self._trouble = ""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -45,7 +48,7 @@ class Newest:
         """It takes no sound."""
 
     def status(self) -> OutputStatus:
-        going = self._thread.is_alive()
+        going = self._thread.is_alive() and not self._failed
         return OutputStatus(self._name, going, self._bytes, self._dropped, self._trouble)
 
     def waiting(self) -> int:
@@ -56,6 +59,7 @@ class Newest:
         """Do with one frame what is to be done."""
 
     def _run(self) -> None:
+        wait = RETRY_SECONDS[0]
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._frame is not None or self._ended)
@@ -65,9 +69,21 @@ class Newest:
             try:
                 self._use(frame)
             except Exception as error:
-                self._trouble = f"{self._name}: failed ({type(error).__name__})"
-                _log.error("%s; nothing more goes there", self._trouble)
-                return
+                self._fail(error)
+                with self._news:
+                    self._news.wait_for(lambda: self._ended, wait)
+                wait = min(2 * wait, RETRY_SECONDS[1])
+                continue
+            wait = RETRY_SECONDS[0]
+            if self._failed:
+                _log.info("%s: is back", self._name)
+                self._failed, self._trouble = False, ""
+
+    def _fail(self, error: Exception) -> None:
+        self._trouble = f"{self._name}: failed ({type(error).__name__})"
+        if not self._failed:
+            _log.warning("%s; trying again", self._trouble)
+        self._failed = True
 
     def close(self) -> None:
         with self._news:

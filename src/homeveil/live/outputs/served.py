@@ -48,7 +48,7 @@ class Served:
         with self._lock:
             octets = self._bytes + sum(reader.bytes for reader in self._readers)
             dropped = self._dropped + sum(reader.dropped for reader in self._readers)
-            return OutputStatus("stream on loopback", True, octets, dropped)
+            return OutputStatus("stream on loopback", self._broadcast.fed, octets, dropped)
 
     def waiting(self) -> int:
         with self._lock:

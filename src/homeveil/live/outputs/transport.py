@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from fractions import Fraction
 from typing import Any
@@ -16,6 +17,7 @@ from homeveil.errors import OutputError, UsageError
 from homeveil.frames import VeiledFrame
 from homeveil.live.board import OutputStatus
 from homeveil.live.outputs.broadcast import Broadcast, Chunk
+from homeveil.live.outputs.carrier import RETRY_SECONDS
 from homeveil.media import _av
 from homeveil.media.live_encoder import LiveEncoder
 from homeveil.media.sound_track import SoundFormat
@@ -29,7 +31,8 @@ _PACKET, _SYNC = 188, 0x47
 
 class Transport:
     """A :class:`homeveil.live.output.LiveOutput` whose stream is ``broadcast``. Frames that
-    come faster than they can be encoded are left out."""
+    come faster than they can be encoded are left out. When the encoder fails another one takes
+    its place after a while, and the stream goes on at a key frame."""
 
     def __init__(self, policy: Policy) -> None:
         self.broadcast = Broadcast()
@@ -41,22 +44,30 @@ class Transport:
         self._dropped = 0
         self._trouble = ""
         self._encoder: LiveEncoder | None = None
+        self._form: tuple[int, int, Fraction, SoundFormat | None] = 0, 0, Fraction(1), None
+        self._again_at, self._wait = 0.0, RETRY_SECONDS[0]
         self._cutter = _Cutter()
         self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
 
     def begin(self, width: int, height: int, frame_rate: float, sound: SoundFormat | None) -> None:
         """Raises OutputError when the encoder cannot be had."""
-        self._encoder = LiveEncoder(
+        self._form = width, height, Fraction(frame_rate).limit_denominator(1000), sound
+        self._encoder = self._made()
+        self._thread.start()
+
+    def _made(self) -> LiveEncoder:
+        width, height, frame_rate, sound = self._form
+        self._cutter = _Cutter()
+        return LiveEncoder(
             self._cutter.write,
             width=width,
             height=height,
-            frame_rate=Fraction(frame_rate).limit_denominator(1000),
+            frame_rate=frame_rate,
             sound=sound,
             encoder=self._policy.video_encoder,
             quality=self._policy.video_quality,
             preset=self._policy.encoder_preset,
         )
-        self._thread.start()
 
     def take(self, frame: VeiledFrame) -> None:
         if not isinstance(frame, VeiledFrame):
@@ -78,7 +89,7 @@ class Transport:
                 self._news.notify()
 
     def status(self) -> OutputStatus:
-        going = self._thread.is_alive()
+        going = self._thread.is_alive() and not self._trouble
         return OutputStatus("encoder", going, 0, self._dropped, self._trouble, place=False)
 
     def waiting(self) -> int:
@@ -87,24 +98,49 @@ class Transport:
     def _run(self) -> None:
         try:
             while (item := self._next()) is not None:
-                if isinstance(item, VeiledFrame):
-                    self._write(item)
-                elif self._encoder is not None:
-                    self._encoder.hear(item)
-            if self._encoder is not None:
-                self._encoder.close()
-        except (OutputError, _av.FFmpegError, OSError, ValueError) as error:
-            self._trouble = f"the encoder failed ({_av.reason(error)})"
-            _log.error("%s", self._trouble)
+                self._encode(item)
+            self._encode(None)
         finally:
             self.broadcast.end()
 
-    def _write(self, frame: VeiledFrame) -> None:
-        if self._encoder is None:
-            return
-        self._encoder.take(frame)
+    def _encode(self, item: VeiledFrame | VeiledAudio | None) -> None:
+        """Encode ``item``; None ends the stream."""
+        try:
+            if self._encoder is None:
+                if item is None or time.monotonic() < self._again_at:
+                    self._dropped += isinstance(item, VeiledFrame)
+                    return
+                self._encoder = self._made()
+            if item is None:
+                self._encoder.close()
+                # With sound beside it the muxer holds the last pictures until then.
+                self._put(0.0)
+            elif isinstance(item, VeiledFrame):
+                self._write(self._encoder, item)
+            else:
+                self._encoder.hear(item)
+        except (OutputError, _av.FFmpegError, OSError, ValueError) as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._trouble:
+            _log.error("the encoder failed (%s); trying again", _av.reason(error))
+        self._trouble = f"the encoder failed ({_av.reason(error)})"
+        self._encoder, self.broadcast.fed = None, False
+        self._again_at = time.monotonic() + self._wait
+        self._wait = min(2 * self._wait, RETRY_SECONDS[1])
+
+    def _write(self, encoder: LiveEncoder, frame: VeiledFrame) -> None:
+        encoder.take(frame)
+        self._put(frame.time.seconds)
+        if self._trouble:
+            _log.info("the encoder is back")
+            self._trouble, self._wait = "", RETRY_SECONDS[0]
+            self.broadcast.fed = True
+
+    def _put(self, seconds: float) -> None:
         for data, key in self._cutter.cut():
-            self.broadcast.put(Chunk(data, key, frame.time.seconds))
+            self.broadcast.put(Chunk(data, key, seconds))
 
     def _next(self) -> VeiledFrame | VeiledAudio | None:
         with self._news:
