@@ -305,10 +305,11 @@ def _model_files(tables: object, path: Path) -> dict[str, ModelFile]:
     for purpose, table in tables.items():
         if not isinstance(table, dict) or set(table) != {"path", "sha256"}:
             raise PolicyError(f"{path}: [models.{purpose}] needs exactly the keys path and sha256")
-        file = Path(str(table["path"]))
-        files[purpose] = ModelFile(
-            file if file.is_absolute() else path.parent / file, str(table["sha256"]).lower()
-        )
+        try:
+            file = path.parent / path_of(table["path"], f"[models.{purpose}] path")
+        except UsageError as error:
+            raise PolicyError(f"{path}: {error}") from error
+        files[purpose] = ModelFile(file, str(table["sha256"]).lower())
     return files
 
 
