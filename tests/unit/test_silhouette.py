@@ -43,6 +43,21 @@ def test_what_is_as_near_to_somebody_is_theirs() -> None:
     assert not row[: int(FACE.centre[0]) // GRID.cell + 2].any()
 
 
+def test_a_face_that_is_seen_is_behind_nothing() -> None:
+    """However sure a pose is of the agent there: a small child may sit before them."""
+    child, ours = Box(111, 120, 129, 138), body_distance(GRID, FACE)
+    face, everywhere = GRID.cells_in(child), np.ones(GRID.shape, bool)
+    unsure = claimed_by(GRID, FACE, ours, child, NONE)
+    assert unsure[face].all()
+    assert (claimed_by(GRID, FACE, ours, child, everywhere) == unsure).all()
+    # One who passes behind an arm shows all of the face but its lower rim.
+    arm = NONE.copy()
+    arm[int(child.y1) // GRID.cell :] = True
+    claimed = claimed_by(GRID, FACE, ours, child, arm)
+    assert (claimed == unsure & ~arm | face).all()
+    assert (unsure & arm & ~face).any()
+
+
 def test_a_mask_of_before_says_nothing_of_what_is_new() -> None:
     """A close mask is void with the next look at the whole frame, the wide one where a cell
     changed."""

@@ -118,25 +118,26 @@ def body_distance(grid: Grid, face: Box) -> FloatGrid:
 
 
 def claimed_by(grid: Grid, agent: Box, ours: FloatGrid, other: Box, own: BoolGrid) -> BoolGrid:
-    """Cells nearer to another person than to the agent; a tie goes to the other.
+    """Cells of another's face, and those nearer to them than to the agent; a tie goes to the other.
 
     ours: ``body_distance`` of the agent. own: cells that are surely the agent's, and so nobody's
-    who is further away, as a smaller face is.
+    who is further away, as a smaller face is; not so where the face itself is seen in them.
     Somebody whose face is lower in the picture may sit in front of the agent, on the lap
     say: all within reach of their arms is theirs.
     """
     theirs = body_distance(grid, other)
     near = (theirs < 2.6) & grid.cells_in(reach(other, grid.height))
     claimed: BoolGrid = near & (theirs < _CLAIM_ADVANTAGE * ours)
+    face = grid.cells_in(other)
     side, our_side = max(other.width, other.height), max(agent.width, agent.height)
-    if side < _FURTHER_FACE * our_side:
+    if side < _FURTHER_FACE * our_side and 2 * int((own & face).sum()) < int(face.sum()):
         claimed &= ~own
     in_front = other.centre[1] > agent.centre[1] + 0.25 * agent.height
     if in_front and side > _LAP_FACE * our_side:
         x, _ = other.centre
         arms = Box(x - _ARMS * side, other.y1, x + _ARMS * side, float(grid.height))
         claimed |= grid.cells_in(arms)
-    return claimed
+    return claimed | face
 
 
 class Memory:
