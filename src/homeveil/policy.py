@@ -220,7 +220,8 @@ class Policy:
         ``path`` (relative to the policy file) and ``sha256``."""
         path = path_of(path, "policy")
         try:
-            document = tomllib.loads(path.read_text("utf-8"))
+            # Some editors begin a file with a mark.
+            document = tomllib.loads(path.read_text("utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise PolicyError(f"{path}: policy cannot be read ({why})") from error

@@ -133,6 +133,9 @@ NO_ANSWERS: dict[str, Callable[[Observation], Observation]] = {
         wide=PeopleLook(CellWindow(0, 0, 15, 40), WHOLE, seen.wide.probability[:15]),
     ),
     "a close mask without numbers": lambda seen: replace(seen, close=_nan(seen.close)),
+    "a close mask of logits": lambda seen: replace(
+        seen, close=replace(seen.close, probability=seen.close.probability * 6 - 3)
+    ),
     "a scan without numbers": lambda seen: replace(seen, people=_last(seen.people, _nan)),
     "a scan past the bottom": lambda seen: replace(seen, people=_last(seen.people, _lower)),
     "a second look without numbers": lambda seen: replace(

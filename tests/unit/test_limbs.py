@@ -201,7 +201,7 @@ def test_somebody_as_near_or_on_the_lap_claims_what_is_the_agents(
     """Only who is further away, as a smaller face says, is behind what is surely the agent's."""
     x = FACE.x1 + 60
     other = Box(x, FACE.y0 + down, x + side, FACE.y0 + down + side)
-    ours, every = body_distance(GRID, FACE), np.ones(GRID.shape, bool)
+    ours, every = body_distance(GRID, FACE), ~GRID.cells_in(other)
     below = (other.centre[0] - 10, other.y1 + 60)
-    assert at(claimed_by(GRID, FACE, ours, other, ~every), *below)
+    assert at(claimed_by(GRID, FACE, ours, other, np.zeros(GRID.shape, bool)), *below)
     assert at(claimed_by(GRID, FACE, ours, other, every), *below) is claims

@@ -39,6 +39,12 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
     assert policy.models["face_embedding"] == ModelFile(tmp_path / "m.onnx", "ab")
 
 
+def test_a_mark_at_the_beginning_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_bytes(b'\xef\xbb\xbfstyle = "soft"\n')
+    assert Policy.from_toml(path).style is Style.SOFT
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

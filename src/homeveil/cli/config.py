@@ -67,7 +67,8 @@ def _check_models(policy: Policy) -> None:
 def read_config(path: Path, more: Sequence[str] = ()) -> argparse.Namespace:
     """The options in ``path``, overridden by the words ``more``. Raises UsageError."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        # Some editors begin a file with a mark.
+        document = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from homeveil.errors import OutputError
 from homeveil.media import _av
+from homeveil.media.sound_track import SOUND_MUXERS
 
 DEFAULT_ENCODER = "libx264"
 
@@ -122,7 +123,8 @@ def choose_encoding(path: Path, encoder: str, quality: int, preset: str) -> Enco
     if muxer is None:
         raise OutputError(
             f"{path}: unknown kind of file {path.suffix!r}; end its name in"
-            f" {', '.join(sorted(PICTURE_MUXERS))}"
+            f" {', '.join(sorted(PICTURE_MUXERS))}, or for sound alone in"
+            f" {', '.join(sorted(SOUND_MUXERS))}"
         )
     if muxer == "webm" and encoder == DEFAULT_ENCODER:
         encoder = "libvpx-vp9"

@@ -18,6 +18,8 @@ JOINTS = 33
 """Joints of a pose, numbered as by MediaPipe: 0 to 10 the face, 11 to 16 shoulders, elbows and
 wrists, 17 to 22 hands, 23 and 24 hips, left and right in turn; then legs."""
 
+_ROUNDING = 0.001
+
 BAND_WIDTHS = (1.0, 0.53, 0.37, 0.25, 0.17)
 """Width of a look of each band as a share of the frame's longer side."""
 
@@ -86,11 +88,16 @@ class Pose:
     probability: FloatGrid
 
     def check(self, grid: Grid) -> None:
-        """Raise PerceptionError unless all is there and finite."""
+        """Raise PerceptionError unless all is there, and what it should be."""
         if self.joints.shape != (JOINTS, 2) or self.probability.shape != grid.shape:
             raise PerceptionError("a pose has the wrong shape")
-        if not np.isfinite(self.joints).all() or not np.isfinite(self.probability).all():
-            raise PerceptionError("a pose is not finite")
+        if not np.isfinite(self.joints).all() or not _is_probability(self.probability):
+            raise PerceptionError("a pose holds what is no place or no probability")
+
+
+def _is_probability(cells: FloatGrid) -> bool:
+    """Whether all lie in 0..1 but for rounding; what is no number does not."""
+    return bool(((cells >= -_ROUNDING) & (cells <= 1 + _ROUNDING)).all())
 
 
 class Depth(enum.IntEnum):
@@ -181,8 +188,8 @@ class Observation:
         for look in looks:
             if look.probability.shape != look.window.shape:
                 raise PerceptionError("people mask has the wrong shape")
-            if not np.isfinite(look.probability).all():
-                raise PerceptionError("people mask is not finite")
+            if not _is_probability(look.probability):
+                raise PerceptionError("people mask holds what is no probability")
             if look.window.row1 > grid.rows or look.window.col1 > grid.cols:
                 raise PerceptionError("people mask lies outside the frame")
         if request.depth is Depth.WHOLE and self.wide is None:
