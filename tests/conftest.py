@@ -38,6 +38,10 @@ IN_TURN = (
 """Modules that take minutes: CI runs one of these groups, another one for another commit; all of
 them are run where nothing is said of turns."""
 
+FILES = frozenset({"test_audit", "test_command_line", "test_sound_command"})
+"""Modules of PLAIN that clear one file after another: CI runs them after the pass under the scalar
+kernels, while the others still run."""
+
 PLAIN = frozenset(
     {
         "test_audit", "test_batch", "test_batch_processes", "test_batch_scratch",
@@ -86,6 +90,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("once")
         if item.path.stem in PLAIN:
             item.add_marker("plain")
+        if item.path.stem in FILES:
+            item.add_marker("files")
         if item.path.stem in CLOCK:
             item.add_marker("clock")
     items.sort(key=lambda item: item.get_closest_marker("clock") is not None)
