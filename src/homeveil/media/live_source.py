@@ -6,13 +6,14 @@ import enum
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import SplitResult
 
 from homeveil.addresses import name_of, read_address, shown
 from homeveil.errors import UsageError
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "srt", "tcp")
 
-WITH_PORT = ("udp", "srt", "tcp")
+_WITH_PORT = ("udp", "srt", "tcp")
 """Schemes that have no usual port: to an address without one nothing could ever be sent."""
 
 
@@ -47,6 +48,22 @@ class LiveSource:
         return name_of(read_address(self.place))
 
 
+def for_ffmpeg(address: str, parts: SplitResult, what: str) -> str:
+    """``address``, whose parts are ``parts``, as FFmpeg reads it. what: the address is for. Raises
+    UsageError for one that nothing could ever be sent to or come from here."""
+    from homeveil.media import _av
+
+    scheme = parts.scheme
+    if not _av.has_protocol(scheme):
+        raise UsageError(
+            f"{what} {shown(address)}: FFmpeg has no {scheme} here; give another address"
+        )
+    if scheme in _WITH_PORT and not parts.port:
+        raise UsageError(f"{what} {shown(address)}: give a port, {scheme}://host:port")
+    # It knows schemes in small letters alone.
+    return scheme + address[address.index("://") :]
+
+
 def read_source(
     place: str,
     *,
@@ -66,16 +83,7 @@ def read_source(
             raise UsageError(
                 f"{shown(place)} is no address of a camera; give {', '.join(SCHEMES)}://host…"
             )
-        from homeveil.media import _av
-
-        if not _av.has_protocol(parts.scheme):
-            raise UsageError(
-                f"camera {shown(place)}: FFmpeg has no {parts.scheme} here; give another address"
-            )
-        if parts.scheme in WITH_PORT and not parts.port:
-            raise UsageError(f"camera {shown(place)}: give a port, {parts.scheme}://host:port")
-        # FFmpeg knows schemes in small letters alone.
-        return LiveSource(SourceKind.STREAM, parts.scheme + place[place.index("://") :])
+        return LiveSource(SourceKind.STREAM, for_ffmpeg(place, parts, "camera"))
     if re.fullmatch(r"\d{1,3}", place):
         place = f"/dev/video{place}"
     if place.startswith("/dev/"):

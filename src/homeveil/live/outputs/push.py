@@ -14,8 +14,7 @@ from homeveil.errors import OutputError, UsageError
 from homeveil.live.outputs.broadcast import Broadcast, Subscription
 from homeveil.live.outputs.carrier import Carrier
 from homeveil.live.process import start
-from homeveil.media import _av
-from homeveil.media.live_source import WITH_PORT
+from homeveil.media.live_source import for_ffmpeg
 
 _FORMATS = {
     "rtsp": "rtsp",
@@ -44,15 +43,8 @@ class Push(Carrier):
         form = _FORMATS.get(parts.scheme)
         if form is None or not parts.hostname:
             raise UsageError(f"--stream takes {', '.join(_FORMATS)} addresses, not {shown(url)}")
-        if not _av.has_protocol(parts.scheme):
-            raise UsageError(
-                f"--stream {shown(url)}: FFmpeg has no {parts.scheme} here; give another address"
-            )
-        if parts.scheme in WITH_PORT and not parts.port:
-            raise UsageError(f"--stream {shown(url)}: give a port, {parts.scheme}://host:port")
+        self._url, self._form = for_ffmpeg(url, parts, "--stream"), form
         super().__init__(broadcast, f"stream to {name_of(parts)}")
-        # FFmpeg knows schemes in small letters alone.
-        self._url, self._form = parts.scheme + url[url.index("://") :], form
         self._process: subprocess.Popen[bytes] | None = None
 
     def _carry(self, reader: Subscription) -> None:
