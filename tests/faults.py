@@ -7,14 +7,17 @@ It strikes at the third time, so that something good may have left before.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import math
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 STAGES = {
     "read": "homeveil.media.picture:PictureReader.read",
@@ -167,3 +170,17 @@ def written_under(folder: Path) -> Iterator[bytes]:
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             yield path.read_bytes()
+
+
+@contextlib.contextmanager
+def small_disk(place: Path, size: str, *, lazily: bool = False) -> Iterator[Path]:
+    """A file system of ``size``, such as ``4k``, at the new folder ``place``; nothing may hold a
+    file of it at the end, unless it is let go ``lazily``."""
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(place)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no right to mount a small file system")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", *(["-l"] if lazily else []), str(place)], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from homeveil.clear.evidence import BANDS
 from homeveil.fakes import fake_frames
 from homeveil.frames import RawFrame
-from homeveil.grid import BoolGrid, CellWindow
-from homeveil.perceive.observation import PeopleLook
+from homeveil.grid import BoolGrid, CellWindow, FloatGrid
+from homeveil.perceive.observation import Observation, PeopleLook
 
 WIDTH, HEIGHT, CELL = 320, 240, 8
 
@@ -53,3 +54,18 @@ def looks(seen: BoolGrid) -> tuple[PeopleLook, ...]:
     """One of the whole room at every scanning scale, surely of somebody in the cells ``seen``."""
     window, probability = CellWindow(0, 0, *seen.shape), seen.astype(np.float32)
     return tuple(PeopleLook(window, band, probability) for band in range(1, BANDS))
+
+
+def with_masks(seen: Observation, near: FloatGrid) -> Observation:
+    """``seen``, with what every mask saw cut out of ``near``."""
+
+    def of(look: PeopleLook) -> PeopleLook:
+        return replace(look, probability=near[look.window.index])
+
+    return replace(
+        seen,
+        wide=of(seen.wide) if seen.wide is not None else None,
+        close=of(seen.close) if seen.close is not None else None,
+        people=tuple(map(of, seen.people)),
+        checks=tuple(map(of, seen.checks)),
+    )

@@ -14,6 +14,7 @@ import pytest
 
 from archives import STATE, files_in, recorded, times_done
 from commands import PASSPHRASE, Run
+from faults import small_disk
 from live import until
 
 recordings = recorded(3)
@@ -137,16 +138,10 @@ def test_a_full_disk_fails_and_leaves_nothing(run: Run, recordings: Path, tmp_pa
     """A file system without room for the result: status 1, the rest is told, nothing is left,
     nothing is set aside; with room, the same command does it."""
     out, state = tmp_path / "out", tmp_path / "state.sqlite"
-    out.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(out)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("no right to mount a small file system")
     words = ("batch", recordings / "cut00.mp4", "--out", out, "--nobody", "--tries", 1)
-    try:
+    with small_disk(out, "4k"):
         full = run(*words, "--state", state)
         left = files_in(out)
-    finally:
-        subprocess.run(["umount", str(out)], check=True)
     assert full.returncode == 1, full.stderr
     assert "cannot be written" in full.stderr
     assert left == []
@@ -159,17 +154,11 @@ def test_a_disk_without_room_for_a_copy_is_no_fault_of_the_file(
 ) -> None:
     """The disk of raw copies is full: failed, not set aside, and no piece of a copy stays."""
     out, raw = tmp_path / "out", tmp_path / "raw"
-    raw.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(raw)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("no right to mount a small file system")
     url = f"local://{recordings / 'cut00.mp4'}"
     words = ("batch", url, "--out", out, "--nobody", "--tries", 1)
-    try:
+    with small_disk(raw, "4k"):
         full = run(*words, environment={"TMPDIR": str(raw)})
         left = files_in(raw)
-    finally:
-        subprocess.run(["umount", str(raw)], check=True)
     assert full.returncode == 1, full.stderr
     assert "no room for a copy" in full.stderr
     assert left == []

@@ -20,7 +20,7 @@ import pytest
 from boxes import boxed, impatient, needs_box, sabotage
 from clips import make
 from commands import PASSPHRASE
-from faults import canary_clip, found, statement, written_under
+from faults import canary_clip, found, small_disk, statement, written_under
 from homeveil.clearing import Order
 from homeveil.clearing.here import open_here
 from homeveil.errors import InputError, IsolationError
@@ -258,23 +258,12 @@ def test_a_model_that_answers_nonsense(
 
 def test_a_full_disk(clip: Path, tmp_path: Path) -> None:
     """A real full file system: a clear error, nothing left on it."""
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(small)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("no right to mount a small file system here")
-    try:
+    with small_disk(tmp_path / "small", "4k") as small:
         words = [sys.executable, "-m", "homeveil.cli", "redact", clip, small / "o.mp4", "--nobody"]
         run = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
         assert run.returncode == 3
         assert "the disk is full" in run.stderr
         assert list(small.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_the_isolated_process_dies_with_its_parent(clip: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import av
 import pytest
 
 from boxes import needs_box, needs_models
-from faults import canary_clip, found, written_under
+from faults import canary_clip, found, small_disk, written_under
 from homeveil.errors import InputError, ModelError
 from homeveil.isolation import Isolate
 from homeveil.live.board import Board, Cause, State
@@ -290,24 +290,15 @@ def test_a_pause_that_is_over_at_once_ends_the_take(room: Path) -> None:
 
 # ------------------------------------------------------------------ outputs
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system that is soon full."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(place)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("needs the right to mount a small file system")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=False)
+    with small_disk(tmp_path / "small", "64k", lazily=True) as place:
+        yield place
 
 
-def test_a_full_disk_stops_the_recording_alone(room: Path, small_disk: Path) -> None:
+def test_a_full_disk_stops_the_recording_alone(room: Path, disk: Path) -> None:
     transport = Transport(POLICY)
-    recorder = Recorder(transport.broadcast, small_disk)
+    recorder = Recorder(transport.broadcast, disk)
     reader = transport.broadcast.subscribe()
     with session(shot(room), transport, recorder) as (_, memory, _board):
         until(lambda: "full" in recorder.status().trouble, 40)
@@ -316,7 +307,7 @@ def test_a_full_disk_stops_the_recording_alone(room: Path, small_disk: Path) -> 
         before = len(memory.frames)
         until(lambda: len(memory.frames) > before + 5)
         assert reader.next(1.0)
-        for file in small_disk.glob("*.ts"):
+        for file in disk.glob("*.ts"):
             file.unlink()
         until(lambda: recorder.status().going, BACK_SECONDS)
         assert not any(frame.fault for frame in memory.after(full))

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from clips import veiled_frame
+from faults import small_disk
 from homeveil.emit.files import FileSink
 from homeveil.errors import OutputError
 
@@ -49,28 +50,20 @@ def write_much(sink: FileSink) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that is soon full."""
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
-def test_a_full_disk_leaves_nothing(small_disk: Path, suffix: str) -> None:
+def test_a_full_disk_leaves_nothing(disk: Path, suffix: str) -> None:
     """When the disk fills up, one line says so and the disk is empty again."""
-    sink = FileSink(small_disk / f"a{suffix}", quality=5)
+    sink = FileSink(disk / f"a{suffix}", quality=5)
     with pytest.raises(OutputError, match="disk is full") as caught:
         write_much(sink)
     assert "\n" not in str(caught.value)
-    assert list(small_disk.iterdir()) == []
+    assert list(disk.iterdir()) == []
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

@@ -31,7 +31,7 @@ from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
 from homeveil.report import Report
 from homeveil.veil.painter import Veil
-from rooms import CELL, HEIGHT, WIDTH, frames, shown, texture, with_patch
+from rooms import CELL, HEIGHT, WIDTH, frames, shown, texture, with_masks, with_patch
 
 ROOM = texture(1)
 FILL = Policy(style=Style.FILL, looks_per_second=1000.0)
@@ -695,15 +695,8 @@ class PhotoSeldom(FakePerceiver):
         near = seen.wide.probability.copy()
         near[grid.cells_in(self.photo.grown(0.2, 0.2, 0.4, 0.8))] = self.mask
 
-        def masked(look: PeopleLook) -> PeopleLook:
-            return replace(look, probability=near[look.window.index])
-
         return replace(
-            seen,
-            wide=masked(seen.wide),
-            close=masked(seen.close) if seen.close is not None else None,
-            people=tuple(map(masked, seen.people)),
-            checks=tuple(map(masked, seen.checks)),
+            with_masks(seen, near),
             faces=tuple(faces),
             identities=() if down else seen.identities,
         )

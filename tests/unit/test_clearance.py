@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -19,7 +17,7 @@ from homeveil.grid import BoolGrid, Box, CellWindow, Grid
 from homeveil.perceive.observation import WHOLE, LookRequest, Observation, PeopleLook
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
-from rooms import frames, looks, shown, texture, with_patch
+from rooms import frames, looks, shown, texture, with_masks, with_patch
 
 GRID = Grid.over(320, 240)
 
@@ -280,18 +278,7 @@ class Beside(FakePerceiver):
 
     def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
         seen = FakePerceiver.look(self, frame, grid, request)
-        near = np.maximum(seen.wide.probability, grid.cells_in(self.place))
-
-        def of(look: PeopleLook) -> PeopleLook:
-            return replace(look, probability=near[look.window.index])
-
-        return replace(
-            seen,
-            wide=of(seen.wide),
-            close=of(seen.close) if seen.close is not None else None,
-            people=tuple(map(of, seen.people)),
-            checks=tuple(map(of, seen.checks)),
-        )
+        return with_masks(seen, np.maximum(seen.wide.probability, grid.cells_in(self.place)))
 
 
 class Narrow(Beside):
