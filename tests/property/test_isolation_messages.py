@@ -46,7 +46,7 @@ GOOD: list[Message] = [
     Opened(640, 360, 30, 1, 0, 0, 100, 4.0, 48_000, 2, 0x3F, 1),
     Opened(0, 0, 0, 0, 0, 0, 0, 0.0, 16_000, 1, 0, 0),
     Locked(7, 1),
-    Picture(2, 0, 0, 1, 1, 1, 0, 640, 360, 9000, 1, 90_000, 12),
+    Picture(11, 0, 0, 1, 1, 1, 0, 640, 360, 9000, 1, 90_000, 12),
     Sound(7, 2, 48_000, 1024, -100, 1, 48_000, 512),
     Judged.of(Verdict.OPEN, 0.25, 0.26),
     Judged.of(Verdict.LIPS, 0.26, 0.27),
@@ -117,7 +117,7 @@ def test_what_is_accepted_is_in_range(message: Message, data: st.DataObject) -> 
 
 
 BAD: list[Message] = [
-    Picture(3, 0, 0, 1, 1, 1, 0, 640, 360, 0, 1, 90_000, 0),
+    Picture(12, 0, 0, 1, 1, 1, 0, 640, 360, 0, 1, 90_000, 0),
     Picture(0, 2, 0, 1, 1, 1, 0, 640, 360, 0, 1, 90_000, 0),
     Picture(0, 0, 2, 1, 1, 1, 0, 640, 360, 0, 1, 90_000, 0),
     Picture(0, 0, 0, 99, 1, 1, 0, 640, 360, 0, 1, 90_000, 0),
@@ -266,6 +266,10 @@ def _set(at: int, value: int) -> Callable[[Emptied], None]:
     return change
 
 
+def _take_slots(box: Emptied) -> None:
+    box.slots.pictures = PICTURE.slot
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -277,6 +281,7 @@ def _set(at: int, value: int) -> Callable[[Emptied], None]:
         pytest.param(_set(0, WITHHELD), replace(PICTURE, takes_over=1), id="no stretch to go on"),
         pytest.param(_set(0, WITHHELD), replace(PICTURE, undisputed=1), id="no stretch to cut"),
         pytest.param(_set(0, WITHHELD), replace(PICTURE, width=9000, height=9000), id="too large"),
+        pytest.param(_take_slots, PICTURE, id="a slot that there is not"),
         pytest.param(_set(0, WITHHELD), Ahead(1), id="ahead of no stretch"),
         pytest.param(_set(0, WITHHELD), Locked(7, 1), id="locked again"),
         pytest.param(_set(0, WITHHELD), replace(SOUND, count=2**18), id="too long"),
@@ -294,6 +299,18 @@ def test_what_is_said_of_a_slot_must_be_true(
     box.tell(replace(message, pts=18_000) if isinstance(message, Picture) else message)
     with pytest.raises(IsolationError, match="does not belong"):
         next(iter(box))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "live", "count"),
+    [(64, 48, False, 12), (1280, 720, False, 12), (1920, 1080, False, 5),
+     (3840, 2160, False, 3), (64, 48, True, 3), (1280, 720, True, 3), (0, 0, False, 3)],
+)  # fmt: skip
+def test_pictures_wait_by_their_size_and_live_ones_hardly(
+    width: int, height: int, live: bool, count: int
+) -> None:
+    slots = Slots(-1, width, height, live=live)
+    assert slots.pictures == count
 
 
 @pytest.mark.parametrize("pts", [9000, 8999])

@@ -189,7 +189,9 @@ class Box(Clearing):
             raise self._out_of_turn()
         used = [name for bit, name in enumerate(known) if opened.purposes >> bit & 1]
         self.models = {purpose: expected_sha256(purpose, own) for purpose in used}
-        slots = Slots(self._memory, self.form.width, self.form.height)
+        slots = Slots(
+            self._memory, self.form.width, self.form.height, live=self._order.live is not None
+        )
         slots.make()
         slots.map()
         self._slots = slots
@@ -253,6 +255,8 @@ class Box(Clearing):
     def _frame(self, message: messages.Picture) -> VeiledFrame:
         width, height = message.width, message.height
         if self._slots is None or not self.form.width or not self._slots.fits(width, height):
+            raise self._out_of_turn()
+        if message.slot >= self._slots.pictures:
             raise self._out_of_turn()
         # Compared, so that none of its bytes is anything but one of three answers.
         cells = self._slots.cells(message.slot, width, height).copy()

@@ -26,7 +26,6 @@ from homeveil.isolation.messages import (
     ALL_PURPOSES,
     GO,
     MOST_SECONDS,
-    PICTURE_SLOTS,
     SOUND_BIT,
     SOUND_SLOTS,
     Message,
@@ -69,7 +68,7 @@ class _SentTally(SoundTally):
 class _Inside:
     def __init__(self, commands: int, outgoing: int, memory: int) -> None:
         self._commands, self._outgoing, self._memory = commands, outgoing, memory
-        self._pictures = deque(range(PICTURE_SLOTS))
+        self._pictures: deque[int] = deque()
         self._sounds = deque(range(SOUND_SLOTS))
         self._damaged = 0
 
@@ -84,7 +83,9 @@ class _Inside:
             clearing.warm_up()
             self.tell(_opened(clearing))
             form = clearing.form
-            self._slots = Slots(self._memory, form.width, form.height)
+            live = order.live is not None
+            self._slots = Slots(self._memory, form.width, form.height, live=live)
+            self._pictures.extend(range(self._slots.pictures))
             if os.read(self._commands, 1) != GO:
                 raise IsolationError("the other process gave up")
             self._slots.map()

@@ -22,7 +22,7 @@ from homeveil.models.purposes import KEY_PURPOSES, PICTURE_PURPOSES, VOICE_PURPO
 SIZE = 512
 """Bytes of every message: less than a pipe takes at once, so that none is ever torn."""
 
-PICTURE_SLOTS, SOUND_SLOTS = 3, 8
+MOST_PICTURE_SLOTS, SOUND_SLOTS = 12, 8
 GO = b"\xff"
 SOUND_BIT = 0x80
 """What the isolated process is told after its order: to begin, and slots that are free again,
@@ -145,7 +145,7 @@ class Picture:
 
     def check(self) -> None:
         _need(self.undisputed in (0, 1))
-        _need(self.slot < PICTURE_SLOTS and self.pixel_format < len(_FORMATS))
+        _need(self.slot < MOST_PICTURE_SLOTS and self.pixel_format < len(_FORMATS))
         _need(self.fault in (0, 1))
         _need(1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE)
         _check_colour(self.matrix, self.primaries, self.transfer, self.full_range)

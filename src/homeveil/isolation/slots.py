@@ -15,11 +15,16 @@ from homeveil import _confine
 from homeveil.errors import IsolationError
 from homeveil.frames import PixelFormat, Plane, plane_shapes
 from homeveil.grid import Grid
-from homeveil.isolation.messages import PICTURE_SLOTS, SOUND_SLOTS
+from homeveil.isolation.messages import MOST_PICTURE_SLOTS, SOUND_SLOTS
 
 WITHHELD, AGENT = 1, 2
 
 SOUND_SLOT_BYTES = 2**20
+_LEAST_PICTURE_SLOTS = 3
+_WAITING_BYTES = 16 * 2**20
+"""Of pictures that wait to be encoded. Looks take long now and then, and the encoder would have
+nothing to do."""
+
 _LEAST_PICTURE_BYTES = 3840 * 2160 * 3 // 2
 _GROWTH = 4
 """A picture may grow to this many times its first size in mid-stream; memory that is never
@@ -29,19 +34,23 @@ touched takes none."""
 class Slots:
     """Shared slots over the memory file ``handle``.
 
-    width, height: of the first picture. A picture slot holds planes one after another, then
-    a byte for each cell: see ``cells``.
+    width, height: of the first picture. live: nothing may wait longer than it must. pictures: how
+    many slots there are for them. A picture slot holds planes one after another, then a byte for
+    each cell: see ``cells``.
     """
 
-    def __init__(self, handle: int, width: int, height: int) -> None:
+    def __init__(self, handle: int, width: int, height: int, *, live: bool = False) -> None:
+        self.pictures = _LEAST_PICTURE_SLOTS
+        if width and not live:
+            fit = _WAITING_BYTES // picture_bytes(width, height)
+            self.pictures = min(max(fit, _LEAST_PICTURE_SLOTS), MOST_PICTURE_SLOTS)
         self._picture_bytes = _pages(
             max(_GROWTH * picture_bytes(width, height), _LEAST_PICTURE_BYTES)
         )
         if not width:
             self._picture_bytes = 0
-        self.size = (
-            mmap.PAGESIZE + PICTURE_SLOTS * self._picture_bytes + SOUND_SLOTS * SOUND_SLOT_BYTES
-        )
+        self._sounds = mmap.PAGESIZE + self.pictures * self._picture_bytes
+        self.size = self._sounds + SOUND_SLOTS * SOUND_SLOT_BYTES
         self._memory: mmap.mmap | None = None
         self._handle = handle
 
@@ -106,7 +115,7 @@ class Slots:
 
     def samples(self, slot: int, channels: int, count: int) -> NDArray[np.float32]:
         """(channels, count) samples in a slot, as a view."""
-        start = mmap.PAGESIZE + PICTURE_SLOTS * self._picture_bytes + slot * SOUND_SLOT_BYTES
+        start = self._sounds + slot * SOUND_SLOT_BYTES
         flat = np.frombuffer(self.memory, np.float32, channels * count, start)
         return flat.reshape(channels, count)
 
