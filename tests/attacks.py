@@ -36,7 +36,7 @@ WENT_THROUGH = "attack went through"
 libc = ctypes.CDLL(None, use_errno=True)
 _PARENT = os.getppid()
 _MQ_OPEN, _PRLIMIT, _IOPRIO_SET, _TIOCSTI, _SET_SIGNAL = 240, 302, 251, 0x5412, 10
-_GET_DUMPABLE = 3
+_GET_DUMPABLE, _SET_VALUE = 3, 16
 
 
 def _c(result: int) -> int:
@@ -182,6 +182,26 @@ def system_v_memory(target: str) -> None:
 
 def message_queue(target: str) -> None:
     _c(libc.msgget(4711, 0o1666))
+
+
+def set_semaphore(target: str) -> None:
+    _c(libc.semctl(int(target), 0, _SET_VALUE, 7))
+
+
+def raise_semaphore(target: str) -> None:
+    _c(libc.semop(int(target), (ctypes.c_short * 3)(0, 7, 0), 1))
+
+
+def take_message(target: str) -> None:
+    _c(libc.msgrcv(int(target), ctypes.create_string_buffer(64), 56, 0, 0))
+
+
+def remove_queue(target: str) -> None:
+    _c(libc.msgctl(int(target), 0, None))
+
+
+def remove_posix_queue(target: str) -> None:
+    _c(libc.mq_unlink(target.encode()))
 
 
 def executable_memory(target: str) -> None:

@@ -3,6 +3,7 @@ it: each attack is tried for real, inside, and the kernel refuses it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import socket
@@ -49,13 +50,16 @@ ABOUT_FILES = {
     "set_attribute", "set_attribute_of_link", "remove_attribute", "change_mode", "change_owner",
     "change_owner_of_link", "change_times",
 }  # fmt: skip
+SHARED = {
+    "set_semaphore", "raise_semaphore", "take_message", "remove_queue", "remove_posix_queue",
+}  # fmt: skip
 DYING = {"core_dump"}
 ABSTRACT = f"homeveil-test-{os.getpid()}"
 """Abstract names are those of the whole machine."""
 
 NINE_CHANNELS = encode(Sound(0, 9, 16_000, 8, 0, 1, 16_000, 0)).hex()
 
-RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES)
+RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES - SHARED)
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +191,47 @@ def test_nothing_is_written_beside_a_file(
     said = attacked(clip, tmp_path / "out" / "out.mp4")
     assert said == attacks.DENIED if first else "tried what it may not" in said
     assert told() == before
+
+
+@pytest.fixture
+def shared() -> Iterator[dict[str, str]]:
+    """A semaphore, a message in a queue and a queue with a name, for each attack on one; they must
+    be as they were in the end."""
+    libc, own = attacks.libc, 0o600
+    semaphores, queue = libc.semget(0, 1, own), libc.msgget(0, own)
+    name = f"/homeveil-test-{os.getpid()}"
+    named = libc.mq_open(name.encode(), os.O_RDWR | os.O_CREAT, own, None)
+    assert min(semaphores, queue, named) >= 0
+    message = ctypes.create_string_buffer(b"message".rjust(15, b"\1"))
+    assert libc.msgsnd(queue, message, 7, 0) == 0
+    try:
+        by_number = {one: str(semaphores) for one in ("set_semaphore", "raise_semaphore")}
+        by_number |= {one: str(queue) for one in ("take_message", "remove_queue")}
+        yield by_number | {"remove_posix_queue": name}
+        assert libc.semctl(semaphores, 0, 12) == 0  # its value
+        assert libc.msgrcv(queue, message, 7, 0, os.O_NONBLOCK) == 7
+    finally:
+        libc.semctl(semaphores, 0, 0)
+        libc.msgctl(queue, 0, None)
+        os.close(named)
+        removed = libc.mq_unlink(name.encode())
+    assert removed == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("name", sorted(SHARED))
+def test_semaphores_and_queues_of_others_stay_as_they_are(
+    name: str,
+    first: bool,
+    shared: dict[str, str],
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They have numbers and names that can be guessed: nobody has to hand them over."""
+    sabotage(monkeypatch, f"attacks.install({name!r}, {shared[name]!r}, first={first})")
+    said = attacked(clip, tmp_path / "out.mp4")
+    assert said == attacks.DENIED if first else "tried what it may not" in said
 
 
 def test_it_has_no_terminal(clip: Path) -> None:
