@@ -36,7 +36,7 @@ WENT_THROUGH = "attack went through"
 libc = ctypes.CDLL(None, use_errno=True)
 _PARENT = os.getppid()
 _MQ_OPEN, _PRLIMIT, _IOPRIO_SET, _TIOCSTI, _SET_SIGNAL = 240, 302, 251, 0x5412, 10
-_GET_DUMPABLE, _SET_VALUE = 3, 16
+_GET_DUMPABLE, _SET_VALUE, _SET_FLAGS, _NO_DUMP = 3, 16, 0x40086602, 0x40
 
 
 def _c(result: int) -> int:
@@ -292,6 +292,24 @@ def change_owner_of_link(target: str) -> None:
 
 def change_times(target: str) -> None:
     os.utime(target, (1, 1))
+
+
+def set_flags(target: str) -> None:
+    flags = ctypes.c_long(_NO_DUMP)
+    _c(libc.ioctl(os.open(target, os.O_RDONLY), _SET_FLAGS, ctypes.byref(flags)))
+
+
+def lock_file(target: str) -> None:
+    fcntl.flock(os.open(target, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def lock_part_of_file(target: str) -> None:
+    fcntl.lockf(os.open(target, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def lease_file(target: str) -> None:
+    """Have others wait that open it to write."""
+    fcntl.fcntl(os.open(target, os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)
 
 
 def change_limits(target: str) -> None:

@@ -286,18 +286,27 @@ static void head(program *p) {
 #endif
 }
 
-/* Nor, before that, where or how soon another process runs; afterwards they are on no list. */
+/* Nor, before that, where or how soon another process runs, or whether it waits for a lock;
+ * afterwards they are on no list. */
 static const uint32_t OTHERS_TURNS[] = {
     SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr,
-    SYS_ioprio_set, SYS_move_pages, SYS_migrate_pages,
+    SYS_ioprio_set, SYS_move_pages, SYS_migrate_pages, SYS_flock,
 };
 
 /* What was given up stays given up; and everybody may read the name of a process. */
 static const uint32_t GIVEN_UP[] = {PR_SET_DUMPABLE, PR_SET_PTRACER, PR_SET_PDEATHSIG, PR_SET_NAME};
-/* What types into a terminal. */
-static const uint32_t TYPING[] = {0x5412 /* TIOCSTI */, 0x541C /* TIOCLINUX */};
-/* What has the kernel send signals to another process; Landlock keeps them in from 6.12 on only. */
-static const uint32_t SIGNALS[] = {8 /* F_SETOWN */, 10 /* F_SETSIG */, 15 /* F_SETOWN_EX */};
+/* What asks after a descriptor, or changes what it is to this process alone. All else types into
+ * terminals, changes what is said about a file (its flags, its version), locks it, or has the
+ * kernel send signals to another process, which Landlock keeps in from 6.12 on only. */
+static const uint32_t OWN_IOCTL[] = {
+    0x5401 /* TCGETS */, 0x802C542A /* TCGETS2 */, 0x5413 /* TIOCGWINSZ */, 0x541B /* FIONREAD */,
+    0x5421 /* FIONBIO */, 0x5450 /* FIONCLEX */, 0x5451 /* FIOCLEX */,
+};
+static const uint32_t OWN_FCNTL[] = {
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETPIPE_SZ, F_GETPIPE_SZ,
+    F_GET_SEALS,
+};
+#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 
 static void build_first(program *p) {
     const uint32_t own[] = {(uint32_t)getpid()}, this_process[] = {0};
@@ -310,8 +319,8 @@ static void build_first(program *p) {
     by_value(p, SYS_tgkill, 0, own, 1, REFUSE);
     by_value(p, SYS_prlimit64, 0, this_process, 1, REFUSE);
     but_value(p, SYS_prctl, 0, GIVEN_UP, 4);
-    but_value(p, SYS_ioctl, 1, TYPING, 2);
-    but_value(p, SYS_fcntl, 1, SIGNALS, 3);
+    by_value(p, SYS_ioctl, 1, OWN_IOCTL, COUNT(OWN_IOCTL), REFUSE);
+    by_value(p, SYS_fcntl, 1, OWN_FCNTL, COUNT(OWN_FCNTL), REFUSE);
     by_bits(p, SYS_clone, 0, CLONE_THREAD, ALLOW, REFUSE);
     always(p, SYS_clone3, ABSENT); /* its flags cannot be seen: the C library then uses clone */
     put(p, RETURN, ALLOW, 0, 0);

@@ -50,6 +50,7 @@ ABOUT_FILES = {
     "set_attribute", "set_attribute_of_link", "remove_attribute", "change_mode", "change_owner",
     "change_owner_of_link", "change_times",
 }  # fmt: skip
+HELD_FILES = {"set_flags", "lock_file", "lock_part_of_file", "lease_file"}
 SHARED = {
     "set_semaphore", "raise_semaphore", "take_message", "remove_queue", "remove_posix_queue",
 }  # fmt: skip
@@ -59,7 +60,7 @@ ABSTRACT = f"homeveil-test-{os.getpid()}"
 
 NINE_CHANNELS = encode(Sound(0, 9, 16_000, 8, 0, 1, 16_000, 0)).hex()
 
-RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES - SHARED)
+RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES - HELD_FILES - SHARED)
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +192,18 @@ def test_nothing_is_written_beside_a_file(
     said = attacked(clip, tmp_path / "out" / "out.mp4")
     assert said == attacks.DENIED if first else "tried what it may not" in said
     assert told() == before
+
+
+@pytest.mark.parametrize("name", sorted(HELD_FILES))
+def test_no_file_is_held_while_the_input_is_opened(
+    name: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that may be read may not be flagged or locked: others would wait for it."""
+    target = tmp_path / "target"
+    target.write_bytes(b"as it was")
+    sabotage(monkeypatch, f"attacks.install({name!r}, {str(target)!r}, first=True)")
+    (tmp_path / "out").mkdir()
+    assert attacked(clip, tmp_path / "out" / "out.mp4") == attacks.DENIED
 
 
 @pytest.fixture
