@@ -214,6 +214,16 @@ static void but_value(program *p, uint32_t number, int argument, const uint32_t 
     put(p, RETURN, ALLOW, 0, 0);
 }
 
+/* Refused where a file opened to be read would be emptied, which Landlock sees from 6.2 on only. */
+static void not_emptied(program *p, uint32_t number, int flags) {
+    put(p, EQUAL, number, 0, 5);
+    put(p, LOAD, ARGUMENT(flags), 0, 0);
+    put(p, BITS, O_TRUNC, 0, 2);
+    put(p, BITS, O_WRONLY | O_RDWR, 1, 0);
+    put(p, RETURN, REFUSE, 0, 0);
+    put(p, RETURN, ALLOW, 0, 0);
+}
+
 static const uint32_t PLAIN[] = {
     SYS_read, SYS_readv, SYS_pread64, SYS_lseek, SYS_close, SYS_fstat, SYS_munmap, SYS_mremap,
     SYS_brk, SYS_futex, SYS_set_robust_list, SYS_exit, SYS_exit_group, SYS_sched_yield,
@@ -323,6 +333,12 @@ static void build_first(program *p) {
     by_value(p, SYS_fcntl, 1, OWN_FCNTL, COUNT(OWN_FCNTL), REFUSE);
     by_bits(p, SYS_clone, 0, CLONE_THREAD, ALLOW, REFUSE);
     always(p, SYS_clone3, ABSENT); /* its flags cannot be seen: the C library then uses clone */
+    always(p, SYS_truncate, REFUSE);
+    not_emptied(p, SYS_openat, 2);
+#if defined(__x86_64__)
+    not_emptied(p, SYS_open, 1);
+#endif
+    always(p, SYS_openat2, ABSENT); /* as clone3 */
     put(p, RETURN, ALLOW, 0, 0);
 }
 
