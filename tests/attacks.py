@@ -37,6 +37,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 _PARENT = os.getppid()
 _MQ_OPEN, _PRLIMIT, _IOPRIO_SET, _TIOCSTI, _SET_SIGNAL = 240, 302, 251, 0x5412, 10
 _GET_DUMPABLE, _SET_VALUE, _SET_FLAGS, _NO_DUMP = 3, 16, 0x40086602, 0x40
+_NEWFSTATAT, _HERE, _EMPTY_PATH = 262, -100, 0x1000
 
 
 def _c(result: int) -> int:
@@ -94,6 +95,11 @@ def append_file(target: str) -> None:
 
 def read_file(target: str) -> None:
     Path("/etc/hostname").read_bytes()
+
+
+def find_file(target: str) -> None:
+    status = ctypes.create_string_buffer(256)
+    _c(libc.syscall(_NEWFSTATAT, _HERE, b"/etc/hostname", status, _EMPTY_PATH))
 
 
 def list_folder(target: str) -> None:

@@ -30,7 +30,7 @@ pytestmark = needs_box
 UNRECORDED = {
     "read_file", "list_folder", "more_memory", "read_parent_memory", "name_itself",
     "change_limits", "type_into_terminal", "signal_by_descriptor", "signal_of_choice",
-    "choose_processor", "choose_scheduler", "choose_disk_priority",
+    "choose_processor", "choose_scheduler", "choose_disk_priority", "find_file",
 }  # fmt: skip
 """Refused, or failing by themselves, without a record: nothing could leave by them."""
 
