@@ -36,7 +36,8 @@ WENT_THROUGH = "attack went through"
 libc = ctypes.CDLL(None, use_errno=True)
 _PARENT = os.getppid()
 _MQ_OPEN, _PRLIMIT, _IOPRIO_SET, _TIOCSTI, _SET_SIGNAL = 240, 302, 251, 0x5412, 10
-_GET_DUMPABLE = 3
+_GET_DUMPABLE, _SET_VALUE, _SET_FLAGS, _NO_DUMP = 3, 16, 0x40086602, 0x40
+_NEWFSTATAT, _HERE, _EMPTY_PATH = 262, -100, 0x1000
 
 
 def _c(result: int) -> int:
@@ -94,6 +95,11 @@ def append_file(target: str) -> None:
 
 def read_file(target: str) -> None:
     Path("/etc/hostname").read_bytes()
+
+
+def find_file(target: str) -> None:
+    status = ctypes.create_string_buffer(256)
+    _c(libc.syscall(_NEWFSTATAT, _HERE, b"/etc/hostname", status, _EMPTY_PATH))
 
 
 def list_folder(target: str) -> None:
@@ -184,6 +190,26 @@ def message_queue(target: str) -> None:
     _c(libc.msgget(4711, 0o1666))
 
 
+def set_semaphore(target: str) -> None:
+    _c(libc.semctl(int(target), 0, _SET_VALUE, 7))
+
+
+def raise_semaphore(target: str) -> None:
+    _c(libc.semop(int(target), (ctypes.c_short * 3)(0, 7, 0), 1))
+
+
+def take_message(target: str) -> None:
+    _c(libc.msgrcv(int(target), ctypes.create_string_buffer(64), 56, 0, 0))
+
+
+def remove_queue(target: str) -> None:
+    _c(libc.msgctl(int(target), 0, None))
+
+
+def remove_posix_queue(target: str) -> None:
+    _c(libc.mq_unlink(target.encode()))
+
+
 def executable_memory(target: str) -> None:
     mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
 
@@ -272,6 +298,24 @@ def change_owner_of_link(target: str) -> None:
 
 def change_times(target: str) -> None:
     os.utime(target, (1, 1))
+
+
+def set_flags(target: str) -> None:
+    flags = ctypes.c_long(_NO_DUMP)
+    _c(libc.ioctl(os.open(target, os.O_RDONLY), _SET_FLAGS, ctypes.byref(flags)))
+
+
+def lock_file(target: str) -> None:
+    fcntl.flock(os.open(target, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def lock_part_of_file(target: str) -> None:
+    fcntl.lockf(os.open(target, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def lease_file(target: str) -> None:
+    """Have others wait that open it to write."""
+    fcntl.fcntl(os.open(target, os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)
 
 
 def change_limits(target: str) -> None:

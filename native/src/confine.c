@@ -134,19 +134,38 @@ static void no_mappings_in_dumps(void) {
 
 static volatile uint32_t *denials;
 
+#if defined(__x86_64__)
+#define PASSED(state, i) (state)->uc_mcontext.gregs[(const int[]){REG_RDI, REG_RSI, REG_RDX}[i]]
+#define GIVEN(state) (state)->uc_mcontext.gregs[REG_RAX]
+#else
+#define PASSED(state, i) (state)->uc_mcontext.regs[i]
+#define GIVEN(state) (state)->uc_mcontext.regs[0]
+#endif
+
+/* newfstatat with AT_EMPTY_PATH: the C library's fstat has no path, which a filter cannot see. A
+ * path would name any file, and reach the servers of those that lie elsewhere. */
+static int state_of_open(const ucontext_t *call) {
+    const char *path = (const char *)PASSED(call, 1);
+    if (path && *path) return -EACCES;
+    const int kept = errno;
+    const int result = syscall(SYS_fstat, PASSED(call, 0), PASSED(call, 2)) ? -errno : 0;
+    errno = kept;
+    return result;
+}
+
 /* Runs in the thread that asked; the call itself was not made and fails with EPERM. */
 static void on_denied(int number, siginfo_t *info, void *context) {
     (void)number;
     ucontext_t *state = context;
+    if (info->si_syscall == SYS_newfstatat) {
+        GIVEN(state) = state_of_open(state);
+        return;
+    }
     if (denials) {
         uint32_t at = __atomic_fetch_add(&denials[0], 1u, __ATOMIC_SEQ_CST);
         denials[1 + at % HV_DENIALS_KEPT] = (uint32_t)info->si_syscall;
     }
-#if defined(__x86_64__)
-    state->uc_mcontext.gregs[REG_RAX] = -EPERM;
-#else
-    state->uc_mcontext.regs[0] = (unsigned long long)-EPERM;
-#endif
+    GIVEN(state) = -EPERM;
 }
 
 /* The filter is a list of steps, each complete in itself, tried from the top. */
@@ -214,6 +233,16 @@ static void but_value(program *p, uint32_t number, int argument, const uint32_t 
     put(p, RETURN, ALLOW, 0, 0);
 }
 
+/* Refused where a file opened to be read would be emptied, which Landlock sees from 6.2 on only. */
+static void not_emptied(program *p, uint32_t number, int flags) {
+    put(p, EQUAL, number, 0, 5);
+    put(p, LOAD, ARGUMENT(flags), 0, 0);
+    put(p, BITS, O_TRUNC, 0, 2);
+    put(p, BITS, O_WRONLY | O_RDWR, 1, 0);
+    put(p, RETURN, REFUSE, 0, 0);
+    put(p, RETURN, ALLOW, 0, 0);
+}
+
 static const uint32_t PLAIN[] = {
     SYS_read, SYS_readv, SYS_pread64, SYS_lseek, SYS_close, SYS_fstat, SYS_munmap, SYS_mremap,
     SYS_brk, SYS_futex, SYS_set_robust_list, SYS_exit, SYS_exit_group, SYS_sched_yield,
@@ -235,8 +264,9 @@ static const uint32_t NEVER[] = {
     SYS_sendto, SYS_sendmsg, SYS_sendmmsg, SYS_recvmsg, SYS_execve, SYS_execveat, SYS_ptrace,
     SYS_process_vm_readv, SYS_process_vm_writev, SYS_kill, SYS_tkill, SYS_pidfd_open,
     SYS_pidfd_getfd, SYS_pidfd_send_signal, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
-    SYS_memfd_create, SYS_shmget, SYS_shmat, SYS_shmctl, SYS_msgget, SYS_msgsnd, SYS_semget,
-    SYS_mq_open, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_unshare, SYS_setns,
+    SYS_memfd_create, SYS_shmget, SYS_shmat, SYS_shmctl, SYS_msgget, SYS_msgsnd, SYS_msgrcv,
+    SYS_msgctl, SYS_semget, SYS_semop, SYS_semtimedop, SYS_semctl, SYS_mq_open, SYS_mq_unlink,
+    SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_unshare, SYS_setns,
     SYS_io_uring_setup, SYS_bpf, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_userfaultfd,
     SYS_perf_event_open, SYS_setuid, SYS_setresuid, SYS_capset, SYS_init_module,
     SYS_finit_module, SYS_open_by_handle_at, SYS_process_madvise, SYS_kcmp, SYS_splice, SYS_tee,
@@ -285,18 +315,27 @@ static void head(program *p) {
 #endif
 }
 
-/* Nor, before that, where or how soon another process runs; afterwards they are on no list. */
+/* Nor, before that, where or how soon another process runs, or whether it waits for a lock;
+ * afterwards they are on no list. */
 static const uint32_t OTHERS_TURNS[] = {
     SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr,
-    SYS_ioprio_set, SYS_move_pages, SYS_migrate_pages,
+    SYS_ioprio_set, SYS_move_pages, SYS_migrate_pages, SYS_flock,
 };
 
 /* What was given up stays given up; and everybody may read the name of a process. */
 static const uint32_t GIVEN_UP[] = {PR_SET_DUMPABLE, PR_SET_PTRACER, PR_SET_PDEATHSIG, PR_SET_NAME};
-/* What types into a terminal. */
-static const uint32_t TYPING[] = {0x5412 /* TIOCSTI */, 0x541C /* TIOCLINUX */};
-/* What has the kernel send signals to another process; Landlock keeps them in from 6.12 on only. */
-static const uint32_t SIGNALS[] = {8 /* F_SETOWN */, 10 /* F_SETSIG */, 15 /* F_SETOWN_EX */};
+/* What asks after a descriptor, or changes what it is to this process alone. All else types into
+ * terminals, changes what is said about a file (its flags, its version), locks it, or has the
+ * kernel send signals to another process, which Landlock keeps in from 6.12 on only. */
+static const uint32_t OWN_IOCTL[] = {
+    0x5401 /* TCGETS */, 0x802C542A /* TCGETS2 */, 0x5413 /* TIOCGWINSZ */, 0x541B /* FIONREAD */,
+    0x5421 /* FIONBIO */, 0x5450 /* FIONCLEX */, 0x5451 /* FIOCLEX */,
+};
+static const uint32_t OWN_FCNTL[] = {
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETPIPE_SZ, F_GETPIPE_SZ,
+    F_GET_SEALS,
+};
+#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 
 static void build_first(program *p) {
     const uint32_t own[] = {(uint32_t)getpid()}, this_process[] = {0};
@@ -309,10 +348,16 @@ static void build_first(program *p) {
     by_value(p, SYS_tgkill, 0, own, 1, REFUSE);
     by_value(p, SYS_prlimit64, 0, this_process, 1, REFUSE);
     but_value(p, SYS_prctl, 0, GIVEN_UP, 4);
-    but_value(p, SYS_ioctl, 1, TYPING, 2);
-    but_value(p, SYS_fcntl, 1, SIGNALS, 3);
+    by_value(p, SYS_ioctl, 1, OWN_IOCTL, COUNT(OWN_IOCTL), REFUSE);
+    by_value(p, SYS_fcntl, 1, OWN_FCNTL, COUNT(OWN_FCNTL), REFUSE);
     by_bits(p, SYS_clone, 0, CLONE_THREAD, ALLOW, REFUSE);
     always(p, SYS_clone3, ABSENT); /* its flags cannot be seen: the C library then uses clone */
+    always(p, SYS_truncate, REFUSE);
+    not_emptied(p, SYS_openat, 2);
+#if defined(__x86_64__)
+    not_emptied(p, SYS_open, 1);
+#endif
+    always(p, SYS_openat2, ABSENT); /* as clone3 */
     put(p, RETURN, ALLOW, 0, 0);
 }
 
@@ -337,7 +382,7 @@ static void build_last(program *p, int messages) {
 #if defined(__x86_64__)
     by_bits(p, SYS_open, 1, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC, RECORD, UNREADABLE);
 #endif
-    by_bits(p, SYS_newfstatat, 3, AT_EMPTY_PATH, ALLOW, UNREADABLE); /* fstat, mostly */
+    by_bits(p, SYS_newfstatat, 3, AT_EMPTY_PATH, RECORD, UNREADABLE); /* see on_denied */
     for (size_t i = 0; i < sizeof NEVER / sizeof *NEVER; i++) always(p, NEVER[i], RECORD);
     for (size_t i = 0; i < sizeof ABOUT_FILES / sizeof *ABOUT_FILES; i++)
         always(p, ABOUT_FILES[i], RECORD);

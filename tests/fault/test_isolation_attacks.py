@@ -3,6 +3,7 @@ it: each attack is tried for real, inside, and the kernel refuses it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import socket
@@ -29,7 +30,7 @@ pytestmark = needs_box
 UNRECORDED = {
     "read_file", "list_folder", "more_memory", "read_parent_memory", "name_itself",
     "change_limits", "type_into_terminal", "signal_by_descriptor", "signal_of_choice",
-    "choose_processor", "choose_scheduler", "choose_disk_priority",
+    "choose_processor", "choose_scheduler", "choose_disk_priority", "find_file",
 }  # fmt: skip
 """Refused, or failing by themselves, without a record: nothing could leave by them."""
 
@@ -49,13 +50,17 @@ ABOUT_FILES = {
     "set_attribute", "set_attribute_of_link", "remove_attribute", "change_mode", "change_owner",
     "change_owner_of_link", "change_times",
 }  # fmt: skip
+HELD_FILES = {"set_flags", "lock_file", "lock_part_of_file", "lease_file"}
+SHARED = {
+    "set_semaphore", "raise_semaphore", "take_message", "remove_queue", "remove_posix_queue",
+}  # fmt: skip
 DYING = {"core_dump"}
 ABSTRACT = f"homeveil-test-{os.getpid()}"
 """Abstract names are those of the whole machine."""
 
 NINE_CHANNELS = encode(Sound(0, 9, 16_000, 8, 0, 1, 16_000, 0)).hex()
 
-RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES)
+RECORDED = sorted(set(attacks.ATTACKS) - UNRECORDED - DYING - ABOUT_FILES - HELD_FILES - SHARED)
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +192,59 @@ def test_nothing_is_written_beside_a_file(
     said = attacked(clip, tmp_path / "out" / "out.mp4")
     assert said == attacks.DENIED if first else "tried what it may not" in said
     assert told() == before
+
+
+@pytest.mark.parametrize("name", sorted(HELD_FILES))
+def test_no_file_is_held_while_the_input_is_opened(
+    name: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that may be read may not be flagged or locked: others would wait for it."""
+    target = tmp_path / "target"
+    target.write_bytes(b"as it was")
+    sabotage(monkeypatch, f"attacks.install({name!r}, {str(target)!r}, first=True)")
+    (tmp_path / "out").mkdir()
+    assert attacked(clip, tmp_path / "out" / "out.mp4") == attacks.DENIED
+
+
+@pytest.fixture
+def shared() -> Iterator[dict[str, str]]:
+    """A semaphore, a message in a queue and a queue with a name, for each attack on one; they must
+    be as they were in the end."""
+    libc, own = attacks.libc, 0o600
+    semaphores, queue = libc.semget(0, 1, own), libc.msgget(0, own)
+    name = f"/homeveil-test-{os.getpid()}"
+    named = libc.mq_open(name.encode(), os.O_RDWR | os.O_CREAT, own, None)
+    assert min(semaphores, queue, named) >= 0
+    message = ctypes.create_string_buffer(b"message".rjust(15, b"\1"))
+    assert libc.msgsnd(queue, message, 7, 0) == 0
+    try:
+        by_number = {one: str(semaphores) for one in ("set_semaphore", "raise_semaphore")}
+        by_number |= {one: str(queue) for one in ("take_message", "remove_queue")}
+        yield by_number | {"remove_posix_queue": name}
+        assert libc.semctl(semaphores, 0, 12) == 0  # its value
+        assert libc.msgrcv(queue, message, 7, 0, os.O_NONBLOCK) == 7
+    finally:
+        libc.semctl(semaphores, 0, 0)
+        libc.msgctl(queue, 0, None)
+        os.close(named)
+        removed = libc.mq_unlink(name.encode())
+    assert removed == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("name", sorted(SHARED))
+def test_semaphores_and_queues_of_others_stay_as_they_are(
+    name: str,
+    first: bool,
+    shared: dict[str, str],
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They have numbers and names that can be guessed: nobody has to hand them over."""
+    sabotage(monkeypatch, f"attacks.install({name!r}, {shared[name]!r}, first={first})")
+    said = attacked(clip, tmp_path / "out.mp4")
+    assert said == attacks.DENIED if first else "tried what it may not" in said
 
 
 def test_it_has_no_terminal(clip: Path) -> None:

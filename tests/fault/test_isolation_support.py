@@ -31,17 +31,22 @@ filter = Program(4, ctypes.addressof(program))
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.prctl(38, 1, 0, 0, 0) == 0
 assert libc.prctl(22, 2, ctypes.byref(filter), 0, 0) == 0
-os.execv(sys.executable, [sys.executable, "-m", "homeveil.cli", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 CALLS = {"Landlock": 444, "seccomp": 317}
 
 
-def command(lacking: str, *words: object) -> subprocess.CompletedProcess[str]:
-    """A command of ours on a kernel without ``lacking``."""
+def python(lacking: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Python on a kernel without ``lacking``."""
     code = WITHOUT.format(lacking=CALLS[lacking])
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False
     )
+
+
+def command(lacking: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """A command of ours on a kernel without ``lacking``."""
+    return python(lacking, "-m", "homeveil.cli", *words)
 
 
 @pytest.mark.parametrize("lacking", CALLS)
@@ -68,6 +73,20 @@ def test_auto_says_what_is_lacking(lacking: str, tmp_path: Path) -> None:
     isolation = report.read_text().split('"isolation": "')[1].split('"')[0]
     assert isolation.startswith("process")
     assert lacking.lower() not in isolation
+
+
+@pytest.mark.parametrize(
+    "emptying", ["os.truncate(path, 0)", "os.open(path, os.O_RDONLY | os.O_TRUNC)"]
+)
+def test_no_file_is_emptied_where_landlock_does_not_see_it(emptying: str, tmp_path: Path) -> None:
+    """Landlock knows of truncation from Linux 6.2 on: on older ones the first filter alone keeps
+    code that the input runs from emptying the agent's files."""
+    path = tmp_path / "precious"
+    path.write_text("as it was")
+    begin = "import os, sys; from homeveil import _confine; _confine.begin(os.getppid())"
+    run = python("Landlock", "-c", f"{begin}; path = sys.argv[1]; {emptying}", path)
+    assert "PermissionError" in run.stderr
+    assert path.read_text() == "as it was"
 
 
 @pytest.mark.parametrize("lacking", CALLS)
