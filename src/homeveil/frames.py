@@ -78,7 +78,8 @@ class Timestamp:
         """Nearest tick of the 90 kHz clock (ISO/IEC 13818-1). Raises FrameError."""
         if not isinstance(seconds, (Real, np.number)) or not abs(seconds) < _MOST_SECONDS:
             raise FrameError(f"seconds is {seconds!r}; give a finite time")
-        return cls(round(seconds * 90_000), Fraction(1, 90_000))
+        # A number of numpy's would be multiplied in as few bits as it has.
+        return cls(round(float(seconds) * 90_000), Fraction(1, 90_000))
 
 
 def plane_shapes(pixel_format: PixelFormat, width: int, height: int) -> tuple[tuple[int, int], ...]:

@@ -185,6 +185,15 @@ def test_a_frame_of_other_things_is_refused(wrong: dict[str, Any]) -> None:
         replace(raw, **wrong)
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.int16, np.uint16, np.float32, np.float64])
+def test_seconds_may_be_a_number_of_numpys(kind: type[Any]) -> None:
+    """However few bits it has: ticks need more."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    raw = homeveil.frame_from_array(picture, "rgb", kind(30_000))
+    sound = homeveil.audio_from_array(np.zeros(4, np.float32), 48_000, kind(30_000))
+    assert raw.time.seconds == sound.time.seconds == 30_000
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
