@@ -194,6 +194,12 @@ def test_seconds_may_be_a_number_of_numpys(kind: type[Any]) -> None:
     assert raw.time.seconds == sound.time.seconds == 30_000
 
 
+@pytest.mark.parametrize("array", [np.array(["1"]), np.array([None]), np.zeros(4)])
+def test_samples_that_are_none_are_refused(array: Any) -> None:
+    with pytest.raises(homeveil.FrameError, match="expected float32 or int16"):
+        homeveil.audio_from_array(array, 48_000, 0.0)
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
