@@ -200,6 +200,13 @@ def test_samples_that_are_none_are_refused(array: Any) -> None:
         homeveil.audio_from_array(array, 48_000, 0.0)
 
 
+@pytest.mark.parametrize("profile", [None, "agent.veil", homeveil.LockedProfile("agent.veil", "x")])
+def test_only_an_open_profile_is_saved(profile: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give a Profile"):
+        homeveil.save_profile(tmp_path / "agent.veil", profile, "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
