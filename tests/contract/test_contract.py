@@ -308,6 +308,16 @@ def test_what_is_veiled_stays_so_in_another_process() -> None:
         assert (homeveil.array_from_frame(again) == homeveil.array_from_frame(veiled)).all()
 
 
+def test_a_policy_is_the_same_in_another_process() -> None:
+    """As where a pool of processes redacts one file each."""
+    rules = homeveil.DeskRules(severity={homeveil.DeskItem.PHONE: homeveil.Severity.CRITICAL})
+    file = homeveil.ModelFile(Path("own.onnx"), "ab" * 32)
+    policy = homeveil.Policy(grow_cells=2, desk=rules, models={"face_embedding": file})
+    for other in (pickle.loads(pickle.dumps(policy)), copy.deepcopy(policy)):
+        assert other == policy
+        assert other.digest() == policy.digest()
+
+
 @pytest.mark.once
 def test_the_type_checker_refuses_a_leak(tmp_path: Path) -> None:
     """Passing a RawFrame where a VeiledFrame is wanted is a type error."""
