@@ -248,6 +248,7 @@ def test_a_name_that_no_file_has_is_an_error_of_ours(name: Any) -> None:
         lambda: homeveil.ModelFile(name, "ab"),
         lambda: homeveil.LockedProfile(name, "x"),
         lambda: homeveil.load_profile(name, "x"),
+        ({"to": 5}, "a list of places"),
         lambda: homeveil.save_profile(name, fake_profile(), "x"),
         lambda: homeveil.erase_profile(name),
     ):
