@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,12 +178,29 @@ def test_a_layout_that_there_is_not_is_named() -> None:
         homeveil.array_from_frame(veiled, "nv12")
 
 
-@pytest.mark.parametrize("wrong", [{"time": 0.0}, {"pixel_format": "i420"}])
-def test_a_frame_of_other_things_is_refused(wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"time": 0.0}, "give a Timestamp"),
+        ({"pixel_format": "i420"}, "give a PixelFormat"),
+        ({"planes": None}, "numpy arrays"),
+        ({"planes": ([[0]], [[0]], [[0]])}, "numpy arrays"),
+        ({"width": "4"}, "whole numbers"),
+        ({"width": 4.0}, "whole numbers"),
+    ],
+)
+def test_a_frame_of_other_things_is_refused(wrong: dict[str, Any], told: str) -> None:
     """When it is made, not where it would fail later."""
     raw = homeveil.frame_from_array(np.zeros((4, 4, 3), np.uint8), "rgb", 0.0)
-    with pytest.raises(homeveil.FrameError, match=r"give a (Timestamp|PixelFormat)"):
+    with pytest.raises(homeveil.FrameError, match=told):
         replace(raw, **wrong)
+
+
+@pytest.mark.parametrize("ticks", [(None, Fraction(1, 90_000)), (0, None), (0, 0.1)])
+def test_ticks_that_are_none_are_refused(ticks: Any) -> None:
+    """As decoders give for pictures without a time."""
+    with pytest.raises(homeveil.FrameError, match="give a whole number, and a Fraction"):
+        homeveil.Timestamp(*ticks)
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.int16, np.uint16, np.float32, np.float64])
@@ -230,6 +248,7 @@ def test_what_redact_does_not_take_is_told(wrong: dict[str, Any], told: str) -> 
         ({"patience_seconds": float("nan")}, "patience_seconds is nan"),
         ({"patience_seconds": "10"}, "patience_seconds is '10'"),
         ({"to": [None]}, r"go to None; .*put\(event\)"),
+        ({"to": 5}, "a list of places"),
     ],
 )
 def test_what_desk_events_do_not_take_is_told(wrong: dict[str, Any], told: str) -> None:
@@ -248,7 +267,6 @@ def test_a_name_that_no_file_has_is_an_error_of_ours(name: Any) -> None:
         lambda: homeveil.ModelFile(name, "ab"),
         lambda: homeveil.LockedProfile(name, "x"),
         lambda: homeveil.load_profile(name, "x"),
-        ({"to": 5}, "a list of places"),
         lambda: homeveil.save_profile(name, fake_profile(), "x"),
         lambda: homeveil.erase_profile(name),
     ):
