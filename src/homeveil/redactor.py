@@ -276,7 +276,9 @@ class _Stream:
                 agent=reasons == Reason.AGENT,
                 fault=decision.fault,
             )
-        except Exception:
+        except Exception as error:
+            if decision is not None:  # else it was said when the frame was taken
+                _log.warning("frame withheld: %s", in_our_words(error))
             veiled = self._veil.card(frame)
         tally.add(veiled)
         return veiled
