@@ -195,7 +195,9 @@ def _desk_frames(file: Path) -> Iterator[RawFrame]:
     with VideoReader(file) as reader:
         if file.suffix.lower() not in PICTURE_SUFFIXES:
             for frame in reader:
-                if frame.time.seconds > DESK_SECONDS:
+            first = None
+                first = frame.time.seconds if first is None else first
+                if frame.time.seconds - first > DESK_SECONDS:
                     break
                 yield frame
             return
