@@ -139,6 +139,13 @@ def test_inspect_keeps_away_from_redacted_videos(run: Run, redacted: Path, tmp_p
     assert (tmp_path / "s.png").stat().st_size > 1000
 
 
+def test_what_a_name_holds_steers_no_terminal(run: Run, tmp_path: Path) -> None:
+    """Nor does it make a failure of more than one line."""
+    result = run("redact", "no\nsuch\x1b[2J.mp4", "out.mp4", "--nobody", cwd=tmp_path)
+    assert result.returncode == 3
+    assert result.stderr == "homeveil: no\\nsuch\\x1b[2J.mp4: no such file; check the name\n"
+
+
 @pytest.mark.parametrize(
     ("name", "make", "words"),
     [
