@@ -139,6 +139,13 @@ def test_inspect_keeps_away_from_redacted_videos(run: Run, redacted: Path, tmp_p
     assert (tmp_path / "s.png").stat().st_size > 1000
 
 
+def test_a_link_to_itself_is_no_sheet(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sheet.png").symlink_to("sheet.png")
+    result = run("inspect", CLIP, "sheet.png", "--nobody", "--frames", 1, cwd=tmp_path)
+    assert "Traceback" not in result.stderr
+    assert result.returncode in (0, 3)
+
+
 def test_what_a_name_holds_steers_no_terminal(run: Run, tmp_path: Path) -> None:
     """Nor does it make a failure of more than one line."""
     result = run("redact", "no\nsuch\x1b[2J.mp4", "out.mp4", "--nobody", cwd=tmp_path)
