@@ -451,6 +451,36 @@ def test_a_stopped_run_leaves_nothing(by: signal.Signals, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", ["enroll", "inspect", "audit"])
+def test_every_command_is_stopped_alike(command: str, by: signal.Signals, tmp_path: Path) -> None:
+    """With the status that stands for it, and in a line."""
+    profile, passphrase = tmp_path / "agent.veil", tmp_path / "passphrase"
+    profile.write_bytes(b"HVPROF")
+    os.mkfifo(passphrase)
+    words = {
+        "enroll": ("new.veil", "--images", EXAMPLES / "enroll"),
+        "inspect": (CLIP, "sheet.png", "--profile", profile),
+        "audit": (CLIP, "--detector", "yunet.onnx", "--sha256", "00", "--profile", profile),
+    }[command]
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+        " from homeveil.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, command, *map(str, words), "--passphrase-file", passphrase],
+        stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    # Somebody reads it by then.
+    with open(passphrase, "wb"):
+        process.send_signal(by)
+        _, told = process.communicate()
+    assert process.returncode == 130, told
+    assert told == "homeveil: stopped; nothing unfinished was left behind\n"
+    assert sorted(tmp_path.iterdir()) == [profile, passphrase]
+
+
 def test_a_cut_off_file_is_redacted_up_to_the_cut(run: Run, tmp_path: Path) -> None:
     """A file cut in the middle gives the frames up to the cut, redacted, or a clear refusal."""
     source = tmp_path / "cut.mkv"
