@@ -22,12 +22,14 @@ import homeveil
 from boxes import needs_box
 from clips import copy_with, make
 from commands import PASSPHRASE, Run
-from homeveil import _kernels
+from homeveil import _kernels, inspection
 from homeveil.errors import OutputError, UsageError
 from homeveil.fakes import ScriptedDesk
+from homeveil.frames import RawFrame
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from homeveil.models.store import ModelStore
+from homeveil.policy import Policy
 
 NOBODY = ("unshare", "--user", "--map-user=54321")
 """An account that the system knows nothing of; files are those of whoever runs the tests."""
@@ -137,6 +139,26 @@ def test_inspect_keeps_away_from_redacted_videos(run: Run, redacted: Path, tmp_p
     assert not sheet.exists()
     assert run("inspect", redacted, tmp_path / "s.png", "--nobody").returncode == 0
     assert (tmp_path / "s.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("frames", "asked"), [(23, 12), (10, 12), (75, 12), (20, 19)])
+def test_a_sheet_shows_all_of_a_recording(
+    frames: int, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures from all over it, and as many as were asked for if it has them."""
+    clip = make(tmp_path / "in.mp4", times=[n * 100 for n in range(frames)])
+    drawn: list[float] = []
+    draw = inspection.draw
+
+    def note(frame: RawFrame, reasons: np.ndarray) -> np.ndarray:
+        drawn.append(frame.time.seconds)
+        return draw(frame, reasons)
+
+    monkeypatch.setattr(inspection, "draw", note)
+    inspection.inspect(clip, tmp_path / "sheet.png", None, Policy(), pictures=asked)
+    assert len(drawn) == min(frames, asked)
+    steps = np.diff([*drawn, frames / 10])
+    assert steps.max() - steps.min() < 0.11
 
 
 def test_a_link_to_itself_is_no_sheet(run: Run, tmp_path: Path) -> None:
