@@ -175,6 +175,21 @@ def test_what_a_name_holds_steers_no_terminal(run: Run, tmp_path: Path) -> None:
     assert result.stderr == "homeveil: no\\nsuch\\x1b[2J.mp4: no such file; check the name\n"
 
 
+def test_a_bar_names_the_file_as_it_is_called() -> None:
+    """Brackets are no colours."""
+    code = (
+        "from homeveil.emit.progress import progress_bar\n"
+        "with progress_bar('redacting desk [red] [old].mp4') as show:\n"
+        "    show(1, 2)\n"
+    )
+    reader, terminal = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    subprocess.run([sys.executable, "-c", code], stderr=terminal, env=environment, check=True)
+    assert b"redacting desk [red] [old].mp4" in os.read(reader, 10_000)
+    os.close(terminal)
+    os.close(reader)
+
+
 @pytest.mark.parametrize(
     ("name", "make", "words"),
     [
