@@ -489,7 +489,7 @@ def test_a_stopped_run_leaves_nothing(by: signal.Signals, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("command", ["enroll", "inspect", "audit"])
+@pytest.mark.parametrize("command", ["enroll", "profile", "inspect", "audit"])
 def test_every_command_is_stopped_alike(command: str, by: signal.Signals, tmp_path: Path) -> None:
     """With the status that stands for it, and in a line."""
     profile, passphrase = tmp_path / "agent.veil", tmp_path / "passphrase"
@@ -497,6 +497,7 @@ def test_every_command_is_stopped_alike(command: str, by: signal.Signals, tmp_pa
     os.mkfifo(passphrase)
     words = {
         "enroll": ("new.veil", "--images", EXAMPLES / "enroll"),
+        "profile": ("show", profile),
         "inspect": (CLIP, "sheet.png", "--profile", profile),
         "audit": (CLIP, "--detector", "yunet.onnx", "--sha256", "00", "--profile", profile),
     }[command]
