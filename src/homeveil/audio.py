@@ -129,9 +129,9 @@ def audio_from_array(
     time = Timestamp.from_seconds(seconds)
     if not isinstance(array, np.ndarray):
         raise FrameError(f"samples are {type(array).__name__}; give a numpy array")
+    if array.dtype not in (np.float32, np.int16):
+        raise FrameError(f"samples hold {array.dtype}, expected float32 or int16")
     samples = np.atleast_2d(np.array(array, dtype=np.float32))
     if array.dtype == np.int16:
         samples /= 32768
-    elif array.dtype != np.float32:
-        raise FrameError(f"samples hold {array.dtype}, expected float32 or int16")
     return RawAudio(samples, rate, time)

@@ -16,7 +16,7 @@ or, for frames of one's own:
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -94,7 +94,7 @@ class DeskEvents(Scoped):
         _check_kinds(rules, clock, template)
         if not isinstance(patience_seconds, (int, float)) or not patience_seconds >= 0:
             raise UsageError(f"patience_seconds is {patience_seconds!r}; give seconds, 0 or more")
-        if isinstance(to, str | Path) or not to:
+        if isinstance(to, str | Path) or not isinstance(to, Iterable) or not to:
             raise UsageError("desk events need a list of places to go to, with one at least")
         places = [one if isinstance(one, EventSink) else read_place(one) for one in to]
         named = [one for one in places if not isinstance(one, EventSink)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -144,6 +146,11 @@ class DeskRules:
                 f"{', '.join(sorted(known))}"
             )
         return cls(**document)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it is made: read-only views of mappings cannot be copied, or sent to another process.
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return partial(type(self), **values | {"severity": dict(self.severity)}), ()
 
     def to_document(self) -> dict[str, Any]:
         """What a ``[desk]`` table would hold."""

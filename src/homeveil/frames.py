@@ -67,6 +67,13 @@ class Timestamp:
     pts: int
     time_base: Fraction
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.pts, Real) or not isinstance(self.time_base, Fraction):
+            raise FrameError(
+                f"time is {self.pts!r} ticks of {self.time_base!r} s; give a whole number, and a "
+                "Fraction"
+            )
+
     @property
     def seconds(self) -> float:
         """Time in seconds."""
@@ -78,7 +85,8 @@ class Timestamp:
         """Nearest tick of the 90 kHz clock (ISO/IEC 13818-1). Raises FrameError."""
         if not isinstance(seconds, (Real, np.number)) or not abs(seconds) < _MOST_SECONDS:
             raise FrameError(f"seconds is {seconds!r}; give a finite time")
-        return cls(round(seconds * 90_000), Fraction(1, 90_000))
+        # A number of numpy's would be multiplied in as few bits as it has.
+        return cls(round(float(seconds) * 90_000), Fraction(1, 90_000))
 
 
 def plane_shapes(pixel_format: PixelFormat, width: int, height: int) -> tuple[tuple[int, int], ...]:
@@ -106,10 +114,18 @@ class _Frame:
             raise FrameError(f"pixel_format is {self.pixel_format!r}; give a PixelFormat")
         if not isinstance(self.time, Timestamp):
             raise FrameError(f"time is {type(self.time).__name__}; give a Timestamp")
+        if not all(isinstance(side, (int, np.integer)) for side in (self.width, self.height)):
+            raise FrameError(
+                f"frame of {self.width!r} x {self.height!r}: sides must be whole numbers"
+            )
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
             raise FrameError(
                 f"frame of {self.width}x{self.height}: sides must be 1..{MAX_SIDE} pixels"
             )
+        if not isinstance(self.planes, (tuple, list)) or not all(
+            isinstance(plane, np.ndarray) for plane in self.planes
+        ):
+            raise FrameError("planes must be a tuple of numpy arrays")
         want = plane_shapes(self.pixel_format, self.width, self.height)
         if len(self.planes) != len(want):
             raise FrameError(

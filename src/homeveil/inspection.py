@@ -48,12 +48,12 @@ def inspect(
         raise OutputError(f"{sheet}: a sheet is a PNG; give a name that ends in .png")
     drawn: list[NDArray[np.uint8]] = []
     with VideoReader(src) as reader:
-        every = max(1, (reader.frame_count_hint or pictures) // pictures)
+        expected = reader.frame_count_hint or pictures
         seen = 0
 
         def watch(frame: RawFrame, reasons: NDArray[np.uint8]) -> None:
             nonlocal seen
-            if seen % every == 0 and len(drawn) < pictures:
+            if len(drawn) < pictures and seen * pictures >= len(drawn) * expected:
                 drawn.append(draw(frame, reasons))
             seen += 1
 

@@ -13,6 +13,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -272,6 +273,11 @@ class Policy:
         except PolicyError as error:
             # They are made without a file, too, and do not know its name.
             raise PolicyError(f"{path}: {str(error).removeprefix('policy: ')}") from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it is made: read-only views of mappings cannot be copied, or sent to another process.
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return partial(type(self), **values | {"models": dict(self.models)}), ()
 
     def digest(self) -> str:
         """SHA-256 over all settings, for reports."""

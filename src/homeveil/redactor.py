@@ -107,6 +107,7 @@ class Redactor(Scoped):
         self._stream: _Stream | None = None
         self._last_seconds: float | None = None
         self._far_apart = 0
+        self._is_gap_open = False
         if self.lips is not None:
             self.lips.forget()
 
@@ -154,6 +155,8 @@ class Redactor(Scoped):
         self._last_seconds = seconds
         far = last is not None and seconds - last > GAP_SECONDS
         self._count_far_apart(far)
+        # Until it is closed: whoever takes not all that is given back leaves this frame out.
+        self._is_gap_open |= frame.spliced or far
         stream = self._stream
         if stream is None or not stream.fits(frame):
             if stream is not None:
@@ -161,9 +164,10 @@ class Redactor(Scoped):
                     raise StretchError("the picture changes its size")
                 yield from stream.leave_all(self.tally)
             stream = self._stream = _Stream(frame, self)
-        elif frame.spliced or far:
+        elif self._is_gap_open:
             yield from stream.leave_all(self.tally)
             stream.skip()
+        self._is_gap_open = False
         fault = stream.take(frame.copy(), self._perceiver)
         if self.decided is not None:
             self.decided(seconds, fault)
@@ -272,7 +276,9 @@ class _Stream:
                 agent=reasons == Reason.AGENT,
                 fault=decision.fault,
             )
-        except Exception:
+        except Exception as error:
+            if decision is not None:  # else it was said when the frame was taken
+                _log.warning("frame withheld: %s", in_our_words(error))
             veiled = self._veil.card(frame)
         tally.add(veiled)
         return veiled

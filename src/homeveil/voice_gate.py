@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 
 import numpy as np
 
@@ -168,12 +169,13 @@ class VoiceGate(Scoped):
         sound of its time with it. Raises UsageError for times that are no numbers, or in the
         wrong order.
         """
-        if not start_seconds <= end_seconds:
+        span = (start_seconds, end_seconds)
+        if not all(isinstance(one, Real) for one in span) or not start_seconds <= end_seconds:
             raise UsageError(
                 f"sound cannot be withheld from {start_seconds} to {end_seconds} s; give two times"
             )
         withheld = self._withheld
-        withheld.append((start_seconds, end_seconds))
+        withheld.append(span)
         if len(withheld) > _MOST_WITHHELD:
             (start, end), (begin, last) = withheld.popleft(), withheld.popleft()
             withheld.appendleft((min(start, begin), max(end, last)))

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,12 +178,51 @@ def test_a_layout_that_there_is_not_is_named() -> None:
         homeveil.array_from_frame(veiled, "nv12")
 
 
-@pytest.mark.parametrize("wrong", [{"time": 0.0}, {"pixel_format": "i420"}])
-def test_a_frame_of_other_things_is_refused(wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"time": 0.0}, "give a Timestamp"),
+        ({"pixel_format": "i420"}, "give a PixelFormat"),
+        ({"planes": None}, "numpy arrays"),
+        ({"planes": ([[0]], [[0]], [[0]])}, "numpy arrays"),
+        ({"width": "4"}, "whole numbers"),
+        ({"width": 4.0}, "whole numbers"),
+    ],
+)
+def test_a_frame_of_other_things_is_refused(wrong: dict[str, Any], told: str) -> None:
     """When it is made, not where it would fail later."""
     raw = homeveil.frame_from_array(np.zeros((4, 4, 3), np.uint8), "rgb", 0.0)
-    with pytest.raises(homeveil.FrameError, match=r"give a (Timestamp|PixelFormat)"):
+    with pytest.raises(homeveil.FrameError, match=told):
         replace(raw, **wrong)
+
+
+@pytest.mark.parametrize("ticks", [(None, Fraction(1, 90_000)), (0, None), (0, 0.1)])
+def test_ticks_that_are_none_are_refused(ticks: Any) -> None:
+    """As decoders give for pictures without a time."""
+    with pytest.raises(homeveil.FrameError, match="give a whole number, and a Fraction"):
+        homeveil.Timestamp(*ticks)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int16, np.uint16, np.float32, np.float64])
+def test_seconds_may_be_a_number_of_numpys(kind: type[Any]) -> None:
+    """However few bits it has: ticks need more."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    raw = homeveil.frame_from_array(picture, "rgb", kind(30_000))
+    sound = homeveil.audio_from_array(np.zeros(4, np.float32), 48_000, kind(30_000))
+    assert raw.time.seconds == sound.time.seconds == 30_000
+
+
+@pytest.mark.parametrize("array", [np.array(["1"]), np.array([None]), np.zeros(4)])
+def test_samples_that_are_none_are_refused(array: Any) -> None:
+    with pytest.raises(homeveil.FrameError, match="expected float32 or int16"):
+        homeveil.audio_from_array(array, 48_000, 0.0)
+
+
+@pytest.mark.parametrize("profile", [None, "agent.veil", homeveil.LockedProfile("agent.veil", "x")])
+def test_only_an_open_profile_is_saved(profile: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give a Profile"):
+        homeveil.save_profile(tmp_path / "agent.veil", profile, "x")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -208,6 +248,7 @@ def test_what_redact_does_not_take_is_told(wrong: dict[str, Any], told: str) -> 
         ({"patience_seconds": float("nan")}, "patience_seconds is nan"),
         ({"patience_seconds": "10"}, "patience_seconds is '10'"),
         ({"to": [None]}, r"go to None; .*put\(event\)"),
+        ({"to": 5}, "a list of places"),
     ],
 )
 def test_what_desk_events_do_not_take_is_told(wrong: dict[str, Any], told: str) -> None:
@@ -284,6 +325,16 @@ def test_what_is_veiled_stays_so_in_another_process() -> None:
     for other in (pickle.loads(pickle.dumps(veiled)), copy.deepcopy(veiled)):
         again = other.copy()
         assert (homeveil.array_from_frame(again) == homeveil.array_from_frame(veiled)).all()
+
+
+def test_a_policy_is_the_same_in_another_process() -> None:
+    """As where a pool of processes redacts one file each."""
+    rules = homeveil.DeskRules(severity={homeveil.DeskItem.PHONE: homeveil.Severity.CRITICAL})
+    file = homeveil.ModelFile(Path("own.onnx"), "ab" * 32)
+    policy = homeveil.Policy(grow_cells=2, desk=rules, models={"face_embedding": file})
+    for other in (pickle.loads(pickle.dumps(policy)), copy.deepcopy(policy)):
+        assert other == policy
+        assert other.digest() == policy.digest()
 
 
 @pytest.mark.once

@@ -22,12 +22,14 @@ import homeveil
 from boxes import needs_box
 from clips import copy_with, make
 from commands import PASSPHRASE, Run
-from homeveil import _kernels
+from homeveil import _kernels, inspection
 from homeveil.errors import OutputError, UsageError
 from homeveil.fakes import ScriptedDesk
+from homeveil.frames import RawFrame
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from homeveil.models.store import ModelStore
+from homeveil.policy import Policy
 
 NOBODY = ("unshare", "--user", "--map-user=54321")
 """An account that the system knows nothing of; files are those of whoever runs the tests."""
@@ -137,6 +139,55 @@ def test_inspect_keeps_away_from_redacted_videos(run: Run, redacted: Path, tmp_p
     assert not sheet.exists()
     assert run("inspect", redacted, tmp_path / "s.png", "--nobody").returncode == 0
     assert (tmp_path / "s.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("frames", "asked"), [(23, 12), (10, 12), (75, 12), (20, 19)])
+def test_a_sheet_shows_all_of_a_recording(
+    frames: int, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures from all over it, and as many as were asked for if it has them."""
+    clip = make(tmp_path / "in.mp4", times=[n * 100 for n in range(frames)])
+    drawn: list[float] = []
+    draw = inspection.draw
+
+    def note(frame: RawFrame, reasons: np.ndarray) -> np.ndarray:
+        drawn.append(frame.time.seconds)
+        return draw(frame, reasons)
+
+    monkeypatch.setattr(inspection, "draw", note)
+    inspection.inspect(clip, tmp_path / "sheet.png", None, Policy(), pictures=asked)
+    assert len(drawn) == min(frames, asked)
+    steps = np.diff([*drawn, frames / 10])
+    assert steps.max() - steps.min() < 0.11
+
+
+def test_a_link_to_itself_is_no_sheet(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sheet.png").symlink_to("sheet.png")
+    result = run("inspect", CLIP, "sheet.png", "--nobody", "--frames", 1, cwd=tmp_path)
+    assert "Traceback" not in result.stderr
+    assert result.returncode in (0, 3)
+
+
+def test_what_a_name_holds_steers_no_terminal(run: Run, tmp_path: Path) -> None:
+    """Nor does it make a failure of more than one line."""
+    result = run("redact", "no\nsuch\x1b[2J.mp4", "out.mp4", "--nobody", cwd=tmp_path)
+    assert result.returncode == 3
+    assert result.stderr == "homeveil: no\\nsuch\\x1b[2J.mp4: no such file; check the name\n"
+
+
+def test_a_bar_names_the_file_as_it_is_called() -> None:
+    """Brackets are no colours."""
+    code = (
+        "from homeveil.emit.progress import progress_bar\n"
+        "with progress_bar('redacting desk [red] [old].mp4') as show:\n"
+        "    show(1, 2)\n"
+    )
+    reader, terminal = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    subprocess.run([sys.executable, "-c", code], stderr=terminal, env=environment, check=True)
+    assert b"redacting desk [red] [old].mp4" in os.read(reader, 10_000)
+    os.close(terminal)
+    os.close(reader)
 
 
 @pytest.mark.parametrize(
@@ -435,6 +486,37 @@ def test_a_stopped_run_leaves_nothing(by: signal.Signals, tmp_path: Path) -> Non
     assert process.returncode == 130, told
     assert told.endswith("homeveil: stopped; nothing unfinished was left behind\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", ["enroll", "profile", "inspect", "audit"])
+def test_every_command_is_stopped_alike(command: str, by: signal.Signals, tmp_path: Path) -> None:
+    """With the status that stands for it, and in a line."""
+    profile, passphrase = tmp_path / "agent.veil", tmp_path / "passphrase"
+    profile.write_bytes(b"HVPROF")
+    os.mkfifo(passphrase)
+    words = {
+        "enroll": ("new.veil", "--images", EXAMPLES / "enroll"),
+        "profile": ("show", profile),
+        "inspect": (CLIP, "sheet.png", "--profile", profile),
+        "audit": (CLIP, "--detector", "yunet.onnx", "--sha256", "00", "--profile", profile),
+    }[command]
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+        " from homeveil.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, command, *map(str, words), "--passphrase-file", passphrase],
+        stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    # Somebody reads it by then.
+    with open(passphrase, "wb"):
+        process.send_signal(by)
+        _, told = process.communicate()
+    assert process.returncode == 130, told
+    assert told == "homeveil: stopped; nothing unfinished was left behind\n"
+    assert sorted(tmp_path.iterdir()) == [profile, passphrase]
 
 
 def test_a_cut_off_file_is_redacted_up_to_the_cut(run: Run, tmp_path: Path) -> None:

@@ -315,6 +315,20 @@ def test_what_is_known_breaks_and_so_does_the_way_out(style: Style) -> None:
         assert veiled.time == raw.time
 
 
+def test_what_breaks_on_the_way_out_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Else all that leaves is cards, and nobody learns why."""
+
+    def watch(frame: RawFrame, reasons: np.ndarray) -> None:
+        raise ValueError("what it saw")
+
+    raws = frames(lambda n: ROOM, 3)
+    looks = FakePerceiver(FakeScene())
+    with Redactor(None, POLICY, perceiver=looks, delay_seconds=0.0, watch=watch) as redactor:
+        out = [veiled for raw in raws for veiled in redactor.process(raw)]
+    assert all(veiled.fault and veiled.withheld.all() for veiled in out)
+    assert [one.message for one in caplog.records] == ["frame withheld: ValueError"] * 3
+
+
 def test_another_layout_in_mid_stream_begins_denied() -> None:
     """What was cleared lies in planes of the other kind; the room is looked at anew and shown."""
     raws = list(fake_frames(lambda n: ROOM, 20))

@@ -631,6 +631,34 @@ def test_a_splice_ends_identity() -> None:
     assert shown(raws[40].planes[0], out[40].planes[0], *SEAT) < 0.05
 
 
+@pytest.mark.parametrize("splice", [True, False])
+def test_a_gap_ends_identity_though_the_frame_after_it_is_given_up(splice: bool) -> None:
+    """Whoever takes only the first of the frames that are given back leaves out the one that was
+    to be taken; the next one comes after the gap all the same, whoever sits there."""
+    raws = frames(lambda n: seated(3), 60)
+    raws[40] = replace(raws[40], spliced=splice)
+    for n in range(40, 60):
+        seconds = raws[n].time.seconds + (0 if splice else 5)
+        raws[n] = replace(raws[n], time=Timestamp.from_seconds(seconds))
+    out = {}
+
+    def scene(seconds):
+        return FakeScene(agent=AGENT) if seconds < 4.0 else FakeScene(others=(AGENT,))
+
+    looks = Blank(scene)
+    with Redactor(fake_profile(), FILL, perceiver=looks, delay_seconds=0.5) as redactor:
+        for n, raw in enumerate(raws):
+            for veiled in redactor.process(raw):
+                out[veiled.time.seconds] = veiled
+                if n == 40:
+                    break
+        out |= {veiled.time.seconds: veiled for veiled in redactor.flush()}
+    assert raws[40].time.seconds not in out
+    before, after = (out[raws[n].time.seconds].planes[0] for n in (39, 41))
+    assert shown(raws[39].planes[0], before, *SEAT) > 0.99
+    assert shown(raws[41].planes[0], after, *SEAT) < 0.05
+
+
 def test_what_later_looks_disprove_is_withheld_since_the_last_fair_one() -> None:
     """Read ahead: the frames from the last comparison that was not bad on are withheld."""
     tracks = track_with(0.2, 0.2, 0.2, 0.2, 0.7, 0.7)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from clips import make
+from homeveil.cli.enroll import DESK_SECONDS, _desk_frames
 from homeveil.enrollment import Enrollment
 from homeveil.errors import EnrollmentError, PerceptionError
 from homeveil.fakes import FAKE_MODEL_SHA256, FakePerceiver, FakeScene
@@ -92,6 +95,15 @@ def test_every_video_counts() -> None:
         for number in range(10):
             collected.take(frame_from_array(grey, "rgb", number / 4), spaced=True)
     assert len(perceiver.looks) == 20
+
+
+def test_a_desk_is_seen_whenever_its_recording_begins(tmp_path: Path) -> None:
+    """The clock of a recorder that has run for long does not begin at 0."""
+    for begin in (0, 60_000):
+        times = [begin + n * 100 for n in range(80)]
+        seen = [frame.time.seconds for frame in _desk_frames(make(tmp_path / "d.mkv", times=times))]
+        assert seen[0] == begin / 1000
+        assert seen[-1] - seen[0] == pytest.approx(DESK_SECONDS)
 
 
 def test_a_long_video_is_enrolled_in_a_moment() -> None:

@@ -8,6 +8,8 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from clips import make
 from homeveil.cli import main
 from homeveil.errors import InputError, LedgerError
+from homeveil.frames import Timestamp
 from homeveil.ledger.entries import CHAIN, FIRST, KINDS, canonical, line_sha256
 from homeveil.ledger.keys import installation_key, key_path, public_hex
 from homeveil.ledger.verify import Verification, verify
@@ -236,6 +239,18 @@ def test_another_output_is_found(good: tuple[Path, Path], tmp_path: Path) -> Non
     assert "its packets are the same" in finding
     with pytest.raises(InputError):
         check(ledger, against=tmp_path / "none.mp4")
+
+
+def test_packets_count_to_the_same_stretch_when_they_are_compared(tmp_path: Path) -> None:
+    """Also where the picture begins at no whole millisecond and one ends with a stretch."""
+    output = make(tmp_path / "out.mp4", times=[n * 500 for n in range(30)])
+    with Ledger(tmp_path / "l.jsonl", HEAD, key=KEY) as ledger:
+        first = replace(veiled(0.0), time=Timestamp(4, Fraction(1, 10_000)))
+        ledger.frame(first)
+        ledger.finish(output, frames_in=1)
+    output.write_bytes(output.read_bytes() + b"\0\0\0\x08free")
+    (finding,) = check(tmp_path / "l.jsonl", against=output).findings
+    assert "its packets are the same" in finding
 
 
 @pytest.mark.parametrize("content", [b"", b"no recording"])

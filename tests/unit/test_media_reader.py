@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import struct
 from fractions import Fraction
@@ -17,6 +18,7 @@ from clips import copy_with, cut, make, make_crowded, make_two_sizes, picture, v
 from homeveil import _kernels
 from homeveil.errors import InputError
 from homeveil.frames import Timestamp
+from homeveil.media.extent import is_cut_off
 from homeveil.media.picture import PictureReader
 from homeveil.media.reader import VideoReader
 from homeveil.media.turn import Turn
@@ -187,6 +189,31 @@ def test_a_cut_is_noticed(tmp_path: Path, name: str) -> None:
     with VideoReader(cut(whole, tmp_path / f"cut-{name}", 0.7)) as reader:
         assert 0 < len(list(reader)) < 60
         assert reader.truncated
+
+
+class _Pipe(io.BytesIO):
+    def seekable(self) -> bool:
+        return False
+
+    seek = tell = None  # type: ignore[assignment]
+
+
+def test_a_size_that_nobody_went_back_to_write_is_no_cut(tmp_path: Path) -> None:
+    """As in sound that a recorder sent through a pipe."""
+    path, pipe = tmp_path / "sent.wav", _Pipe()
+    with av.open(pipe, "w", format="wav") as container:
+        stream = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+        samples = np.zeros((1, 16000), np.int16)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+    path.write_bytes(pipe.getvalue())
+    assert path.read_bytes()[4:8] == b"\xff\xff\xff\xff"
+    assert not is_cut_off(path)
+    whole = (len(pipe.getvalue()) - 8).to_bytes(4, "little")
+    for told, size in ((False, whole), (True, (2**31).to_bytes(4, "little"))):
+        path.write_bytes(b"RIFF" + size + pipe.getvalue()[8:])
+        assert is_cut_off(path) is told
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov"])

@@ -9,13 +9,22 @@ from pathlib import Path
 import pytest
 
 from homeveil.errors import OutputError
-from homeveil.media.staging import StagedFile, write_whole
+from homeveil.media.staging import StagedFile, check_target, write_whole
 
 
 @pytest.mark.parametrize("name", ["日" * 83, "a" * 255, "é" * 127 + "x"])
 def test_names_may_be_as_long_as_names_can_be(tmp_path: Path, name: str) -> None:
     write_whole(tmp_path / name, b"whole")
     assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def test_a_stream_of_the_systems_is_no_file_to_be_replaced(tmp_path: Path) -> None:
+    """`--report /dev/stdout` with standard output sent into a file: for root, the link itself
+    would become a file."""
+    with open(tmp_path / "out", "w") as file:
+        for name in (f"/dev/fd/{file.fileno()}", f"/dev/../dev/fd/{file.fileno()}"):
+            with pytest.raises(OutputError, match="is no plain file"):
+                check_target(Path(name))
 
 
 def test_what_is_private_stays_so(tmp_path: Path) -> None:

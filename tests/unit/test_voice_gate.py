@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -362,9 +363,12 @@ def test_what_is_withheld_ends_with_its_stream() -> None:
     assert opened(gate, 4)[110:390].all()
 
 
-@pytest.mark.parametrize("span", [(float("nan"), 1.0), (1.0, float("nan")), (2.0, 1.0)])
-def test_spans_that_are_none_are_refused(span: tuple[float, float]) -> None:
-    """They would withhold nothing."""
+@pytest.mark.parametrize(
+    "span",
+    [(float("nan"), 1.0), (1.0, float("nan")), (2.0, 1.0), (None, 1.0), (1.0, None), ("1", "2")],
+)
+def test_spans_that_are_none_are_refused(span: tuple[Any, Any]) -> None:
+    """They would withhold nothing, or end the sound later."""
     with pytest.raises(UsageError, match="cannot be withheld"):
         always().withhold(*span)
 

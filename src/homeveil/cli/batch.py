@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeveil.cli import options
-from homeveil.cli.streams import tell
+from homeveil.cli.streams import in_one_line, tell
 from homeveil.errors import OutputError, UsageError
 from homeveil.installation import state_folder
 
@@ -236,7 +236,7 @@ class _Teller:
         else:
             self.failures[job.target] = outcome.reason
             if not self._json:
-                tell(f"homeveil: {_in_one_line(outcome.reason)}")
+                tell(f"homeveil: {outcome.reason}")
         self._ended[job.target] = told.kind != "done"
         self._show(len(self._ended), sum(self._ended.values()))
 
@@ -258,18 +258,11 @@ def _show_plan(work: Run, *, json_asked: bool) -> int:
             plan = {"kind": "plan", "file": job.source, "result": job.target, "standing": standing}
             print(json.dumps(plan))
         else:
-            print(_in_one_line(f"{standing:8}{job.source} -> {job.target}"))
+            print(in_one_line(f"{standing:8}{job.source} -> {job.target}"))
     counts = Counter(one.standing.value for one in work.inputs)
     if not json_asked:
         print(", ".join(f"{count} {name}" for name, count in counts.items()), file=sys.stderr)
     return 0
-
-
-def _in_one_line(text: str) -> str:
-    """What a name has in it that would end the line, or steer a terminal, shows as its number."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
 
 
 def _rows(state: State, jobs: list[Job], failures: dict[str, str]) -> list[Row]:

@@ -67,6 +67,7 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run, style=None)
 
 
+@options.stopped_by_terminate()
 def run(arguments: argparse.Namespace) -> int:
     """Enroll."""
     policy = options.policy_from(arguments)
@@ -194,8 +195,10 @@ def _desk_frames(file: Path) -> Iterator[RawFrame]:
 
     with VideoReader(file) as reader:
         if file.suffix.lower() not in PICTURE_SUFFIXES:
+            first = None
             for frame in reader:
-                if frame.time.seconds > DESK_SECONDS:
+                first = frame.time.seconds if first is None else first
+                if frame.time.seconds - first > DESK_SECONDS:
                     break
                 yield frame
             return

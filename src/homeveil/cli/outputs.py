@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from homeveil.errors import HomeveilError
@@ -45,7 +46,7 @@ def remember_output(path: Path) -> None:
 
 def redacted_beside(path: Path) -> Path | None:
     """A redacted video that still stands in the folder of ``path``, if any is known."""
-    folder = path.resolve().parent
+    folder = Path(os.path.realpath(path)).parent  # Path.resolve() fails for a link to itself
     for output in map(Path, _remembered()):
         if output.parent == folder and output.exists():
             return output

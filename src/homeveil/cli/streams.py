@@ -23,7 +23,14 @@ def open_all() -> None:
 def tell(text: str) -> None:
     """One line on standard error. Where it takes none, the status alone must tell."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(in_one_line(text), file=sys.stderr, flush=True)
+
+
+def in_one_line(text: str) -> str:
+    """What a name has in it that would end the line, or steer a terminal, shows as its number."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def give_up(stream: TextIO) -> None:

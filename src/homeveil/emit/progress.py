@@ -37,7 +37,7 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Show]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),

@@ -147,7 +147,8 @@ class Ledger(Scoped):
         from homeveil.media.packets import payload_sha256
 
         self._close_segment()
-        origin = self._origin or 0.0
+        # As exactly as the first stretch says, which is what the output is compared by later.
+        origin = round(1000 * (self._origin or 0.0)) / 1000
         try:
             with output.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

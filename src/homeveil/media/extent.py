@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 _MOST_BOXES = 10_000
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_UNKNOWN = 0xFFFFFFFF
+"""As a size of RIFF that was sent through a pipe, where nobody can go back to write it."""
 _FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"})
 
 
@@ -31,7 +33,8 @@ def is_cut_off(path: Path) -> bool:
             if head[:4] == _EBML:
                 return _segment_cut(file, end)
             if head[:4] == b"RIFF":
-                return 8 + int.from_bytes(head[4:8], "little") > end + 1
+                size = int.from_bytes(head[4:8], "little")
+                return size != _UNKNOWN and 8 + size > end + 1
     except OSError:
         return False
     return False

@@ -104,7 +104,9 @@ def check_target(path: Path, source: Path | None = None) -> None:
             raise OutputError(f"{path}: no directory {path.parent}; make it first")
         if source is not None and path.exists() and source.exists() and path.samefile(source):
             raise OutputError(f"{path}: is the input itself; give the output another name")
-        if path.exists() and not path.is_file():
+        # A link of the system's to what is written to now would be replaced by a file.
+        stream = os.path.abspath(path).startswith(("/dev/fd/", "/dev/std"))
+        if path.exists() and (stream or not path.is_file()):
             raise OutputError(f"{path}: is no plain file; give another name")
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from homeveil.errors import PassphraseError, ProfileError
+from homeveil.errors import PassphraseError, ProfileError, UsageError
 from homeveil.files import open_regular, path_of, sync_folder, write_whole
 from homeveil.profile.desk import DeskTemplate
 from homeveil.profile.template import FaceTemplate, Profile
@@ -81,6 +81,8 @@ def save_profile(
     ProfileError if the file exists or cannot be written.
     """
     path = path_of(path, "profile")
+    if not isinstance(profile, Profile):
+        raise UsageError(f"profile is {type(profile).__name__}; give a Profile")
     payload = _encode_payload(profile)
     header = _Header(os.urandom(16), os.urandom(12), len(payload) + _TAG_BYTES)
     associated = header.encode()
