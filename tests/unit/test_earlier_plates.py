@@ -144,3 +144,26 @@ def test_a_place_in_doubt_stays_so_whatever_it_shows() -> None:
         assert in_doubt.any()
         room.show(look, visited=True)
         assert room.away[in_doubt].all()
+
+
+def test_who_moves_twice_is_withheld_in_frames_of_before_the_first_time() -> None:
+    """A place in doubt that was looked at anew and comes into doubt again: frames that wait show
+    neither what was cleared there first nor what was cleared then."""
+    room = Room()
+    scene, waiting = room.scene, []
+
+    def wait() -> None:
+        waiting.append((scene.on_plate.copy(), scene.plate_run.copy(), scene.run.copy()))
+
+    wait()
+    room.show(0, visited=True)
+    in_doubt = room.away
+    assert in_doubt.any()
+    room.show(0, 8)
+    assert not room.away.any()
+    wait()
+    room.show(0, visited=True)
+    assert (room.away == in_doubt).all()
+    for on_plate, plate_run, run in waiting:
+        shown = scene.was_shown(on_plate, plate_run) | scene.cleared_since(run)
+        assert not (shown & in_doubt).any()
