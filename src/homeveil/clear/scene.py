@@ -522,6 +522,13 @@ class Scene:
         cleared |= self._earlier.cleared_in(run)
         return cleared
 
+    @property
+    def sure_plates(self) -> BoolGrid:
+        """Cells with a plate that is not in doubt: of what may be hidden now nothing tints the
+        veil."""
+        sure: BoolGrid = self.has_plate & ~self._doubted
+        return sure
+
     def plate_colours(self) -> NDArray[np.uint8]:
         """(rows, cols, 3) mean Y, U, V of each cell's plate; meaningless without a plate."""
         assert self._plate is not None
