@@ -162,8 +162,10 @@ class Redactor(Scoped):
                 yield from stream.leave_all(self.tally)
             stream = self._stream = _Stream(frame, self)
         elif frame.spliced or far:
-            yield from stream.leave_all(self.tally)
+            # The gap is there also for who does not run through what waited, nor takes this frame.
+            left = tuple(stream.leave_all(self.tally))
             stream.skip()
+            yield from left
         fault = stream.take(frame.copy(), self._perceiver)
         if self.decided is not None:
             self.decided(seconds, fault)

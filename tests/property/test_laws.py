@@ -631,6 +631,34 @@ def test_a_splice_ends_identity() -> None:
     assert shown(raws[40].planes[0], out[40].planes[0], *SEAT) < 0.05
 
 
+@pytest.mark.parametrize(("spliced", "gap"), [(True, 0.0), (False, 2.0)])
+def test_a_frame_that_was_not_taken_ends_identity_all_the_same(spliced: bool, gap: float) -> None:
+    """Who calls runs through the first of the frames that waited alone, where pictures are missing
+    or recordings were joined: the next ones are of somebody who cannot be compared."""
+    raws = [
+        replace(one, time=Timestamp.from_seconds(n / 10 + (gap if n >= 40 else 0.0)))
+        for n, one in enumerate(frames(lambda n: seated(3), 60))
+    ]
+    raws[40] = replace(raws[40], spliced=spliced)
+
+    def scene(seconds):
+        return FakeScene(agent=AGENT) if seconds < 4.0 else FakeScene(others=(AGENT,))
+
+    perceiver = Blank(scene)
+    with Redactor(fake_profile(), FILL, perceiver=perceiver, delay_seconds=0.5) as redactor:
+        before = [veiled for raw in raws[:40] for veiled in redactor.process(raw)]
+        leaving = redactor.process(raws[40])
+        next(leaving)
+        leaving.close()
+        after = [veiled for raw in raws[41:] for veiled in redactor.process(raw)]
+        after += redactor.flush()
+    assert shown(raws[34].planes[0], before[34].planes[0], *SEAT) > 0.99
+    assert len(after) >= 19
+    for raw, veiled in zip(raws[-19:], after[-19:], strict=True):
+        assert raw.time == veiled.time
+        assert shown(raw.planes[0], veiled.planes[0], *SEAT) < 0.05, raw.time.seconds
+
+
 def test_what_later_looks_disprove_is_withheld_since_the_last_fair_one() -> None:
     """Read ahead: the frames from the last comparison that was not bad on are withheld."""
     tracks = track_with(0.2, 0.2, 0.2, 0.2, 0.7, 0.7)
