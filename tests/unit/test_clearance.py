@@ -432,6 +432,18 @@ def test_the_agent_is_not_alone_beside_a_face_that_moves() -> None:
     assert alone[1:] == [False] * 4 + [True] * 2
 
 
+@pytest.mark.parametrize("place", [Box(330, 60, 370, 100), Box(200, 60, 200, 60)])
+@pytest.mark.filterwarnings("error")
+def test_a_face_in_no_cell_is_no_picture(place: Box) -> None:
+    """As one that was at the rim when the camera was pushed; nor is that something to warn of."""
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    (raw,) = frames(lambda _: texture(1), 1)
+    clearance.begin(raw, 0.0)
+    agent = Track(1, Box(40, 60, 80, 100), 0.9, 0.0, is_agent=True)
+    clearance.tracks.tracks = [agent, Track(2, place, 0.9, 0.0)]
+    assert not clearance._is_alone(agent)
+
+
 @pytest.mark.parametrize("changed", [True, False])
 def test_who_comes_out_beside_the_head_is_somebody(changed: bool) -> None:
     """Though no face is seen: from then on what changes in the outline must be explained. Hair that
