@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from numbers import Real
+from numbers import Integral, Rational, Real
 from typing import Self
 
 import numpy as np
@@ -67,6 +67,10 @@ class Timestamp:
     pts: int
     time_base: Fraction
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.time_base, Rational):
+            raise FrameError(f"time_base is {self.time_base!r}; give a Fraction, of seconds")
+
     @property
     def seconds(self) -> float:
         """Time in seconds."""
@@ -106,6 +110,11 @@ class _Frame:
             raise FrameError(f"pixel_format is {self.pixel_format!r}; give a PixelFormat")
         if not isinstance(self.time, Timestamp):
             raise FrameError(f"time is {type(self.time).__name__}; give a Timestamp")
+        if not (isinstance(self.width, Integral) and isinstance(self.height, Integral)):
+            # OpenCV tells sizes as floats.
+            raise FrameError(
+                f"frame of {self.width!r} by {self.height!r}; give whole numbers of pixels"
+            )
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
             raise FrameError(
                 f"frame of {self.width}x{self.height}: sides must be 1..{MAX_SIDE} pixels"
@@ -116,6 +125,8 @@ class _Frame:
                 f"{self.pixel_format.value} needs {len(want)} planes, got {len(self.planes)}"
             )
         for index, (plane, shape) in enumerate(zip(self.planes, want, strict=True)):
+            if not isinstance(plane, np.ndarray):
+                raise FrameError(f"plane {index} is {type(plane).__name__}; give a numpy array")
             if plane.dtype != np.uint8:
                 raise FrameError(f"plane {index} holds {plane.dtype}, expected uint8")
             if plane.shape != shape:

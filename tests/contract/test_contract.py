@@ -156,6 +156,7 @@ def test_a_profile_that_is_not_open_is_refused(profile: Any) -> None:
         (np.zeros((4, 4, 4), np.uint8), "rgb", "without alpha"),
         (np.zeros((4, 4, 3)), "rgb", "give .* uint8, 0 to 255"),
         (np.zeros((0, 0, 3), np.uint8), "rgb", "give .height, width, 3"),
+        (np.zeros((1, 16385, 3), np.uint8), "rgb", "16385x1: sides must be 1..16384"),
         (np.zeros((4, 4, 3), np.uint8), "rgba", "give rgb, bgr, i420 or nv12"),
     ],
 )
@@ -177,12 +178,27 @@ def test_a_layout_that_there_is_not_is_named() -> None:
         homeveil.array_from_frame(veiled, "nv12")
 
 
-@pytest.mark.parametrize("wrong", [{"time": 0.0}, {"pixel_format": "i420"}])
-def test_a_frame_of_other_things_is_refused(wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"time": 0.0}, "give a Timestamp"),
+        ({"pixel_format": "i420"}, "give a PixelFormat"),
+        ({"width": 4.0}, "whole numbers of pixels"),  # as cv2.VideoCapture.get() gives it
+        ({"height": "4"}, "whole numbers of pixels"),
+        ({"planes": ([[0]], [[0]], [[0]])}, "plane 0 is list; give a numpy array"),
+    ],
+)
+def test_a_frame_of_other_things_is_refused(wrong: dict[str, Any], told: str) -> None:
     """When it is made, not where it would fail later."""
     raw = homeveil.frame_from_array(np.zeros((4, 4, 3), np.uint8), "rgb", 0.0)
-    with pytest.raises(homeveil.FrameError, match=r"give a (Timestamp|PixelFormat)"):
+    with pytest.raises(homeveil.FrameError, match=told):
         replace(raw, **wrong)
+
+
+def test_a_clock_in_floats_is_refused() -> None:
+    tick: Any = 1 / 30
+    with pytest.raises(homeveil.FrameError, match="give a Fraction"):
+        homeveil.Timestamp(3, tick)
 
 
 @pytest.mark.parametrize(
