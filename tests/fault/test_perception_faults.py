@@ -265,6 +265,12 @@ def test_a_look_that_hangs_is_a_fault() -> None:
         release.set()
         assert [veiled.fault for veiled in out] == [False] * 5 + [True] * 3
         assert all(veiled.veiled_share == 1.0 for veiled in out[5:])
+        assert redactor._perceiver._stuck is not None
+        redactor._perceiver._stuck.result(30)
+        late = len(perceiver.looks)
+        (veiled,) = redactor.process(raws[8])
+        assert not veiled.fault
+        assert len(perceiver.looks) == late + 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (641, 359), (2, 16), (16, 2)])
