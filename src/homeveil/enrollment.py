@@ -239,7 +239,6 @@ def _light(frame: RawFrame, box: Box) -> str | None:
         return "too dark"
     if brightness > MAX_BRIGHTNESS:
         return "too bright"
-    # Contrast is taken out, so that a pale face in soft light is not called blurred.
     steps = np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()
     return "blurred" if float(steps) < MIN_SHARPNESS else None
 
