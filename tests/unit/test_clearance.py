@@ -193,6 +193,24 @@ def test_what_was_not_explained_is_not_either_while_it_holds_still() -> None:
         assert (clearance._unexplained == unexplained).all(), number
 
 
+def test_what_came_in_while_a_look_failed_explains_nothing() -> None:
+    """Where the agent was before the failed frame, somebody else may be in it."""
+    room, other = texture(1), texture(2)[:80, :16]
+    pictures = [room, *(with_patch(room, other, x, 80) for x in (96, 98))]
+    first, second, third = frames(lambda n: pictures[n], 3)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, none = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = body
+    clearance._company_seconds = 0.0
+    clearance.begin(second, 0.1)
+    assert clearance.fault(second, 0.1).fault
+    clearance.begin(third, 0.2)
+    clearance._contest(third, 0.2, body, none, none, none)
+    theirs = GRID.cells_in(Box(104, 80, 112, 160))
+    assert clearance._unexplained[theirs].all()
+
+
 def test_what_comes_out_beside_the_head_is_withdrawn_for_as_long_as_frames_wait() -> None:
     """With nobody about, what the agent does not explain is shown. Above the shoulders it is
     remembered: when somebody comes out there soon after, it was theirs."""
