@@ -382,6 +382,7 @@ class Scene:
         doubtful = young & _kernels.grow(begun, PROBATION_CELLS)
         if doubtful.any():
             self._prove_wrong(doubtful)
+            self._earlier.withdraw(doubtful & self._earlier.since(seconds - PROBATION_SECONDS))
             self.plate_run[doubtful] = -1
             self.run[doubtful] = self._frame_number
             self._doubted |= doubtful
