@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from homeveil._native import ffi, lib
 from homeveil.errors import FrameError
-from homeveil.frames import PixelFormat, Plane, RawFrame, VeiledFrame, plane_shapes
+from homeveil.frames import MAX_SIDE, PixelFormat, Plane, RawFrame, VeiledFrame, plane_shapes
 from homeveil.grid import BoolGrid, Box, FloatGrid
 
 Frame = RawFrame | VeiledFrame
@@ -267,7 +267,9 @@ def from_rgb(
     """I420 planes of an (height, width, 3) picture, BT.601."""
     picture = _picture(picture)
     height, width = picture.shape[:2]
-    shapes = plane_shapes(PixelFormat.I420, max(width, 1), max(height, 1))
+    if max(width, height) > MAX_SIDE:
+        raise FrameError(f"picture of {width}x{height}: sides must be 1..{MAX_SIDE} pixels")
+    shapes = plane_shapes(PixelFormat.I420, width, height)
     planes = tuple(np.empty(shape, np.uint8) for shape in shapes)
     image = ffi.new("hv_image *")
     image.y, image.u, image.v = (_u8(plane) for plane in planes)

@@ -273,7 +273,7 @@ def _is_agent(seen: _Seen, track: list[_Seen]) -> bool:
         for other in islice(_compared((track[i] for i in side), seen.seconds), 1)
     ]
     if seen.verdict is _Verdict.OTHER:
-        return bool(near) and all(other.verdict is _Verdict.AGENT for other in near)
+        return len(near) == len(sides) and all(one.verdict is _Verdict.AGENT for one in near)
     nearest = min(near, key=lambda other: abs(other.seconds - seen.seconds), default=None)
     return nearest is not None and nearest.verdict is _Verdict.AGENT
 

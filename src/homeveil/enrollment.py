@@ -239,7 +239,6 @@ def _light(frame: RawFrame, box: Box) -> str | None:
         return "too dark"
     if brightness > MAX_BRIGHTNESS:
         return "too bright"
-    # Contrast is taken out, so that a pale face in soft light is not called blurred.
     steps = np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()
     return "blurred" if float(steps) < MIN_SHARPNESS else None
 
@@ -248,12 +247,15 @@ def covered(frame: RawFrame, box: Box) -> bool:
     """Whether eyes or mouth seem to be covered, from colours alone.
 
     Sunglasses make the band of the eyes far darker than forehead and cheeks; a mask or a
-    hand in glove gives the lower face another colour than the upper.
+    hand in glove gives the mouth another colour than the cheeks or, since most masks cover
+    these too, than the skin between the eyes. One without colour, as black or white, is not
+    told. Measured on 205 faces: at most 0.053 from the cheeks and 0.036 from between the eyes;
+    with a blue mask drawn on them, at least 0.030 and 0.159.
     """
     face = _kernels.thumbnail(frame, box, (32, 32)).astype(np.float32)
     forehead, eyes = face[3:8, 10:22], face[10:15, 5:27]
     cheeks = np.concatenate([face[16:20, 5:11], face[16:20, 21:27]], axis=1)
-    mouth = face[23:29, 10:22]
+    between_eyes, mouth = face[10:15, 14:18], face[23:29, 10:22]
 
     def luma(patch: NDArray[np.float32]) -> float:
         return float((patch @ np.array([0.299, 0.587, 0.114], np.float32)).mean())
@@ -262,7 +264,6 @@ def covered(frame: RawFrame, box: Box) -> bool:
         mean: NDArray[np.float32] = patch.reshape(-1, 3).mean(0)
         return mean / max(float(mean.sum()), 1.0)
 
-    skin = max(luma(forehead), luma(cheeks))
-    if luma(eyes) < 0.42 * skin:
+    if luma(eyes) < 0.42 * max(luma(forehead), luma(cheeks)):
         return True
-    return bool(np.abs(hue(mouth) - hue(cheeks)).max() > 0.07)
+    return any(np.abs(hue(mouth) - hue(skin)).max() > 0.07 for skin in (cheeks, between_eyes))

@@ -272,7 +272,7 @@ class _Stream:
                 frame,
                 withheld(reasons),
                 scene.plate_colours(),
-                scene.has_plate,
+                scene.sure_plates,
                 agent=reasons == Reason.AGENT,
                 fault=decision.fault,
             )

@@ -157,6 +157,7 @@ def test_a_profile_that_is_not_open_is_refused(profile: Any) -> None:
         (np.zeros((4, 4, 4), np.uint8), "rgb", "without alpha"),
         (np.zeros((4, 4, 3)), "rgb", "give .* uint8, 0 to 255"),
         (np.zeros((0, 0, 3), np.uint8), "rgb", "give .height, width, 3"),
+        (np.zeros((1, 16385, 3), np.uint8), "rgb", "16385x1: sides must be 1..16384"),
         (np.zeros((4, 4, 3), np.uint8), "rgba", "give rgb, bgr, i420 or nv12"),
     ],
 )

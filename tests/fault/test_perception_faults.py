@@ -26,6 +26,7 @@ from homeveil.perceive.observation import (
     WHOLE,
     Face,
     LookRequest,
+    Mouth,
     Observation,
     PeopleLook,
 )
@@ -121,6 +122,11 @@ def _lower(look: PeopleLook) -> PeopleLook:
     return replace(look, window=replace(window, row0=window.row0 + 9, row1=window.row1 + 9))
 
 
+def _further(look: PeopleLook) -> PeopleLook:
+    window = look.window
+    return replace(look, window=replace(window, col0=window.col0 + 19, col1=window.col1 + 19))
+
+
 def _told(seen: Observation, **other: Any) -> Observation:
     """With something else said of the face that was compared."""
     return replace(seen, identities=(replace(seen.identities[0], **other),))
@@ -146,6 +152,8 @@ NO_ANSWERS: dict[str, Callable[[Observation], Observation]] = {
     ),
     "another face compared": lambda seen: _told(seen, face=Face(Box(0, 0, np.nan, 9), 0.9, WHOLE)),
     "a face turned nowhere": lambda seen: _told(seen, yaw_degrees=np.nan),
+    "a mouth open by nothing": lambda seen: replace(seen, mouths=(Mouth(AGENT, np.nan),)),
+    "a scan past the side": lambda seen: replace(seen, people=_last(seen.people, _further)),
     "a ratio that is none": lambda seen: _told(seen, ratios={"cheeks_to_height": np.nan}),
 }
 
@@ -265,6 +273,12 @@ def test_a_look_that_hangs_is_a_fault() -> None:
         release.set()
         assert [veiled.fault for veiled in out] == [False] * 5 + [True] * 3
         assert all(veiled.veiled_share == 1.0 for veiled in out[5:])
+        assert redactor._perceiver._stuck is not None
+        redactor._perceiver._stuck.result(30)
+        late = len(perceiver.looks)
+        (veiled,) = redactor.process(raws[8])
+        assert not veiled.fault
+        assert len(perceiver.looks) == late + 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (641, 359), (2, 16), (16, 2)])

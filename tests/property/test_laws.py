@@ -988,6 +988,27 @@ def test_two_strangers_leave_the_same_bytes() -> None:
         assert all((a == b).all() for a, b in zip(one.planes, two.planes, strict=True))
 
 
+def test_a_plate_in_doubt_tints_nothing() -> None:
+    """Somebody was cleared with the room and something moves beside them: frames that waited
+    withhold them, and their bytes are the same whoever it was."""
+    outputs, dark, arm = [], ROOM // 2, texture(3, 24, 100) // 4 + 190
+    for seed in (11, 12):
+        sliver = texture(seed, 16, 100) // 4 + 190 - 40 * (seed - 11)
+
+        def picture(n, sliver=sliver):
+            room = with_patch(dark, sliver, 208, 80)
+            return room if n < 16 else with_patch(room, arm, 232, 80)
+
+        raws, veil = frames(picture, 22), replace(FILL, style=Style.VEIL)
+        outputs.append(run(raws, FakeScene(), policy=veil, delay=0.5)[11:17])
+        for raw, veiled in zip(raws[11:17], outputs[-1], strict=True):
+            assert shown(raw.planes[0], veiled.planes[0], 208, 80, 224, 180) < 0.05
+            assert shown(raw.planes[0], veiled.planes[0], 0, 0, 150, HEIGHT) == 1.0
+    for one, two in zip(*outputs, strict=True):
+        assert (one.withheld == two.withheld).all()
+        assert all((a == b).all() for a, b in zip(one.planes, two.planes, strict=True))
+
+
 @pytest.mark.parametrize("style", Style)
 def test_a_frame_withheld_for_a_fault_carries_nothing_in_any_style(style: Style) -> None:
     """Not even the soft blocks of who chose them: nobody knows who is in it, or where."""

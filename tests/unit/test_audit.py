@@ -18,8 +18,9 @@ import pytest
 from boxes import needs_models
 from clips import cut, make
 from commands import PASSPHRASE
-from homeveil.audit import audit
+from homeveil.audit import _others, _Seen, _Verdict, audit
 from homeveil.errors import ModelError
+from homeveil.grid import Box
 from homeveil.policy import ModelFile
 from homeveil.profile.store import save_profile
 from voices import anybody
@@ -124,6 +125,28 @@ def test_a_profile_without_a_face_compares_none(tmp_path: Path) -> None:
     run = audited(path, "--profile", profile)
     assert run.returncode == 0, run.stderr
     assert run.stdout.endswith(" s, no face\n")
+
+
+@pytest.mark.parametrize(
+    ("faces", "found"),
+    [
+        ("aaoaa", ""),  # a bad picture of the agent
+        ("?a?", ""),
+        ("aaao", "3"),
+        ("oaaa", "0"),
+        ("aa?o", "23"),
+        ("aao??", "234"),
+        ("aaooaa", "23"),
+        ("???", "012"),
+    ],
+)
+def test_one_bad_comparison_is_forgiven_between_good_ones_alone(faces: str, found: str) -> None:
+    """Faces of one track: the agent's, somebody else's, and such as cannot be compared. Whoever is
+    in the last frame of it, before all is veiled, is told of."""
+    verdicts = {"a": _Verdict.AGENT, "o": _Verdict.OTHER, "?": _Verdict.UNKNOWN}
+    box = Box(0, 0, 40, 40)
+    track = [_Seen(n / 10, box, 0.9, None, verdicts[face]) for n, face in enumerate(faces)]
+    assert "".join(str(round(10 * other.seconds)) for other in _others([track])) == found
 
 
 @needs_detector

@@ -106,6 +106,18 @@ def test_few_or_crowded_corners_tell_nothing() -> None:
     assert camera_motion(frame(room()), frame(after), cells, GRID.cell) is None
 
 
+@pytest.mark.parametrize("size", [(3, 4000), (4000, 3)])
+def test_a_picture_too_thin_to_be_made_smaller_tells_nothing(size: tuple[int, int]) -> None:
+    """Of a few pixels none would be left; when the light changed every frame was a fault."""
+    width, height = size
+    luma = np.random.default_rng(1).integers(0, 256, (height, width)).astype(np.uint8)
+    chroma = luma[::2, ::2]
+    planes = (luma, *(np.ascontiguousarray(chroma) for _ in range(2)))
+    thin = RawFrame(planes, PixelFormat.I420, width, height, Timestamp.from_seconds(0))
+    grid = Grid.over(width, height)
+    assert camera_motion(thin, thin, np.ones(grid.shape, bool), grid.cell) is None
+
+
 def test_cells_and_boxes_move_with_the_camera() -> None:
     motion = CameraMotion(np.array([[1.0, 0, 20], [0, 1, -8]]))
     cells = np.zeros(GRID.shape, bool)

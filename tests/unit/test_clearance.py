@@ -193,6 +193,24 @@ def test_what_was_not_explained_is_not_either_while_it_holds_still() -> None:
         assert (clearance._unexplained == unexplained).all(), number
 
 
+def test_what_came_in_while_a_look_failed_explains_nothing() -> None:
+    """Where the agent was before the failed frame, somebody else may be in it."""
+    room, other = texture(1), texture(2)[:80, :16]
+    pictures = [room, *(with_patch(room, other, x, 80) for x in (96, 98))]
+    first, second, third = frames(lambda n: pictures[n], 3)
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    body, none = columns(10, 20), columns(0, 0)
+    clearance.begin(first, 0.0)
+    clearance._outline = clearance._agent_before = body
+    clearance._company_seconds = 0.0
+    clearance.begin(second, 0.1)
+    assert clearance.fault(second, 0.1).fault
+    clearance.begin(third, 0.2)
+    clearance._contest(third, 0.2, body, none, none, none)
+    theirs = GRID.cells_in(Box(104, 80, 112, 160))
+    assert clearance._unexplained[theirs].all()
+
+
 def test_what_comes_out_beside_the_head_is_withdrawn_for_as_long_as_frames_wait() -> None:
     """With nobody about, what the agent does not explain is shown. Above the shoulders it is
     remembered: when somebody comes out there soon after, it was theirs."""
@@ -430,6 +448,18 @@ def test_the_agent_is_not_alone_beside_a_face_that_moves() -> None:
         clearance.scene.remember(raw)
         alone.append(clearance._is_alone(agent))
     assert alone[1:] == [False] * 4 + [True] * 2
+
+
+@pytest.mark.parametrize("place", [Box(330, 60, 370, 100), Box(200, 60, 200, 60)])
+@pytest.mark.filterwarnings("error")
+def test_a_face_in_no_cell_is_no_picture(place: Box) -> None:
+    """As one that was at the rim when the camera was pushed; nor is that something to warn of."""
+    clearance = Clearance(GRID, fake_profile(), Policy())
+    (raw,) = frames(lambda _: texture(1), 1)
+    clearance.begin(raw, 0.0)
+    agent = Track(1, Box(40, 60, 80, 100), 0.9, 0.0, is_agent=True)
+    clearance.tracks.tracks = [agent, Track(2, place, 0.9, 0.0)]
+    assert not clearance._is_alone(agent)
 
 
 @pytest.mark.parametrize("changed", [True, False])

@@ -24,10 +24,10 @@ def _pixels(cells: BoolGrid) -> BoolGrid:
 class Room:
     """A room in which one place shows this or that, seen ten times a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: int = 20) -> None:
         self.scene = Scene(GRID, hold_seconds=0.3)
         self._count = 0
-        self.show(0, 20)
+        self.show(0, shown)
         assert self.scene.on_plate.all()
 
     def show(
@@ -144,3 +144,41 @@ def test_a_place_in_doubt_stays_so_whatever_it_shows() -> None:
         assert in_doubt.any()
         room.show(look, visited=True)
         assert room.away[in_doubt].all()
+
+
+def test_a_doubt_takes_both_plates_that_are_on_probation() -> None:
+    """A place was cleared, changed and cleared again within two seconds, and something moves beside
+    it: frames that wait show neither look; but one from before that they do."""
+    for first, is_shown in ((8, False), (30, True)):
+        room = Room(first)
+        scene = room.scene
+        plates, run = scene.plate_run.copy(), scene.run.copy()
+        room.change(1)
+        room.show(1, visited=True)
+        in_doubt = room.away
+        assert in_doubt.any()
+        shown = scene.was_shown(PLACE, plates) | scene.cleared_since(run)
+        assert (shown[in_doubt] == is_shown).all()
+
+
+def test_who_moves_twice_is_withheld_in_frames_of_before_the_first_time() -> None:
+    """A place in doubt that was looked at anew and comes into doubt again: frames that wait show
+    neither what was cleared there first nor what was cleared then."""
+    room = Room()
+    scene, waiting = room.scene, []
+
+    def wait() -> None:
+        waiting.append((scene.on_plate.copy(), scene.plate_run.copy(), scene.run.copy()))
+
+    wait()
+    room.show(0, visited=True)
+    in_doubt = room.away
+    assert in_doubt.any()
+    room.show(0, 8)
+    assert not room.away.any()
+    wait()
+    room.show(0, visited=True)
+    assert (room.away == in_doubt).all()
+    for on_plate, plate_run, run in waiting:
+        shown = scene.was_shown(on_plate, plate_run) | scene.cleared_since(run)
+        assert not (shown & in_doubt).any()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from boxes import needs_models
 from clips import make
 from homeveil.cli.enroll import DESK_SECONDS, _desk_frames
 from homeveil.enrollment import Enrollment
@@ -15,8 +18,11 @@ from homeveil.errors import EnrollmentError, PerceptionError
 from homeveil.fakes import FAKE_MODEL_SHA256, FakePerceiver, FakeScene
 from homeveil.grid import Box
 from homeveil.perceive.landmarks import RATIOS
+from homeveil.perceive.loading import load_perceiver
 from homeveil.perceive.observation import Face, Identity
 from homeveil.pictures import frame_from_array
+from homeveil.policy import Policy
+from mouths import STILL, Picture, still
 
 FACE = Face(Box(0, 0, 96, 96), 0.9, 0)
 OWN_SPREAD = 0.27
@@ -64,6 +70,54 @@ def test_a_few_faces_of_somebody_else_leave_no_trace(count: int, others: int) ->
     assert profile.face.embeddings_used == count
     assert np.allclose(profile.face.templates, alone.face.templates)
     assert profile.face.spread == pytest.approx(alone.face.spread)
+
+
+def with_mask(picture: Picture, colour: tuple[int, int, int]) -> Picture:
+    """With what covers mouth, cheeks and chin."""
+    masked = picture.copy()
+    cv2.ellipse(masked, (305, 143), (34, 24), 0, 0, 360, colour, -1, cv2.LINE_AA)
+    return masked
+
+
+def with_sunglasses(picture: Picture) -> Picture:
+    dark = picture.copy()
+    dark[112:128, 275:336] = 12
+    return dark
+
+
+def further_off(picture: Picture) -> Picture:
+    small = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.pad(small, ((0, 180), (0, 320), (0, 0)), constant_values=120)
+
+
+PICTURES: dict[str, tuple[Callable[[Picture], Picture], str | None]] = {
+    "as it is": (lambda picture: picture, None),
+    "nobody": (lambda picture: np.full_like(picture, 90), "no face"),
+    "two": (lambda picture: np.concatenate([picture, picture], 1), "more than one person"),
+    "far off": (further_off, "too small"),
+    "dark": (lambda picture: (picture * 0.2).astype(np.uint8), "too dark"),
+    "bright": (lambda picture: (255 - (255 - picture) * 0.15).astype(np.uint8), "too bright"),
+    "blurred": (lambda picture: cv2.GaussianBlur(picture, (0, 0), 8), "blurred"),
+    "aside": (lambda _: still(STILL.with_name("05.jpg")), "turned away"),
+    "sunglasses": (with_sunglasses, "covered"),
+    "blue mask": (lambda picture: with_mask(picture, (90, 150, 210)), "covered"),
+    "green mask": (lambda picture: with_mask(picture, (120, 190, 170)), "covered"),
+}
+
+
+@needs_models
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_that_would_spoil_the_profile_does_not_count(name: str) -> None:
+    """And the reason is told."""
+    change, reason = PICTURES[name]
+    perceiver = load_perceiver(None, Policy())
+    try:
+        collected = Enrollment(perceiver, FAKE_MODEL_SHA256)
+        picture = np.ascontiguousarray(change(still()))
+        assert collected.take(frame_from_array(picture, "rgb", 0.0)) == reason
+    finally:
+        perceiver.close()
+    assert len(collected.good) == (reason is None)
 
 
 def test_embeddings_that_are_no_numbers_make_no_profile() -> None:

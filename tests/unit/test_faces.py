@@ -12,8 +12,10 @@ from homeveil.clear.tracks import Tracks
 from homeveil.fakes import fake_profile
 from homeveil.frames import RawFrame
 from homeveil.grid import Box, Grid
+from homeveil.models import store
+from homeveil.perceive.identity import FaceIdentity
 from homeveil.perceive.loading import load_perceiver
-from homeveil.perceive.observation import Identity, LookRequest
+from homeveil.perceive.observation import Face, Identity, LookRequest
 from homeveil.policy import Policy
 from mouths import Picture, still
 
@@ -69,3 +71,17 @@ def test_a_face_before_the_agents_cheek_ends_identity(place: tuple[float, float,
     assert len(both) == 2
     tracks.update(both, (), 0.4)
     assert tracks.agent is None
+
+
+@needs_models
+def test_a_face_too_small_to_be_told_is_not_compared() -> None:
+    """Of a few pixels anybody might be the agent."""
+    data = store.load(("face_landmarks", "face_embedding"), {}).data
+    identity = FaceIdentity(data["face_landmarks"], data["face_embedding"], lambda embedding: 1.0)
+    compared = []
+    for share in (1.0, 0.33, 0.32, 0.1):
+        small = cv2.resize(still(), None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        face = Face(Box(269 * share, 90 * share, 342 * share, 164 * share), 0.9, 0)
+        compared.append(identity.compare(raw(small), face) is not None)
+    identity.close()
+    assert compared == [True, True, False, False]

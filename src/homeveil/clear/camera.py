@@ -225,6 +225,8 @@ def camera_motion(
 ) -> CameraMotion | None:
     """How ``cells`` of ``earlier`` moved as one; None where they did not, or too far to be told."""
     scale = min(1.0, _LONG_SIDE / max(earlier.width, earlier.height))
+    if scale * min(earlier.width, earlier.height) < 1:
+        return None
     before, after = _small(earlier.planes[0], scale), _small(later.planes[0], scale)
     height, width = before.shape
     pixels = cells.astype(np.uint8).repeat(cell, axis=0).repeat(cell, axis=1)

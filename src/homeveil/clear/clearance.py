@@ -301,8 +301,10 @@ class Clearance:
         return not any(track.is_sure and not self._holds_still(track.box) for track in others)
 
     def _holds_still(self, face: Box) -> bool:
-        """Whether a face is a picture rather than somebody."""
-        return bool(self.scene.still[self.grid.window(face).index].mean() >= PICTURE_SHARE)
+        """Whether a face is a picture rather than somebody. One that is out of the frame, as when
+        the camera was pushed, is not."""
+        still = self.scene.still[self.grid.window(face).index]
+        return still.size > 0 and bool(still.mean() >= PICTURE_SHARE)
 
     def finish(self, frame: RawFrame, seconds: float, observation: Observation) -> Decision:
         """Decide with what was seen."""

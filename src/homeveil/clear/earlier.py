@@ -71,6 +71,11 @@ class EarlierPlates:
         cleared: BoolGrid = self.has & (self._run == run)
         return cleared
 
+    def since(self, seconds: float) -> BoolGrid:
+        """Cells whose plate was cleared at ``seconds`` or later."""
+        since: BoolGrid = self.has & (self._seconds >= seconds)
+        return since
+
     def withdraw(self, cells: BoolGrid) -> None:
         """Those of ``cells`` were wrong."""
         gone = self.has & cells

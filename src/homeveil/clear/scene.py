@@ -52,6 +52,10 @@ LIGHT_SECONDS = 1.0
 so that what flickers is not looked at for ever; how near something that moves that change may
 begin, and how soon after the light changed."""
 
+WRONG_PLATES = 8
+"""So many plates of a cell that proved wrong, one after another, are known to be wrong in frames
+that wait: each was looked at for some tenths of a second."""
+
 LEAST_PLATED = 0.2
 BACK_SHARE = 0.5
 """After a gap: share of all cells that have a plate, and of those the share that shows it, from
@@ -87,7 +91,7 @@ class Scene:
         self.has_plate = np.zeros(shape, bool)
         self.plate_run = np.full(shape, -1, np.int32)
         self._plate_seconds = np.full(shape, -np.inf)
-        self._withdrawn_run = np.full(shape, -2, np.int32)
+        self._wrong_runs = np.full((WRONG_PLATES, *shape), -2, np.int32)
         self._earlier = EarlierPlates(grid)
         self.run = np.zeros(shape, np.int32)
         self.origin = np.full(shape, Origin.STARTUP, np.uint8)
@@ -377,7 +381,8 @@ class Scene:
         begun &= ~touching(begun, _kernels.grow(came_in, BESIDE_CELLS))
         doubtful = young & _kernels.grow(begun, PROBATION_CELLS)
         if doubtful.any():
-            self._withdrawn_run[doubtful] = self.plate_run[doubtful]
+            self._prove_wrong(doubtful)
+            self._earlier.withdraw(doubtful & self._earlier.since(seconds - PROBATION_SECONDS))
             self.plate_run[doubtful] = -1
             self.run[doubtful] = self._frame_number
             self._doubted |= doubtful
@@ -479,11 +484,16 @@ class Scene:
 
     def _withdraw(self, occupied: BoolGrid) -> None:
         gone = self.has_plate & occupied
-        self._withdrawn_run[gone] = self.plate_run[gone]
+        self._prove_wrong(gone)
         self._earlier.withdraw(gone)
         self.has_plate[gone] = False
         self.on_plate[gone] = False
         self.origin[gone & (self.origin == Origin.UNCOVERED)] = Origin.STARTUP
+
+    def _prove_wrong(self, cells: BoolGrid) -> None:
+        """Frames that wait show nothing of the plates of ``cells`` either."""
+        self._wrong_runs[1:, cells] = self._wrong_runs[:-1, cells]
+        self._wrong_runs[0, cells] = self.plate_run[cells]
 
     def _promote(self, frame: RawFrame, clear: BoolGrid, seconds: float) -> None:
         if not clear.any():
@@ -502,7 +512,8 @@ class Scene:
 
     def was_shown(self, on_plate: BoolGrid, plate_run: NDArray[np.int32]) -> BoolGrid:
         """Of cells that were on plates of ``plate_run``: whose have not proved wrong since."""
-        wrong = (plate_run == self._withdrawn_run) | (plate_run == self._earlier.withdrawn_run)
+        wrong = (plate_run == self._wrong_runs).any(axis=0)
+        wrong |= plate_run == self._earlier.withdrawn_run
         shown: BoolGrid = on_plate & ~wrong
         return shown
 
@@ -511,6 +522,13 @@ class Scene:
         cleared: BoolGrid = self.has_plate & (self.plate_run == run)
         cleared |= self._earlier.cleared_in(run)
         return cleared
+
+    @property
+    def sure_plates(self) -> BoolGrid:
+        """Cells with a plate that is not in doubt: of what may be hidden now nothing tints the
+        veil."""
+        sure: BoolGrid = self.has_plate & ~self._doubted
+        return sure
 
     def plate_colours(self) -> NDArray[np.uint8]:
         """(rows, cols, 3) mean Y, U, V of each cell's plate; meaningless without a plate."""
