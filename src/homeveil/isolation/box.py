@@ -46,6 +46,9 @@ PROCESSOR_SECONDS = 300
 """Time on processors that the isolated process may use without sending anything; then the kernel
 ends it, whatever this process does."""
 
+GONE_SECONDS = 10.0
+"""A process from which no message can come any more has all but ended, or never will."""
+
 _RENEW_SECONDS = 10.0
 
 _SECRETS = frozenset({PASSPHRASE_VARIABLE, TOKEN, USERNAME, PASSWORD})
@@ -347,7 +350,13 @@ class Box(Clearing):
             )
 
     def _died(self) -> IsolationError:
-        status = self._process.wait()
+        try:
+            status = self._process.wait(GONE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return IsolationError(
+                "the isolated process hung up and went on; it was stopped and nothing was left "
+                "behind"
+            )
         if -status == signal.SIGSYS:
             why = "was killed for a system call that it may not make"
         elif status < 0:
