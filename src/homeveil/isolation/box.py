@@ -32,7 +32,7 @@ from homeveil.isolation.orders import write_order
 from homeveil.isolation.slots import AGENT, SOUND_SLOT_BYTES, WITHHELD, Slots
 from homeveil.media.sound_track import SoundFormat
 from homeveil.models.store import expected_sha256
-from homeveil.policy import Lips
+from homeveil.policy import Lips, Sound
 from homeveil.profile.store import PASSPHRASE_VARIABLE
 from homeveil.report import SoundTally, Tally
 
@@ -189,6 +189,13 @@ class Box(Clearing):
             self.sound_tally = SoundTally(reason)
         known, own = ALL_PURPOSES, self._order.policy.models
         if opened.purposes >> len(known):
+            raise self._out_of_turn()
+        stretch = self._order.stretch
+        most = stretch.count if stretch is not None else 1
+        # For each of them a process is started.
+        if not min(2, most) <= opened.stretches <= most:
+            raise self._out_of_turn()
+        if self.form.sound is not None and self._order.policy.sound is Sound.WITHHELD:
             raise self._out_of_turn()
         used = [name for bit, name in enumerate(known) if opened.purposes >> bit & 1]
         self.models = {purpose: expected_sha256(purpose, own) for purpose in used}
