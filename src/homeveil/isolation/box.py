@@ -5,6 +5,7 @@ This process opens no input, runs no model and never maps raw content.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -50,6 +51,7 @@ GONE_SECONDS = 10.0
 """A process from which no message can come any more has all but ended, or never will."""
 
 _RENEW_SECONDS = 10.0
+_LAST_STANDARD = 2
 
 _SECRETS = frozenset({PASSPHRASE_VARIABLE, TOKEN, USERNAME, PASSWORD})
 """Names of the environment that are no business of the isolated process."""
@@ -133,8 +135,8 @@ class Box(Clearing):
     def _start(self) -> None:
         their_commands, self._commands = self._pipe()
         self._incoming, their_messages = self._pipe()
-        self._memory = os.memfd_create("homeveil", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        self._descriptors.append(self._memory)
+        memory = os.memfd_create("homeveil", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self._memory = self._kept(memory)
         handed = [their_commands, their_messages, self._memory]
         if self._order.live is not None:
             handed.append(self._order.live.feed)
@@ -173,9 +175,17 @@ class Box(Clearing):
         self._command(len(text).to_bytes(4, "little") + text)
 
     def _pipe(self) -> tuple[int, int]:
-        ends = os.pipe()
-        self._descriptors.extend(ends)
-        return ends
+        before, behind = os.pipe()
+        return self._kept(before), self._kept(behind)
+
+    def _kept(self, handle: int) -> int:
+        """A descriptor to be handed on and closed at the end. One that took the place of a
+        standard stream that was closed is moved: there the other process has others."""
+        if handle <= _LAST_STANDARD:
+            low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _LAST_STANDARD + 1)
+            os.close(low)
+        self._descriptors.append(handle)
+        return handle
 
     def _open(self) -> None:
         opened = self._receive()
