@@ -98,6 +98,18 @@ def test_what_arrived_before_a_seam_is_withheld_behind_it(
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
+def test_without_isolation_it_is_the_same(arrival: Path, tmp_path: Path) -> None:
+    """Nothing is warmed up then."""
+    made = []
+    for isolate in (Isolate.AUTO, Isolate.OFF):
+        out = tmp_path / f"{isolate.value}.mp4"
+        order = Order(arrival, None, SILENT)
+        cleared = stretching.clear_in_stretches(order, out, isolate, 2, SHORT)
+        made.append((cleared.stretches, cleared.tally.frames, times(out)))
+    assert made[0] == made[1]
+    assert made[0][0] == 2
+
+
 def test_the_example_repeated_shows_no_more_behind_a_seam(
     repeated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

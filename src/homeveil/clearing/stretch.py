@@ -36,6 +36,7 @@ class StretchClearing(FileClearing):
             raise StretchError("it has fewer stretches")
         models = load_models(policy.models)
         self._begins = order.stretch.number == 0
+        self._seen = 0
         self._reader = reader = self._stack.enter_context(VideoReader(order.source))
         if not self._begins:
             # Once the process is locked in, nothing can be opened any more.
@@ -75,7 +76,6 @@ class StretchClearing(FileClearing):
     def warm_up(self) -> None:
         warm_up_picture(self._redactor)
         self.tally = Tally()
-        self._seen = 0
 
     def __iter__(self) -> Iterator[Veiled]:
         for veiled in self._frames():
