@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -17,16 +18,18 @@ from boxes import needs_box
 from commands import PASSPHRASE, Run
 from homeveil import stretching
 from homeveil.clearing import Order
+from homeveil.clearing.here import open_here
 from homeveil.errors import IsolationError, OutputError, StretchError
 from homeveil.isolation import Isolate
 from homeveil.isolation.box import Box
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
-from homeveil.media.stretches import Lengths
+from homeveil.media.stretches import Lengths, Stretch, cut
 from homeveil.profile.store import LockedProfile
 from homeveil.redaction import redact
 from long_clips import (
     FILL,
+    RATE,
     SILENT,
     SIZE,
     Stretched,
@@ -77,6 +80,34 @@ def times(path: Path) -> list[float]:
         return [frame.time.seconds for frame in reader]
 
 
+@pytest.fixture(scope="module")
+def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 s of the example's first picture, each a JPEG of its own."""
+    path, still = tmp_path_factory.mktemp("jpegs") / "in.mkv", example()[0]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=RATE)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuvj420p"
+        for number in range(125):
+            frame = av.VideoFrame.from_ndarray(still, format="yuvj420p")
+            frame.pts, frame.time_base = number, 1 / RATE
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def damaged(source: Path, path: Path, bad: Callable[[int], bool]) -> Path:
+    """A copy in which the packets of some times hold nothing but zeros."""
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        for packet in container.demux(video=0):
+            if packet.size and bad(packet.pts):
+                start = data.index(bytes(packet), packet.pos)
+                data[start : start + packet.size] = bytes(packet.size)
+    path.write_bytes(data)
+    return path
+
+
 def test_what_arrived_before_a_seam_is_withheld_behind_it(
     arrival: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +156,22 @@ def test_the_example_repeated_shows_no_more_behind_a_seam(
     more = [(one[at] & ~stretched.grids[at]).mean() for at in one if at >= stretched.seams[0]]
     assert np.mean(more) < 0.01
     assert times(tmp_path / "out.mp4") == times(repeated)
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_a_stretch_begins_at_its_key_frame_or_not_at_all(
+    jpegs: Path, tmp_path: Path, later: bool
+) -> None:
+    """Else less would be looked at ahead of it than it takes to settle; whether or not there is
+    another key frame behind the one that is damaged."""
+    stretch = Stretch(1, 2, SHORT)
+    begin = cut(jpegs, stretch).begin
+    source = damaged(
+        jpegs, tmp_path / "in.mkv", lambda at: at == begin or (at > begin and not later)
+    )
+    assert cut(source, stretch).begin == begin
+    with pytest.raises(StretchError, match="a key frame in it"):
+        open_here(Order(source, None, SILENT, stretch=stretch))
 
 
 def test_where_the_agent_is_in_dispute_nobody_takes_over(
