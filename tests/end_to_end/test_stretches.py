@@ -230,15 +230,28 @@ def test_what_can_only_be_had_in_one_pass_is(arrival: Path, tmp_path: Path, run:
     assert "in one pass (a ledger" in result.stderr
 
 
+def test_a_first_frame_that_is_damaged_leaves_it_to_one_pass(jpegs: Path, tmp_path: Path) -> None:
+    """The first stretch says so, with nothing else to wait for."""
+    out = tmp_path / "out"
+    out.mkdir()
+    source = damaged(jpegs, tmp_path / "in.mkv", lambda at: at == 0)
+    with pytest.raises(StretchError, match="first frame cannot be decoded"):
+        stretching.clear_in_stretches(
+            Order(source, None, SILENT), out / "o.mp4", Isolate.AUTO, 2, SHORT
+        )
+    assert not list(out.iterdir())
+
+
 # ------------------------------------------------------------------ faults
+@pytest.mark.parametrize("which", [0, 1])
 def test_a_killed_stretch_fails_the_file_and_leaves_nothing(
-    arrival: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arrival: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int
 ) -> None:
-    """SIGKILL for the second stretch's process once it gives frames."""
+    """SIGKILL for a stretch's process once it gives frames, with nothing else to wait for, too."""
     add = stretching._Part.add
 
     def killing(part: stretching._Part, frame: object) -> None:
-        if part.number == 1 and isinstance(part.clearing, Box):
+        if part.number == which and isinstance(part.clearing, Box):
             os.kill(part.clearing.process_id, signal.SIGKILL)
         add(part, frame)  # type: ignore[arg-type]
 
@@ -326,5 +339,8 @@ def test_a_full_disk_leaves_nothing(arrival: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", code, arrival, tmp_path / "out/o.mp4"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert f"{OutputError.__name__}: {tmp_path / 'out/o.mp4'}: cannot be written" in result.stderr
+    said = (
+        f"{OutputError.__name__}: {tmp_path / 'out/o.mp4'}: cannot be written (the file size limit"
+    )
+    assert said in result.stderr
     assert not list((tmp_path / "out").iterdir())
