@@ -327,6 +327,8 @@ class _Stretches(Scoped):
                 part.clearing, part.form = clearing, clearing.form
                 part.models, part.isolation = dict(clearing.models), clearing.isolation
                 self._turn.notify_all()
+                # Whoever ended what runs did not know of this one yet.
+                self._check()
             with file_sink(part.path, order, clearing.form) as sink:
                 for veiled in clearing:
                     self._check()

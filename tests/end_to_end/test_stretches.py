@@ -327,6 +327,28 @@ def test_stopped_it_leaves_nothing(
     assert not any(Path(f"/proc/{child}").exists() for child in inside)
 
 
+def test_a_stretch_that_opens_after_the_stop_is_not_waited_for(
+    arrival: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process could not be ended, since nobody knew of it: it is asked for no frame, before
+    which it would look at all of the opening."""
+    asked: list[Box] = []
+    iterate = Box.__iter__
+
+    def noted(box: Box) -> Iterator[object]:
+        asked.append(box)
+        return iterate(box)
+
+    monkeypatch.setattr(Box, "__iter__", noted)
+    order = Order(arrival, None, SILENT)
+    plan = (2, SHORT)
+    with stretching._Stretches(order, tmp_path / "o.mp4", Isolate.AUTO, tmp_path, plan) as work:
+        work._stop()
+        with pytest.raises(stretching._StoppedError):
+            work._encode(work._part(1))
+    assert not asked
+
+
 def test_a_full_disk_leaves_nothing(arrival: Path, tmp_path: Path) -> None:
     """No part may grow beyond 20 kB: an error that names the result, and nothing stays."""
     (tmp_path / "out").mkdir()
