@@ -14,7 +14,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=f\
 
 
 async def frames(profile, video):
-    """Veiled pictures at the video's pace. Clearing runs in a thread: the loop stays free."""
+    """Veiled pictures, as soon as each is cleared. That runs in a thread: the loop stays free."""
     with homeveil.Redactor(profile, delay_seconds=0.0) as redactor, av.open(video) as container:
         for frame in container.decode(video=0):
             raw = homeveil.frame_from_array(frame.to_ndarray(format="bgr24"), "bgr", frame.time)

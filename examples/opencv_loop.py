@@ -13,10 +13,12 @@ import homeveil
 def main(profile_path, camera, out="veiled.avi"):
     profile = homeveil.load_profile(profile_path, os.environ["HOMEVEIL_PASSPHRASE"])
     capture = cv2.VideoCapture(int(camera) if camera.isdigit() else camera)
+    if not capture.isOpened():
+        sys.exit(f"{camera}: cannot be opened")
     writer = None
     begin = time.monotonic()
     with homeveil.Redactor(profile, delay_seconds=0.0) as redactor:
-        while capture.isOpened():
+        while True:
             good, picture = capture.read()
             if not good:
                 break

@@ -337,6 +337,35 @@ def case_broken() -> Any:
     return found
 
 
+def case_faults() -> Any:
+    """Warnings of a fault in pictures that leave at the end alone, and after a flush behind it."""
+    Gst.ElementFactory.make("homeveil", None)  # loads the plug-in, and with it the path
+    from homeveil.clear.clearance import Clearance
+
+    good = Clearance.finish
+
+    def bad(*_: object, **__: object) -> Any:
+        raise RuntimeError("raw content might stand here")
+
+    Clearance.finish = bad
+    harness = Harness("homeveil", nobody=True, delay=1000)
+    harness.still(3)
+    harness.before.push_event(Gst.Event.new_eos())
+    at_the_end = harness.warnings()
+    harness.close()
+    harness = Harness("homeveil", nobody=True)
+    harness.still(3)
+    Clearance.finish = good
+    before = harness.warnings()
+    harness.before.push_event(Gst.Event.new_flush_start())
+    harness.before.push_event(Gst.Event.new_flush_stop(True))
+    harness.segment()
+    harness.still(3)
+    after = harness.warnings()
+    harness.close()
+    return {"at the end": at_the_end, "before": before, "after": after}
+
+
 def case_long() -> Any:
     """Memory after fifty pictures and after two hundred and fifty."""
     import resource

@@ -227,10 +227,13 @@ class _Stretches(Scoped):
         thread.start()
 
     def _wait(self, done: Callable[[], bool], tell: Callable[[], None]) -> None:
-        while not done():
+        while True:
+            # First: a part that failed has ended, too.
             for error in (self._sound_error, *(part.error for part in self._parts)):
                 if error is not None:
                     raise error
+            if done():
+                return
             self._turn.wait(_TELL_SECONDS)
             tell()
 
@@ -324,6 +327,8 @@ class _Stretches(Scoped):
                 part.clearing, part.form = clearing, clearing.form
                 part.models, part.isolation = dict(clearing.models), clearing.isolation
                 self._turn.notify_all()
+                # Whoever ended what runs did not know of this one yet.
+                self._check()
             with file_sink(part.path, order, clearing.form) as sink:
                 for veiled in clearing:
                     self._check()

@@ -300,6 +300,20 @@ def test_the_example_service_can_be_checked(run: Run, agent: Path, tmp_path: Pat
             assert command[0] in ("camera", "config")
 
 
+def test_the_example_service_is_set_up_as_its_head_says(tmp_path: Path) -> None:
+    """In an account in which nothing was made yet; systemd starts no unit that may write to a
+    folder which is not there."""
+    service = EXAMPLES / "service"
+    lines = (service / "homeveil-camera.service").read_text("utf-8").splitlines()
+    head = [line.removeprefix("#   ") for line in lines if line.startswith("#   ")]
+    before = [line for line in head if not line.startswith("systemctl")]
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    subprocess.run(["sh", "-ec", "\n".join(before)], cwd=service, env=environment, check=True)
+    (places,) = (line for line in lines if line.startswith("ReadWritePaths="))
+    for place in places.partition("=")[2].split():
+        assert Path(place.replace("%h", str(tmp_path))).is_dir(), place
+
+
 CAMERA, NOBODY = 'camera = "film.mp4"', "nobody = true"
 
 

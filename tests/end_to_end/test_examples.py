@@ -65,6 +65,21 @@ def test_opencv_loop(agent: Path, tmp_path: Path) -> None:
     assert pictures[0].std() < 3 < pictures[-1].std()
 
 
+def test_opencv_loop_without_a_camera(agent: Path, tmp_path: Path) -> None:
+    """It says so, with a status that tells."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "opencv_loop.py", agent, tmp_path / "none.mp4"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "none.mp4: cannot be opened" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_asyncio_stream(agent: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -567,6 +567,16 @@ def test_whatever_part_fails_nothing_raw_leaves() -> None:
         assert "raw content might stand here" not in what["errors"][0], place
 
 
+def test_a_fault_is_told_of_once_and_only_where_it_was() -> None:
+    """Also where all that waits leaves at the end; not again behind a flush, where nothing
+    failed."""
+    told = pads("faults")
+    for what in ("at the end", "before"):
+        assert len(told[what]) == 1, what
+        assert "withheld whole" in told[what][0], what
+    assert told["after"] == told["before"]
+
+
 def test_memory_does_not_grow() -> None:
     """Two hundred pictures of 320x240 would be 23 MB, were they kept, in or out."""
     assert pads("long")["grown_kib"] < 10_000

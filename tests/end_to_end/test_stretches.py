@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -17,16 +18,18 @@ from boxes import needs_box
 from commands import PASSPHRASE, Run
 from homeveil import stretching
 from homeveil.clearing import Order
+from homeveil.clearing.here import open_here
 from homeveil.errors import IsolationError, OutputError, StretchError
 from homeveil.isolation import Isolate
 from homeveil.isolation.box import Box
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
-from homeveil.media.stretches import Lengths
+from homeveil.media.stretches import Lengths, Stretch, cut
 from homeveil.profile.store import LockedProfile
 from homeveil.redaction import redact
 from long_clips import (
     FILL,
+    RATE,
     SILENT,
     SIZE,
     Stretched,
@@ -77,6 +80,34 @@ def times(path: Path) -> list[float]:
         return [frame.time.seconds for frame in reader]
 
 
+@pytest.fixture(scope="module")
+def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 s of the example's first picture, each a JPEG of its own."""
+    path, still = tmp_path_factory.mktemp("jpegs") / "in.mkv", example()[0]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=RATE)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuvj420p"
+        for number in range(125):
+            frame = av.VideoFrame.from_ndarray(still, format="yuvj420p")
+            frame.pts, frame.time_base = number, 1 / RATE
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def damaged(source: Path, path: Path, bad: Callable[[int], bool]) -> Path:
+    """A copy in which the packets of some times hold nothing but zeros."""
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        for packet in container.demux(video=0):
+            if packet.size and bad(packet.pts):
+                start = data.index(bytes(packet), packet.pos)
+                data[start : start + packet.size] = bytes(packet.size)
+    path.write_bytes(data)
+    return path
+
+
 def test_what_arrived_before_a_seam_is_withheld_behind_it(
     arrival: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +129,18 @@ def test_what_arrived_before_a_seam_is_withheld_behind_it(
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
+def test_without_isolation_it_is_the_same(arrival: Path, tmp_path: Path) -> None:
+    """Nothing is warmed up then."""
+    made = []
+    for isolate in (Isolate.AUTO, Isolate.OFF):
+        out = tmp_path / f"{isolate.value}.mp4"
+        order = Order(arrival, None, SILENT)
+        cleared = stretching.clear_in_stretches(order, out, isolate, 2, SHORT)
+        made.append((cleared.stretches, cleared.tally.frames, times(out)))
+    assert made[0] == made[1]
+    assert made[0][0] == 2
+
+
 def test_the_example_repeated_shows_no_more_behind_a_seam(
     repeated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +156,22 @@ def test_the_example_repeated_shows_no_more_behind_a_seam(
     more = [(one[at] & ~stretched.grids[at]).mean() for at in one if at >= stretched.seams[0]]
     assert np.mean(more) < 0.01
     assert times(tmp_path / "out.mp4") == times(repeated)
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_a_stretch_begins_at_its_key_frame_or_not_at_all(
+    jpegs: Path, tmp_path: Path, later: bool
+) -> None:
+    """Else less would be looked at ahead of it than it takes to settle; whether or not there is
+    another key frame behind the one that is damaged."""
+    stretch = Stretch(1, 2, SHORT)
+    begin = cut(jpegs, stretch).begin
+    source = damaged(
+        jpegs, tmp_path / "in.mkv", lambda at: at == begin or (at > begin and not later)
+    )
+    assert cut(source, stretch).begin == begin
+    with pytest.raises(StretchError, match="a key frame in it"):
+        open_here(Order(source, None, SILENT, stretch=stretch))
 
 
 def test_where_the_agent_is_in_dispute_nobody_takes_over(
@@ -171,15 +230,28 @@ def test_what_can_only_be_had_in_one_pass_is(arrival: Path, tmp_path: Path, run:
     assert "in one pass (a ledger" in result.stderr
 
 
+def test_a_first_frame_that_is_damaged_leaves_it_to_one_pass(jpegs: Path, tmp_path: Path) -> None:
+    """The first stretch says so, with nothing else to wait for."""
+    out = tmp_path / "out"
+    out.mkdir()
+    source = damaged(jpegs, tmp_path / "in.mkv", lambda at: at == 0)
+    with pytest.raises(StretchError, match="first frame cannot be decoded"):
+        stretching.clear_in_stretches(
+            Order(source, None, SILENT), out / "o.mp4", Isolate.AUTO, 2, SHORT
+        )
+    assert not list(out.iterdir())
+
+
 # ------------------------------------------------------------------ faults
+@pytest.mark.parametrize("which", [0, 1])
 def test_a_killed_stretch_fails_the_file_and_leaves_nothing(
-    arrival: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arrival: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int
 ) -> None:
-    """SIGKILL for the second stretch's process once it gives frames."""
+    """SIGKILL for a stretch's process once it gives frames, with nothing else to wait for, too."""
     add = stretching._Part.add
 
     def killing(part: stretching._Part, frame: object) -> None:
-        if part.number == 1 and isinstance(part.clearing, Box):
+        if part.number == which and isinstance(part.clearing, Box):
             os.kill(part.clearing.process_id, signal.SIGKILL)
         add(part, frame)  # type: ignore[arg-type]
 
@@ -255,6 +327,28 @@ def test_stopped_it_leaves_nothing(
     assert not any(Path(f"/proc/{child}").exists() for child in inside)
 
 
+def test_a_stretch_that_opens_after_the_stop_is_not_waited_for(
+    arrival: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process could not be ended, since nobody knew of it: it is asked for no frame, before
+    which it would look at all of the opening."""
+    asked: list[Box] = []
+    iterate = Box.__iter__
+
+    def noted(box: Box) -> Iterator[object]:
+        asked.append(box)
+        return iterate(box)
+
+    monkeypatch.setattr(Box, "__iter__", noted)
+    order = Order(arrival, None, SILENT)
+    plan = (2, SHORT)
+    with stretching._Stretches(order, tmp_path / "o.mp4", Isolate.AUTO, tmp_path, plan) as work:
+        work._stop()
+        with pytest.raises(stretching._StoppedError):
+            work._encode(work._part(1))
+    assert not asked
+
+
 def test_a_full_disk_leaves_nothing(arrival: Path, tmp_path: Path) -> None:
     """No part may grow beyond 20 kB: an error that names the result, and nothing stays."""
     (tmp_path / "out").mkdir()
@@ -267,5 +361,8 @@ def test_a_full_disk_leaves_nothing(arrival: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", code, arrival, tmp_path / "out/o.mp4"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert f"{OutputError.__name__}: {tmp_path / 'out/o.mp4'}: cannot be written" in result.stderr
+    said = (
+        f"{OutputError.__name__}: {tmp_path / 'out/o.mp4'}: cannot be written (the file size limit"
+    )
+    assert said in result.stderr
     assert not list((tmp_path / "out").iterdir())

@@ -408,3 +408,12 @@ def test_messages_that_do_not_follow_end_the_run(
     """A message cut short, a clock that jumps back, a picture that was read and never came."""
     sabotage(monkeypatch, f"attacks.{how}()")
     assert said in attacked(clip, tmp_path / "out.mp4")
+
+
+def test_who_hangs_up_and_goes_on_is_not_waited_for(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be heard any more of a process that closed its end and does not end."""
+    monkeypatch.setattr("homeveil.isolation.box.GONE_SECONDS", 0.5)
+    sabotage(monkeypatch, "attacks.hang_up()")
+    assert "hung up" in attacked(clip, tmp_path / "out.mp4")

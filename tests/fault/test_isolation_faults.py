@@ -151,6 +151,27 @@ def test_it_cannot_even_start(clip: Path, tmp_path: Path, monkeypatch: pytest.Mo
     fails(clip, tmp_path / "out" / "o.mp4", "ended too early \\(status 3\\)")
 
 
+@pytest.mark.parametrize("closed", [(0,), (1,), (0, 1, 2)])
+def test_it_works_where_standard_streams_are_closed(
+    clip: Path, tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    """As in a service that closed them before it calls this library: the isolated process has
+    streams in their places."""
+    code = (
+        "import os, sys; from pathlib import Path; from homeveil.policy import Policy, Style;"
+        " from homeveil.redaction import redact\n"
+        f"for number in {closed}:\n    os.close(number)\n"
+        "redact(*map(Path, sys.argv[1:]), profile=None, policy=Policy(style=Style.FILL))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(clip), str(tmp_path / "o.mp4")],
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "o.mp4").exists()
+
+
 def test_a_stopped_process_is_given_up(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeveil import errors
+from homeveil import errors, policy
 from homeveil._kernels import Verdict
 from homeveil.clearing import Form, Order
 from homeveil.errors import HomeveilError, IsolationError
@@ -39,6 +39,7 @@ from homeveil.isolation.messages import (
 )
 from homeveil.isolation.slots import AGENT, WITHHELD, Slots
 from homeveil.media.sound_track import SoundFormat
+from homeveil.media.stretches import Stretch
 from homeveil.policy import Policy
 from homeveil.report import SoundTally, Tally
 
@@ -396,3 +397,21 @@ def test_who_is_not_locked_in_clears_nothing(locked: Locked, closed: Emptied) ->
 def test_nothing_comes_before_it_is_locked_in(said: list[Message], closed: Emptied) -> None:
     with pytest.raises(IsolationError, match="does not belong"):
         closed.open(*said)
+
+
+def test_no_sound_is_told_of_where_the_policy_withholds_it(closed: Emptied) -> None:
+    """A track of it would stand in the output."""
+    closed._order = replace(closed._order, policy=Policy(sound=policy.Sound.WITHHELD))
+    with pytest.raises(IsolationError, match="does not belong"):
+        closed.open(OPENED, Locked(7, 1))
+
+
+@pytest.mark.parametrize(("asked", "told"), [(None, 2), (4, 1), (4, 5), (4, 65_535)])
+def test_no_more_stretches_are_told_of_than_were_asked_for(
+    asked: int | None, told: int, closed: Emptied
+) -> None:
+    """For each of them a process would be started."""
+    stretch = Stretch(0, asked) if asked is not None else None
+    closed._order = replace(closed._order, stretch=stretch)
+    with pytest.raises(IsolationError, match="does not belong"):
+        closed.open(replace(OPENED, stretches=told), Locked(7, 1))

@@ -362,3 +362,17 @@ def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
     finally:
         if os.getuid() == 0:
             os.seteuid(0)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv", ".flv"])
+def test_reading_begins_at_the_key_frame_that_is_named(tmp_path: Path, suffix: str) -> None:
+    """Also where a frame is found by when it is decoded, and though no other follows."""
+    options = {"g": "25", "bf": "3", "sc_threshold": "0"}
+    path = make(tmp_path / f"a{suffix}", times=SIXTY[:40], options=options)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    keys = [packet.pts for packet in packets if packet.is_keyframe]
+    assert len(keys) == 2
+    shown = sorted(packet.pts for packet in packets)
+    with VideoReader(path, keys[1]) as reader:
+        assert [frame.time.pts for frame in reader] == shown[25:]

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from homeveil.clearing import Form, Veiled
 from homeveil.clearing.here import FileClearing, warm_up_picture
-from homeveil.errors import StretchError, UsageError
-from homeveil.frames import VeiledFrame
+from homeveil.errors import InputError, StretchError, UsageError
+from homeveil.frames import Timestamp, VeiledFrame
 from homeveil.media.reader import VideoReader
 from homeveil.media.sound_reader import SoundReader
 from homeveil.media.sound_track import SoundFormat
@@ -36,11 +36,11 @@ class StretchClearing(FileClearing):
             raise StretchError("it has fewer stretches")
         models = load_models(policy.models)
         self._begins = order.stretch.number == 0
+        self._seen = 0
         self._reader = reader = self._stack.enter_context(VideoReader(order.source))
         if not self._begins:
             # Once the process is locked in, nothing can be opened any more.
-            later = VideoReader(order.source, self._cut.begin)
-            self._later = self._stack.enter_context(later)
+            self._later = self._stack.enter_context(self._read_on())
         self.models = dict(models.sha256)
         self.sound_tally = None
         self.form = Form(
@@ -57,6 +57,17 @@ class StretchClearing(FileClearing):
         self._redactor = self._stack.enter_context(
             Redactor(self.profile, policy, perceiver=perceiver)
         )
+
+    def _read_on(self) -> VideoReader:
+        """The recording from ``begin`` on, and from nowhere else."""
+        try:
+            later = VideoReader(self.order.source, self._cut.begin)
+        except InputError as error:
+            raise StretchError("nothing can be read from a key frame in it on") from error
+        if later.read_to != Timestamp(self._cut.begin, later.time_base).seconds:
+            later.close()
+            raise StretchError("a key frame in it cannot be decoded")
+        return later
 
     def _sound_form(self) -> SoundFormat | None:
         if self.order.policy.sound is Sound.WITHHELD or not self._reader.has_audio:
@@ -75,7 +86,6 @@ class StretchClearing(FileClearing):
     def warm_up(self) -> None:
         warm_up_picture(self._redactor)
         self.tally = Tally()
-        self._seen = 0
 
     def __iter__(self) -> Iterator[Veiled]:
         for veiled in self._frames():

@@ -219,7 +219,9 @@ class VeilingElement(Gst.Element):
         self._earliest: tuple[int, float] | None = None
         self._gap = True
         self._warned: set[str] = set()
+        self._faults = 0.0
         if self._stream is not None:
+            self._faults = self._stream.faults
             self._stream.forget()
 
     # -------------------------------------------------------------- buffers
@@ -238,12 +240,7 @@ class VeilingElement(Gst.Element):
         self._frames_in += 1
         # Counted from the segment's start, as a file's times are: what is decided must not depend
         # on where a demuxer lets its count begin.
-        result = self._push_all(stream.take(buffer, buffer.pts - segment.start))
-        if stream.faults:
-            self.warn(
-                "something failed, and what it was needed for is withheld whole; "
-                "GST_DEBUG=python:3 says what"
-            )
+        result = self._push_all(stream, stream.take(buffer, buffer.pts - segment.start))
         if time.monotonic() - self._told >= TELL_SECONDS:
             self._tell()
         return result
@@ -266,8 +263,13 @@ class VeilingElement(Gst.Element):
         self._newest = pts
         return True
 
-    def _push_all(self, buffers: Iterator[Gst.Buffer]) -> Gst.FlowReturn:
+    def _push_all(self, stream: Stream, buffers: Iterator[Gst.Buffer]) -> Gst.FlowReturn:
         for made in buffers:
+            if stream.faults > self._faults:
+                self.warn(
+                    "something failed, and what it was needed for is withheld whole; "
+                    "GST_DEBUG=python:3 says what"
+                )
             if self._gap:
                 made.set_flags(Gst.BufferFlags.DISCONT)
                 self._gap = False
@@ -278,7 +280,7 @@ class VeilingElement(Gst.Element):
 
     def _drain(self) -> None:
         if self._stream is not None and not self._failed:
-            self._push_all(self._stream.drain())
+            self._push_all(self._stream, self._stream.drain())
 
     # -------------------------------------------------------------- events
     def sink_event(self, event: Gst.Event) -> bool:

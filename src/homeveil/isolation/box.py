@@ -5,6 +5,7 @@ This process opens no input, runs no model and never maps raw content.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -32,7 +33,7 @@ from homeveil.isolation.orders import write_order
 from homeveil.isolation.slots import AGENT, SOUND_SLOT_BYTES, WITHHELD, Slots
 from homeveil.media.sound_track import SoundFormat
 from homeveil.models.store import expected_sha256
-from homeveil.policy import Lips
+from homeveil.policy import Lips, Sound
 from homeveil.profile.store import PASSPHRASE_VARIABLE
 from homeveil.report import SoundTally, Tally
 
@@ -46,7 +47,11 @@ PROCESSOR_SECONDS = 300
 """Time on processors that the isolated process may use without sending anything; then the kernel
 ends it, whatever this process does."""
 
+GONE_SECONDS = 10.0
+"""A process from which no message can come any more has all but ended, or never will."""
+
 _RENEW_SECONDS = 10.0
+_LAST_STANDARD = 2
 
 _SECRETS = frozenset({PASSPHRASE_VARIABLE, TOKEN, USERNAME, PASSWORD})
 """Names of the environment that are no business of the isolated process."""
@@ -130,8 +135,8 @@ class Box(Clearing):
     def _start(self) -> None:
         their_commands, self._commands = self._pipe()
         self._incoming, their_messages = self._pipe()
-        self._memory = os.memfd_create("homeveil", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        self._descriptors.append(self._memory)
+        memory = os.memfd_create("homeveil", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self._memory = self._kept(memory)
         handed = [their_commands, their_messages, self._memory]
         if self._order.live is not None:
             handed.append(self._order.live.feed)
@@ -170,9 +175,17 @@ class Box(Clearing):
         self._command(len(text).to_bytes(4, "little") + text)
 
     def _pipe(self) -> tuple[int, int]:
-        ends = os.pipe()
-        self._descriptors.extend(ends)
-        return ends
+        before, behind = os.pipe()
+        return self._kept(before), self._kept(behind)
+
+    def _kept(self, handle: int) -> int:
+        """A descriptor to be handed on and closed at the end. One that took the place of a
+        standard stream that was closed is moved: there the other process has others."""
+        if handle <= _LAST_STANDARD:
+            low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _LAST_STANDARD + 1)
+            os.close(low)
+        self._descriptors.append(handle)
+        return handle
 
     def _open(self) -> None:
         opened = self._receive()
@@ -186,6 +199,13 @@ class Box(Clearing):
             self.sound_tally = SoundTally(reason)
         known, own = ALL_PURPOSES, self._order.policy.models
         if opened.purposes >> len(known):
+            raise self._out_of_turn()
+        stretch = self._order.stretch
+        most = stretch.count if stretch is not None else 1
+        # For each of them a process is started.
+        if not min(2, most) <= opened.stretches <= most:
+            raise self._out_of_turn()
+        if self.form.sound is not None and self._order.policy.sound is Sound.WITHHELD:
             raise self._out_of_turn()
         used = [name for bit, name in enumerate(known) if opened.purposes >> bit & 1]
         self.models = {purpose: expected_sha256(purpose, own) for purpose in used}
@@ -347,7 +367,13 @@ class Box(Clearing):
             )
 
     def _died(self) -> IsolationError:
-        status = self._process.wait()
+        try:
+            status = self._process.wait(GONE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return IsolationError(
+                "the isolated process hung up and went on; it was stopped and nothing was left "
+                "behind"
+            )
         if -status == signal.SIGSYS:
             why = "was killed for a system call that it may not make"
         elif status < 0:

@@ -25,6 +25,8 @@ from homeveil.scoped import Scoped
 
 _MOST_THREADS = 4
 _MOST_RATE = 1000
+_USUAL_RATE = 25
+_MOST_REORDERED = 16
 _DECODING_TIMES_ONLY = frozenset({"avi"})
 """Formats whose presentation times FFmpeg makes up, wrongly where frames are reordered."""
 
@@ -110,8 +112,11 @@ class VideoReader(Scoped):
         self.width, self.height = self._first.width, self._first.height
 
     def _seek(self, begin: int) -> None:
+        # Without an index a frame is found by when it is decoded, and a key frame may be decoded
+        # so many frames before it is shown. What comes before it is left out anyway.
+        ahead = _MOST_REORDERED / (self.frame_rate or _USUAL_RATE) / self.time_base
         try:
-            self._container.seek(begin, stream=self._stream)
+            self._container.seek(begin - round(ahead), stream=self._stream)
         except _av.FFmpegError as error:
             raise InputError(f"{self.path}: cannot be read ({_av.reason(error)})") from error
 
