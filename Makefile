@@ -9,6 +9,8 @@ OUT    ?= demo-out
 PYTEST ?=
 
 .PHONY: demo models test lint native-test clean
+# An environment that could not be made whole is made anew, not taken for one.
+.DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
 	@echo "== models: obtained once with pip, hash-checked, kept in your cache"
@@ -34,6 +36,12 @@ lint: $(VENV)/installed-dev
 native-test:
 	@echo "== kernels under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@native/tests/run.sh
+
+# venv makes no Python where a link to one that is gone lies, and what was installed for that one is
+# of no use to another.
+ifneq ($(shell test -e $(BIN)/python && echo there),there)
+$(shell rm -f $(BIN)/python* $(VENV)/installed $(VENV)/installed-dev)
+endif
 
 $(VENV)/bin/python:
 	@echo "== virtual environment in $(VENV)"

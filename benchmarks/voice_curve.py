@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks.voice import AGENTS, enrolled, mean
 from homeveil._kernels import Verdict
 from homeveil.clear.gate import ChannelGate, rule_of
+from homeveil.clear.keys import key_rule_of
 from homeveil.perceive.hearing import Listener, load_voice_models
 from homeveil.perceive.sound_features import HOP, SAMPLE_RATE_HZ
 from homeveil.policy import Muted, Policy, Sound
@@ -49,7 +50,8 @@ def one(job: tuple[Path, Path, str]) -> list[dict[str, Any]]:
     for shift in SHIFTS:
         base = rule_of(policy)
         edges = ("over_other", "over_overlap", "peak")
-        gate = ChannelGate(replace(base, **{edge: getattr(base, edge) + shift for edge in edges}))
+        rule = replace(base, **{edge: getattr(base, edge) + shift for edge in edges})
+        gate = ChannelGate(rule, key_rule_of(policy, voice))
         verdicts = [*gate.take(heard[0]), *gate.take(heard[1]), *gate.finish()]
         opened = [verdict is Verdict.OPEN for verdict, _ in verdicts]
         result = scorer.score(scene, painted(mix, opened), do_align=False, estoi=False)

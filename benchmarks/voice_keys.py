@@ -29,7 +29,7 @@ from benchmarks.voice import PRESETS, mean, scenes
 from benchmarks.voice_curve import painted
 from homeveil._kernels import GateRule, Verdict
 from homeveil.clear.gate import ChannelGate, rule_of
-from homeveil.clear.keys import KeyRule
+from homeveil.clear.keys import KeyRule, key_rule_of
 from homeveil.media.sound_reader import SoundReader
 from homeveil.models.store import ModelStore
 from homeveil.perceive.hearing import (
@@ -158,11 +158,13 @@ def policy_of(sound: Sound, folder: Path) -> Policy:
 
 @dataclass
 class Observed:
-    """What the networks gave for one scene. quick: speech by webrtcvad alone."""
+    """What the networks gave for one scene. quick: speech by webrtcvad alone. always: the
+    key that no policy leaves out, None where there is none."""
 
     heard: Heard
     quick: np.ndarray
     accept: float
+    always: KeyRule | None
 
 
 def enrolled(recording: Path, policy: Policy) -> VoiceTemplate:
@@ -179,7 +181,8 @@ def observed(mix: np.ndarray, voice: VoiceTemplate, models: VoiceModels) -> Obse
     listener = Listener(SAMPLE_RATE_HZ, voice, models)
     heard = listener.push(mix).then(listener.finish())
     quick = SpeechStream().push(np.concatenate([mix, np.zeros(SAMPLE_RATE_HZ * 2, np.float32)]))
-    return Observed(heard, quick, voice.speaker.accept)
+    always = key_rule_of(Policy(sound=models.mode), voice)
+    return Observed(heard, quick, voice.speaker.accept, always)
 
 
 def opened(one: Observed, setting: Setting, policy: Policy) -> list[bool]:
@@ -188,14 +191,14 @@ def opened(one: Observed, setting: Setting, policy: Policy) -> list[bool]:
     if setting.looser:
         edges = ("over_other", "over_overlap", "peak")
         rule = replace(rule, **{edge: getattr(rule, edge) - LOOSER for edge in edges})
-    keys = KeyRule(
-        FRAMES_AHEAD[policy.sound],
+    keys = replace(
+        one.always or KeyRule(FRAMES_AHEAD[policy.sound]),
         speech="speech" in setting.keys,
         accept=one.accept + setting.stricter if "speaker" in setting.keys else None,
         near_db=setting.near_db if "near" in setting.keys else 0.0,
     )
     heard = one.heard if setting.silero else replace(one.heard, speech=one.quick)
-    gate = ChannelGate(rule, keys if setting.keys else None)
+    gate = ChannelGate(rule, keys if setting.keys else one.always)
     verdicts = [*gate.take(heard), *gate.finish()]
     return [verdict is Verdict.OPEN for verdict, _ in verdicts]
 

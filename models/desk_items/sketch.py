@@ -38,13 +38,12 @@ _QUICK = (
 
 
 def _library() -> ctypes.CDLL:
-    folder = Path(tempfile.mkdtemp())
     source = Path(__file__).with_name("raster.c")
-    made = folder / "raster.so"
-    subprocess.run(
-        ["cc", "-O3", "-march=native", *_QUICK, "-shared", "-fPIC", "-o", str(made), str(source), "-lm"], check=True
-    )
-    return ctypes.CDLL(str(made))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "raster.so"
+        words = ["cc", "-O3", "-march=native", *_QUICK, "-shared", "-fPIC"]
+        subprocess.run([*words, "-o", str(made), str(source), "-lm"], check=True)
+        return ctypes.CDLL(str(made))
 
 
 def _address(array: np.ndarray | None) -> ctypes.c_void_p:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -373,3 +375,33 @@ def test_every_command_explains_itself(command: str) -> None:
     result = subprocess.run(words, capture_output=True, text=True, check=False)
     assert result.returncode == 0
     assert "usage: homeveil" in result.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("left", ["without pip", "of a Python that is gone"])
+def test_an_environment_that_is_none_is_made_anew(left: str, tmp_path: Path) -> None:
+    """One whose making failed halfway, and one whose Python was removed, are not in the way."""
+    venv, makes = tmp_path / "venv", tmp_path / "python"
+    environment = {name: one for name, one in os.environ.items() if "MAKE" not in name}
+
+    def made(ends: str) -> int:
+        makes.write_text(f'#!/bin/sh\n{sys.executable} -m venv --without-pip "$3"; {ends}\n')
+        makes.chmod(0o755)
+        words = ["make", f"VENV={venv}", f"PYTHON={makes}", str(venv / "bin" / "python")]
+        folder = Path(__file__).parents[2]
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, check=False)
+        return done.returncode
+
+    if left == "without pip":
+        assert made("exit 1") != 0
+        assert not (venv / "bin" / "python").exists()
+    else:
+        assert made("") == 0
+        (venv / "bin" / "python3").unlink()
+        (venv / "bin" / "python").unlink()
+        (venv / "bin" / "python3").symlink_to("/gone/python3")
+        (venv / "bin" / "python").symlink_to("python3")
+        (venv / "installed").touch()
+    assert made("") == 0
+    assert subprocess.run([venv / "bin" / "python", "-c", ""], check=False).returncode == 0
+    assert not (venv / "installed").exists()

