@@ -262,6 +262,14 @@ def test_a_pushed_camera_shows_the_agent_again_and_nobody_instead(
         assert not company or theirs < 0.03, n
 
 
+def test_a_pushed_camera_shows_the_room_that_it_knew_at_once() -> None:
+    """What it shows elsewhere now is what was cleared there."""
+    raws = frames(lambda n: ROOM if n < 60 else np.roll(ROOM, 20, axis=1), 70)
+    out = run(raws, FakeScene())
+    for n in (59, 60, 61):
+        assert shown(raws[n].planes[0], out[n].planes[0], 40, 20, 280, 220) > 0.8, n
+
+
 def test_who_holds_still_unseen_at_the_start_is_withheld_when_they_move_soon_after() -> None:
     """A sliver of somebody at a door, in which no look sees anybody, was cleared with the room.
     When it moves soon after, no frame that still waits shows any of it, nor does any later one."""

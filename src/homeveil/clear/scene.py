@@ -286,7 +286,7 @@ class Scene:
         if move.step is not None:
             self._previous = move.step.frame(self.previous)
         self._carry_plates(now, seconds, move)
-        plated, on_plate = self.has_plate, self.on_plate
+        plated, on_plate = self.has_plate.copy(), self.on_plate.copy()
         self._start_anew(now, seconds, move.came_in)
         self.has_plate, self.on_plate = plated, on_plate
         self._outdated = plated & ~on_plate
