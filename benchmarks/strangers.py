@@ -64,7 +64,7 @@ def main() -> int:
                 row["raw_frames_with_faces"] = raw.frames_with_others
                 rows.append(row | _cleared(long, profile, detector, arguments.style, own=own))
                 print(rows[-1], file=sys.stderr, flush=True)
-    record = {**machine.record("opencv-python", "mediapipe"), "rows": rows}
+    record = {**machine.record("opencv-python-headless", "ai-edge-litert"), "rows": rows}
     print(json.dumps(_summary(rows), indent=1))
     if arguments.json:
         record["summary"] = _summary(rows)
