@@ -27,6 +27,7 @@ from homeveil.cli import (
     inspect,
     ledger,
     models,
+    options,
     profile,
     redact,
     streams,
@@ -61,7 +62,8 @@ def _write_no_core() -> None:
 def _main(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
-        status: int = arguments.run(arguments)
+        with options.stopped_by_terminate():
+            status: int = arguments.run(arguments)
         sys.stdout.flush()
     except HomeveilError as error:
         streams.tell(f"homeveil: {error}")

@@ -55,7 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         return IMPOSSIBLE
 
 
-@options.stopped_by_terminate()
 def _run(arguments: argparse.Namespace) -> int:
     from homeveil.audit import audit
     from homeveil.cli.outputs import write_text

@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     places.wait_at_most(arguments.transfer_timeout)
     jobs = _jobs(arguments)
     remembered = State(_state_path(arguments), copied=arguments.dry_run)
-    with remembered as state, options.stopped_by_terminate():
+    with remembered as state:
         progress = _Teller(arguments)
         work = Run(
             jobs, state, tries=arguments.tries, stretches=arguments.stretches, tell=progress.tell

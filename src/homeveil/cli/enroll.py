@@ -67,7 +67,6 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run, style=None)
 
 
-@options.stopped_by_terminate()
 def run(arguments: argparse.Namespace) -> int:
     """Enroll."""
     policy = options.policy_from(arguments)

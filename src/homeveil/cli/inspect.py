@@ -31,7 +31,6 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-@options.stopped_by_terminate()
 def run(arguments: argparse.Namespace) -> int:
     """Write the sheet."""
     from homeveil.cli.outputs import redacted_beside

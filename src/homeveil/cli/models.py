@@ -6,8 +6,6 @@ import argparse
 import sys
 from typing import Any
 
-from homeveil.cli import options
-
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
@@ -46,7 +44,6 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0 if ready and all(entry.state is not State.CORRUPT for entry in further) else 4
 
 
-@options.stopped_by_terminate()
 def _pull(arguments: argparse.Namespace) -> int:
     from homeveil.models.pull import pull_models
 

@@ -22,7 +22,6 @@ def add(commands: Any) -> None:
     erase.set_defaults(run=_erase)
 
 
-@options.stopped_by_terminate()
 def _show(arguments: argparse.Namespace) -> int:
     from homeveil.profile.store import load_profile, read_passphrase
 

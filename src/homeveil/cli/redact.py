@@ -70,10 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     quiet = arguments.quiet or arguments.json
     before = stamp_of(arguments.output)
     try:
-        with (
-            options.stopped_by_terminate(),
-            options.events_from(arguments, policy, profile) as events,
-        ):
+        with options.events_from(arguments, policy, profile) as events:
             try:
                 report = _redact(arguments, policy, profile, events)
             finally:
