@@ -27,17 +27,15 @@ class Plates(NamedTuple):
 
 
 class EarlierPlates:
-    """has: cells that have one. withdrawn_run: the run of the last one of a cell that proved
-    wrong."""
+    """has: cells that have one. run: what it was cleared in."""
 
     def __init__(self, grid: Grid) -> None:
         self._cell = grid.cell
-        self._run = np.full(grid.shape, -1, np.int32)
+        self.run = np.full(grid.shape, -1, np.int32)
         self._seconds = np.full(grid.shape, -np.inf)
         self._picture: Mosaic | None = None
         self._spare: Mosaic | None = None
         self.has = np.zeros(grid.shape, bool)
-        self.withdrawn_run = np.full(grid.shape, -2, np.int32)
 
     def keep(self, last: Plates, cells: BoolGrid) -> None:
         """Take in the plates of ``cells``, which are about to be replaced."""
@@ -48,7 +46,7 @@ class EarlierPlates:
             self._spare = Mosaic(last.picture.lit, self._cell)
         self._picture.take(last.picture.lit, cells)
         self.has |= cells
-        self._run[cells] = last.run[cells]
+        self.run[cells] = last.run[cells]
         self._seconds[cells] = last.seconds[cells]
 
     def compared(self, now: Lit, slack: float, asked: BoolGrid) -> Change:
@@ -63,12 +61,12 @@ class EarlierPlates:
         self._spare.take(last.picture.lit, cells)
         last.picture.take(self._picture.lit, cells)
         self._picture.take(self._spare.lit, cells)
-        last.run[cells], self._run[cells] = self._run[cells], last.run[cells]
+        last.run[cells], self.run[cells] = self.run[cells], last.run[cells]
         last.seconds[cells], self._seconds[cells] = self._seconds[cells], last.seconds[cells]
 
     def cleared_in(self, run: NDArray[np.int32]) -> BoolGrid:
         """Cells whose plate is of ``run``."""
-        cleared: BoolGrid = self.has & (self._run == run)
+        cleared: BoolGrid = self.has & (self.run == run)
         return cleared
 
     def since(self, seconds: float) -> BoolGrid:
@@ -76,11 +74,11 @@ class EarlierPlates:
         since: BoolGrid = self.has & (self._seconds >= seconds)
         return since
 
-    def withdraw(self, cells: BoolGrid) -> None:
-        """Those of ``cells`` were wrong."""
-        gone = self.has & cells
-        self.withdrawn_run[gone] = self._run[gone]
+    def withdraw(self, cells: BoolGrid) -> BoolGrid:
+        """Those of ``cells`` were wrong; gives those that had one."""
+        gone: BoolGrid = self.has & cells
         self.has[gone] = False
+        return gone
 
     def forget(self) -> None:
         """They are of another light or place."""

@@ -52,7 +52,7 @@ LIGHT_SECONDS = 1.0
 so that what flickers is not looked at for ever; how near something that moves that change may
 begin, and how soon after the light changed."""
 
-WRONG_PLATES = 8
+WRONG_PLATES = 16
 """So many plates of a cell that proved wrong, one after another, are known to be wrong in frames
 that wait: each was looked at for some tenths of a second."""
 
@@ -381,8 +381,8 @@ class Scene:
         begun &= ~touching(begun, _kernels.grow(came_in, BESIDE_CELLS))
         doubtful = young & _kernels.grow(begun, PROBATION_CELLS)
         if doubtful.any():
-            self._prove_wrong(doubtful)
-            self._earlier.withdraw(doubtful & self._earlier.since(seconds - PROBATION_SECONDS))
+            self._prove_wrong(self.plate_run, doubtful)
+            self._withdraw_earlier(doubtful & self._earlier.since(seconds - PROBATION_SECONDS))
             self.plate_run[doubtful] = -1
             self.run[doubtful] = self._frame_number
             self._doubted |= doubtful
@@ -484,16 +484,19 @@ class Scene:
 
     def _withdraw(self, occupied: BoolGrid) -> None:
         gone = self.has_plate & occupied
-        self._prove_wrong(gone)
-        self._earlier.withdraw(gone)
+        self._prove_wrong(self.plate_run, gone)
+        self._withdraw_earlier(gone)
         self.has_plate[gone] = False
         self.on_plate[gone] = False
         self.origin[gone & (self.origin == Origin.UNCOVERED)] = Origin.STARTUP
 
-    def _prove_wrong(self, cells: BoolGrid) -> None:
-        """Frames that wait show nothing of the plates of ``cells`` either."""
+    def _withdraw_earlier(self, cells: BoolGrid) -> None:
+        self._prove_wrong(self._earlier.run, self._earlier.withdraw(cells))
+
+    def _prove_wrong(self, runs: NDArray[np.int32], cells: BoolGrid) -> None:
+        """Frames that wait show nothing of the plates that ``cells`` had of ``runs`` either."""
         self._wrong_runs[1:, cells] = self._wrong_runs[:-1, cells]
-        self._wrong_runs[0, cells] = self.plate_run[cells]
+        self._wrong_runs[0, cells] = runs[cells]
 
     def _promote(self, frame: RawFrame, clear: BoolGrid, seconds: float) -> None:
         if not clear.any():
@@ -512,9 +515,7 @@ class Scene:
 
     def was_shown(self, on_plate: BoolGrid, plate_run: NDArray[np.int32]) -> BoolGrid:
         """Of cells that were on plates of ``plate_run``: whose have not proved wrong since."""
-        wrong = (plate_run == self._wrong_runs).any(axis=0)
-        wrong |= plate_run == self._earlier.withdrawn_run
-        shown: BoolGrid = on_plate & ~wrong
+        shown: BoolGrid = on_plate & ~(plate_run == self._wrong_runs).any(axis=0)
         return shown
 
     def cleared_since(self, run: NDArray[np.int32]) -> BoolGrid:
