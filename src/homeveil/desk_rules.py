@@ -6,9 +6,8 @@ import dataclasses
 import enum
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -148,9 +147,7 @@ class DeskRules:
         return cls(**document)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As it is made: read-only views of mappings cannot be copied, or sent to another process.
-        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return partial(type(self), **values | {"severity": dict(self.severity)}), ()
+        return made_again(self)
 
     def to_document(self) -> dict[str, Any]:
         """What a ``[desk]`` table would hold."""
@@ -161,6 +158,18 @@ class DeskRules:
             "severity": {kind.value: word.value for kind, word in sorted(self.severity.items())},
             "round_seconds": self.round_seconds,
         }
+
+
+def made_again(one: Any) -> tuple[Any, ...]:
+    """For ``__reduce__`` of a dataclass of settings, as it was made: read-only views of mappings
+    cannot be copied, or sent to another process."""
+    values = {item.name: getattr(one, item.name) for item in dataclasses.fields(one)}
+    plain = {name: dict(v) if isinstance(v, MappingProxyType) else v for name, v in values.items()}
+    return _make, (type(one), plain)
+
+
+def _make(kind: Callable[..., Any], values: dict[str, Any]) -> Any:
+    return kind(**values)
 
 
 def _is_number(value: object) -> bool:

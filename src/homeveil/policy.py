@@ -13,12 +13,11 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from homeveil.desk_rules import DeskRules
+from homeveil.desk_rules import DeskRules, made_again
 from homeveil.errors import PolicyError, UsageError
 from homeveil.files import path_of
 
@@ -275,9 +274,7 @@ class Policy:
             raise PolicyError(f"{path}: {str(error).removeprefix('policy: ')}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As it is made: read-only views of mappings cannot be copied, or sent to another process.
-        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return partial(type(self), **values | {"models": dict(self.models)}), ()
+        return made_again(self)
 
     def digest(self) -> str:
         """SHA-256 over all settings, for reports."""
