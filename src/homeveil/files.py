@@ -24,6 +24,12 @@ def path_of(given: object, what: str) -> Path:
     raise UsageError(f"{what} is {given!r}; give the name of a file")
 
 
+def is_descriptor(path: Path) -> bool:
+    """Whether a name is that of something this process alone has open, as a standard stream is."""
+    names = path.absolute().as_posix(), os.path.abspath(path)
+    return any(name.startswith(("/dev/fd/", "/dev/std", "/proc/self/fd/")) for name in names)
+
+
 def open_regular(path: str, flags: int) -> int:
     """An ``opener`` for ``open``: does not wait for a writer, should the path be a pipe, and
     refuses devices, which need not end. Raises OSError."""

@@ -26,6 +26,7 @@ from homeveil.audio import VeiledAudio
 from homeveil.clearing import Clearing, Form, Order, Veiled
 from homeveil.emit.events import PASSWORD, TOKEN, USERNAME
 from homeveil.errors import InputError, IsolationError
+from homeveil.files import is_descriptor
 from homeveil.frames import _SEAL, Colour, Timestamp, VeiledFrame
 from homeveil.isolation import Isolate, messages
 from homeveil.isolation.messages import ALL_PURPOSES, GO, SOUND_BIT, Message
@@ -98,7 +99,7 @@ def open_clearing(order: Order, isolate: Isolate) -> Clearing:
 
 def _check_name(source: Path) -> None:
     """Raise InputError for what is this process's alone: the isolated one has other descriptors."""
-    if source.absolute().as_posix().startswith(("/dev/fd/", "/dev/std", "/proc/self/fd/")):
+    if is_descriptor(source):
         raise InputError(
             f"{source}: cannot be handed on to the isolated process; give a file or a named pipe"
         )

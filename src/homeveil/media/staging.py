@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from homeveil.errors import OutputError
-from homeveil.files import begin_of_name, sync_folder
+from homeveil.files import begin_of_name, is_descriptor, sync_folder
 
 _ATTEMPTS = 16
 
@@ -105,8 +105,7 @@ def check_target(path: Path, source: Path | None = None) -> None:
         if source is not None and path.exists() and source.exists() and path.samefile(source):
             raise OutputError(f"{path}: is the input itself; give the output another name")
         # A link of the system's to what is written to now would be replaced by a file.
-        stream = os.path.abspath(path).startswith(("/dev/fd/", "/dev/std"))
-        if path.exists() and (stream or not path.is_file()):
+        if path.exists() and (is_descriptor(path) or not path.is_file()):
             raise OutputError(f"{path}: is no plain file; give another name")
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
