@@ -243,6 +243,8 @@ static void not_emptied(program *p, uint32_t number, int flags) {
     put(p, RETURN, ALLOW, 0, 0);
 }
 
+#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
+
 static const uint32_t PLAIN[] = {
     SYS_read, SYS_readv, SYS_pread64, SYS_lseek, SYS_close, SYS_fstat, SYS_munmap, SYS_mremap,
     SYS_brk, SYS_futex, SYS_set_robust_list, SYS_exit, SYS_exit_group, SYS_sched_yield,
@@ -335,19 +337,18 @@ static const uint32_t OWN_FCNTL[] = {
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETPIPE_SZ, F_GETPIPE_SZ,
     F_GET_SEALS,
 };
-#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 
 static void build_first(program *p) {
     const uint32_t own[] = {(uint32_t)getpid()}, this_process[] = {0};
     head(p);
-    for (size_t i = 0; i < sizeof NEVER / sizeof *NEVER; i++) always(p, NEVER[i], REFUSE);
-    for (size_t i = 0; i < sizeof ABOUT_FILES / sizeof *ABOUT_FILES; i++)
+    for (int i = 0; i < COUNT(NEVER); i++) always(p, NEVER[i], REFUSE);
+    for (int i = 0; i < COUNT(ABOUT_FILES); i++)
         always(p, ABOUT_FILES[i], REFUSE);
-    for (size_t i = 0; i < sizeof OTHERS_TURNS / sizeof *OTHERS_TURNS; i++)
+    for (int i = 0; i < COUNT(OTHERS_TURNS); i++)
         always(p, OTHERS_TURNS[i], REFUSE);
     by_value(p, SYS_tgkill, 0, own, 1, REFUSE);
     by_value(p, SYS_prlimit64, 0, this_process, 1, REFUSE);
-    but_value(p, SYS_prctl, 0, GIVEN_UP, 4);
+    but_value(p, SYS_prctl, 0, GIVEN_UP, COUNT(GIVEN_UP));
     by_value(p, SYS_ioctl, 1, OWN_IOCTL, COUNT(OWN_IOCTL), REFUSE);
     by_value(p, SYS_fcntl, 1, OWN_FCNTL, COUNT(OWN_FCNTL), REFUSE);
     by_bits(p, SYS_clone, 0, CLONE_THREAD, ALLOW, REFUSE);
@@ -367,7 +368,7 @@ static void build_last(program *p, int messages) {
     const uint32_t names[] = {PR_SET_NAME, PR_SET_VMA};
     const uint32_t harmless[] = {F_GETFD, F_GETFL};
     head(p);
-    for (size_t i = 0; i < sizeof PLAIN / sizeof *PLAIN; i++) always(p, PLAIN[i], ALLOW);
+    for (int i = 0; i < COUNT(PLAIN); i++) always(p, PLAIN[i], ALLOW);
     by_value(p, SYS_write, 0, out, 3, RECORD);
     by_value(p, SYS_writev, 0, out, 3, RECORD);
     by_value(p, SYS_tgkill, 0, own, 1, RECORD);
@@ -383,10 +384,10 @@ static void build_last(program *p, int messages) {
     by_bits(p, SYS_open, 1, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC, RECORD, UNREADABLE);
 #endif
     by_bits(p, SYS_newfstatat, 3, AT_EMPTY_PATH, RECORD, UNREADABLE); /* see on_denied */
-    for (size_t i = 0; i < sizeof NEVER / sizeof *NEVER; i++) always(p, NEVER[i], RECORD);
-    for (size_t i = 0; i < sizeof ABOUT_FILES / sizeof *ABOUT_FILES; i++)
+    for (int i = 0; i < COUNT(NEVER); i++) always(p, NEVER[i], RECORD);
+    for (int i = 0; i < COUNT(ABOUT_FILES); i++)
         always(p, ABOUT_FILES[i], RECORD);
-    for (size_t i = 0; i < sizeof NO_MORE / sizeof *NO_MORE; i++) always(p, NO_MORE[i], RECORD);
+    for (int i = 0; i < COUNT(NO_MORE); i++) always(p, NO_MORE[i], RECORD);
     put(p, RETURN, REFUSE, 0, 0);
 }
 
