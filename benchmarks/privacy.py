@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     for clip in clips:
         profile = enrolled(clip, arguments, environment)
         begin = time.perf_counter()
-        _homeveil(
+        run_command(
             environment,
             "redact", clip / "video.mp4", arguments.out / f"{clip.name}.mp4",
             "--profile", profile, "--style", arguments.style, "--quiet",
@@ -76,7 +76,7 @@ def enrolled(clip: Path, arguments: argparse.Namespace, environment: dict[str, s
     agent = next(one["character"] for one in people if one["role"] == "agent")
     profile = arguments.out / f"{agent}.veil"
     if not profile.exists():
-        _homeveil(environment, "enroll", profile, "--images", arguments.enroll / agent)
+        run_command(environment, "enroll", profile, "--images", arguments.enroll / agent)
     return Path(profile)
 
 
@@ -90,7 +90,8 @@ def machine() -> dict[str, object]:
     }
 
 
-def _homeveil(environment: dict[str, str], *words: object) -> None:
+def run_command(environment: dict[str, str], *words: object) -> None:
+    """Run a command of ours to its end. Raises CalledProcessError."""
     command = [sys.executable, "-m", "homeveil.cli", *map(str, words)]
     subprocess.run(command, env=environment, check=True)
 

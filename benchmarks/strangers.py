@@ -15,13 +15,13 @@ import argparse
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
 from benchmarks.peers.clips import film
+from benchmarks.privacy import run_command
 from homeveil import ModelFile, Policy, Style, load_profile, redact
 from homeveil.audit import audit
 
@@ -48,6 +48,8 @@ def main() -> int:
         for person, names in told.items()
         if len(kept := [name for name in names if name in recordings]) >= LEAST_RECORDINGS
     }
+    if len(people) < 2:
+        parser.error(f"give {LEAST_RECORDINGS} recordings each of two persons at least")
     rows = []
     for whose, names in people.items():
         for name in names:
@@ -64,21 +66,20 @@ def main() -> int:
                 row["raw_frames_with_faces"] = raw.frames_with_others
                 rows.append(row | _cleared(long, profile, detector, arguments.style, own=own))
                 print(rows[-1], file=sys.stderr, flush=True)
-    record = {**machine.record("opencv-python-headless", "ai-edge-litert"), "rows": rows}
-    print(json.dumps(_summary(rows), indent=1))
+    summary = _summary(rows)
+    print(json.dumps(summary, indent=1))
     if arguments.json:
-        record["summary"] = _summary(rows)
+        versions = machine.record("opencv-python-headless", "ai-edge-litert")
+        record = {**versions, "rows": rows, "summary": summary}
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     return int(any(row["frames_with_faces"] for row in rows if row["of"] != row["profile"]))
 
 
 def _profile(person: str, films: list[Path], folder: Path) -> Path:
     path = folder / f"{person}.veil"
-    words = [sys.executable, "-m", "homeveil.cli", "enroll", str(path), "--overwrite"]
-    for one in films:
-        words += ["--video", str(one)]
+    videos = [word for one in films for word in ("--video", one)]
     environment = {**os.environ, "HOMEVEIL_PASSPHRASE": PASSPHRASE}
-    subprocess.run(words, env=environment, check=True, stderr=subprocess.DEVNULL)
+    run_command(environment, "enroll", path, "--overwrite", *videos)
     return path
 
 
