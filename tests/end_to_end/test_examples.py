@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -31,32 +32,28 @@ def agent(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def example(name: str, *words: object, **how: Any) -> subprocess.CompletedProcess[str]:
+    """What an example came to. how: where it runs, and in what environment, if not in ours."""
+    called = [sys.executable, str(EXAMPLES / name), *map(str, words)]
+    how = {"env": ENVIRONMENT} | how
+    return subprocess.run(called, capture_output=True, text=True, check=False, **how)
+
+
 @pytest.mark.parametrize("name", SHORT)
 def test_it_is_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text("utf-8").splitlines()) < 40
 
 
 def test_embed(agent: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "embed.py", agent, EXAMPLES / "demo.mp4"],
-        env={**ENVIRONMENT, "XDG_STATE_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    state = {**ENVIRONMENT, "XDG_STATE_HOME": str(tmp_path)}
+    done = example("embed.py", agent, EXAMPLES / "demo.mp4", env=state)
     assert done.returncode == 0, done.stderr
     assert "75 frames sent" in done.stdout
 
 
 def test_opencv_loop(agent: Path, tmp_path: Path) -> None:
     out = tmp_path / "veiled.avi"
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "opencv_loop.py", agent, EXAMPLES / "demo.mp4", out],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = example("opencv_loop.py", agent, EXAMPLES / "demo.mp4", out)
     assert done.returncode == 0, done.stderr
     with av.open(str(out)) as made:
         pictures = [frame.to_ndarray(format="gray") for frame in made.decode(video=0)]
@@ -67,14 +64,7 @@ def test_opencv_loop(agent: Path, tmp_path: Path) -> None:
 
 def test_opencv_loop_without_a_camera(agent: Path, tmp_path: Path) -> None:
     """It says so, with a status that tells."""
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "opencv_loop.py", agent, tmp_path / "none.mp4"],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = example("opencv_loop.py", agent, tmp_path / "none.mp4", cwd=tmp_path)
     assert done.returncode == 1
     assert "none.mp4: cannot be opened" in done.stderr
     assert not list(tmp_path.iterdir())
