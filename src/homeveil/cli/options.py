@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import math
 import os
 import re
 import signal
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from homeveil.profile.store import LockedProfile
     from homeveil.profile.template import Profile
 
+_MOST = 1_000_000_000
 _MANY = 256
 """More stretches than any file has."""
 
@@ -33,13 +33,13 @@ _ENDING_SECONDS = 10.0
 
 
 def positive(text: str) -> float:
-    """A number of an option, more than 0 and not without end."""
+    """A number of an option, more than 0 and no larger than anybody means."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    if not 0 < value <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and up to {_MOST:,}")
     return value
 
 
