@@ -64,8 +64,10 @@ class Harness:
         segment.base = base
         return bool(self.before.push_event(Gst.Event.new_segment(segment)))
 
-    def push(self, pts: int | None, data: bytes = RAW) -> str:
+    def push(self, pts: int | None, data: bytes = RAW, *, lost: bool = False) -> str:
         buffer = Gst.Buffer.new_wrapped(data)
+        if lost:
+            buffer.set_flags(Gst.BufferFlags.DISCONT)
         buffer.pts = Gst.CLOCK_TIME_NONE if pts is None else pts
         buffer.duration = STEP
         return str(self.before.push(buffer).value_nick)
@@ -364,6 +366,27 @@ def case_faults() -> Any:
     after = harness.warnings()
     harness.close()
     return {"at the end": at_the_end, "before": before, "after": after}
+
+
+def case_lost_sound() -> Any:
+    """What the gate is told of three buffers, the second of which says that sound is missing."""
+    Gst.ElementFactory.make("homeveil", None)  # loads the plug-in, and with it the path
+    from homeveil.gstreamer.sounds import SoundFlow
+
+    said = []
+    take = SoundFlow.take
+
+    def listening(flow: Any, data: bytes, pts: int, *, spliced: bool = False) -> Any:
+        said.append(spliced)
+        return take(flow, data, pts, spliced=spliced)
+
+    SoundFlow.take = listening
+    caps = "audio/x-raw,format=S16LE,layout=interleaved,rate=16000,channels=1"
+    harness = Harness("homeveilvoice", caps, nobody=True)
+    for number in range(3):
+        harness.push(number * 100 * Gst.MSECOND, bytes(3200), lost=number == 1)
+    harness.close()
+    return said
 
 
 def case_long() -> Any:

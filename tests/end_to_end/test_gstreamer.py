@@ -577,6 +577,11 @@ def test_a_fault_is_told_of_once_and_only_where_it_was() -> None:
     assert told["after"] == told["before"]
 
 
+def test_the_gate_is_told_where_sound_is_missing() -> None:
+    """By the buffer's flag, though its time goes on."""
+    assert pads("lost_sound") == [False, True, False]
+
+
 def test_memory_does_not_grow() -> None:
     """Two hundred pictures of 320x240 would be 23 MB, were they kept, in or out."""
     assert pads("long")["grown_kib"] < 10_000

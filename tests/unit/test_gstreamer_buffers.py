@@ -16,7 +16,7 @@ from homeveil.fakes import FakePerceiver, FakeScene
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, plane_shapes
 from homeveil.gstreamer.pictures import NANOSECOND, Label, Layout, PictureFlow, PictureForm, packed
 from homeveil.gstreamer.settings import Settings
-from homeveil.gstreamer.sounds import SoundFlow, SoundForm
+from homeveil.gstreamer.sounds import SoundFlow, SoundForm, SoundOut
 from homeveil.policy import Policy, Sound, Style
 from homeveil.redactor import Redactor
 from voices import ALONE, Script, anybody, noise
@@ -184,6 +184,24 @@ def test_sound_that_waits_can_be_forgotten() -> None:
     assert list(made.take(bytes(3200), 0)) == []
     made.forget()
     assert list(made.drain()) == []
+
+
+def test_sound_behind_what_is_missing_is_not_the_agents_yet() -> None:
+    """What was known of the voice ends at a splice, though the times go on: what waits for a
+    verdict never gets one."""
+    heard = []
+    for spliced in (False, True):
+        policy = Policy(sound=Sound.CALL)
+        made = SoundFlow(anybody(), policy, listen=lambda rate: Script(rate, lambda t: ALONE))
+        form = SoundForm(True, 16_000, 1)
+        made.begin(form)
+        piece = form.pack(noise(0.05, 16_000))
+        out: list[SoundOut] = []
+        for at in range(0, 1500, 50):
+            out += made.take(piece, at * 10**6, spliced=spliced and at == 1000)
+        heard.append(any(any(one.data) for one in out if 0.9e9 <= one.pts < 1e9))
+        assert (made.totals.faults > 0) is spliced
+    assert heard == [True, False]
 
 
 # ------------------------------------------------------------------ settings

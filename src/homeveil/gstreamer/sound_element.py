@@ -63,7 +63,8 @@ class SoundStream:
     def take(self, buffer: Gst.Buffer, time: int) -> Iterator[Gst.Buffer]:
         """Raises FrameError when the buffer holds part of a sample."""
         data = buffer.extract_dup(0, buffer.get_size())
-        yield from _buffers(self._flow.take(data, buffer.pts))
+        lost = buffer.has_flags(Gst.BufferFlags.DISCONT)
+        yield from _buffers(self._flow.take(data, buffer.pts, spliced=lost))
 
     def drain(self) -> Iterator[Gst.Buffer]:
         yield from _buffers(self._flow.drain())

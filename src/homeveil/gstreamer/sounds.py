@@ -119,15 +119,17 @@ class SoundFlow:
         self.forget()
         self._form = form
 
-    def take(self, data: bytes, pts: int) -> Iterator[SoundOut]:
-        """Take the bytes of one buffer; give the samples whose wait is over.
+    def take(self, data: bytes, pts: int, *, spliced: bool = False) -> Iterator[SoundOut]:
+        """Take the bytes of one buffer; give the samples whose wait is over. spliced: something is
+        missing before it, whatever its time says.
 
         Raises FrameError for part of a sample.
         """
         form = self._form
         if form is None:
             raise FrameError("a buffer came before its format")
-        raw = RawAudio(form.samples(data), form.rate, Timestamp(pts, NANOSECOND))
+        time = Timestamp(pts, NANOSECOND)
+        raw = RawAudio(form.samples(data), form.rate, time, spliced=spliced)
         yield from self._pack(self._gate.process(raw), form)
 
     def drain(self) -> Iterator[SoundOut]:
