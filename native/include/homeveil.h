@@ -160,7 +160,7 @@ typedef struct {
 int hv_gate_reset(hv_gate *gate, const hv_gate_rule *rule);
 
 /* One frame of log-probabilities (nobody, agent alone, somebody else, both at once), up to
- * a constant. A number that is not finite is a fault. closed_by: HV_CLOSED_BY_*.
+ * a constant. A number that is not finite, or beyond 1,000, is a fault. closed_by: HV_CLOSED_BY_*.
  * Returns 1 when *verdict (HV_GATE_*) was set for the frame `wait` before, else 0. */
 int hv_gate_step(hv_gate *gate, const float logits[4], int32_t closed_by, uint8_t *verdict);
 

@@ -135,7 +135,7 @@ static void test_gate(void) {
             float logits[4] = {-3, mood ? 4.0f : -4.0f, (float)(rnd() % 100) / 50, -1};
             faults[t] = rnd() % 90 == 0;
             if (faults[t] && rnd() % 2) logits[rnd() % 4] = strtof("nan", NULL);
-            else if (faults[t]) logits[1] = strtof("inf", NULL);
+            else if (faults[t]) logits[1] = strtof(rnd() % 2 ? "inf" : "1e6", NULL);
             keys[t] = !faults[t] && rnd() % 60 == 0;
             good[t] = mood && !faults[t] && !keys[t];
             const int by = keys[t] ? HV_CLOSED_BY_KEY : HV_CLOSED_BY_NOTHING;

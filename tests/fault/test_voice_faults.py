@@ -67,6 +67,10 @@ def out_of_range(heard: Heard) -> Heard:
     return replace(heard, logits=np.full_like(heard.logits, np.inf))
 
 
+def absurdly_sure(heard: Heard) -> Heard:
+    return replace(heard, logits=heard.logits * np.float32(1e6))
+
+
 def waits(rate: int) -> Script:
     """Speaks for the agent always, with what the real networks need to look ahead."""
     return Script(rate, lambda t: ALONE, ahead=125)
@@ -74,7 +78,7 @@ def waits(rate: int) -> Script:
 
 Spoils = Callable[[list[np.ndarray]], list[np.ndarray]]
 
-FAULTS = [throws, not_numbers, wrong_shape, out_of_range]
+FAULTS = [throws, not_numbers, wrong_shape, out_of_range, absurdly_sure]
 
 
 @pytest.mark.parametrize("how", FAULTS)
