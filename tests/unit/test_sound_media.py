@@ -242,6 +242,12 @@ def test_one_of_several_tracks_is_read(tmp_path: Path) -> None:
         assert onset(samples, rate, start) == pytest.approx(at + 0.025, abs=0.01)
     with pytest.raises(InputError, match="no sound track 2"):
         SoundReader(path, 2)
+    # Of what nobody here can decode, the next one is taken; asked for by its number, it is told of.
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_FLAX", 1))
+    samples, rate, start = read(path)
+    assert onset(samples, rate, start) == pytest.approx(1.225, abs=0.01)
+    with pytest.raises(InputError, match="no decoder for its sound"):
+        SoundReader(path, 0)
 
 
 def test_bad_inputs_are_told_plainly(tmp_path: Path) -> None:

@@ -62,8 +62,9 @@ class SoundReader(Scoped):
         if not heard:
             raise InputError(f"{self.path}: no sound in it; give a recording with sound")
         if track is None:
+            readable = [stream for stream in heard if stream.codec_context is not None] or heard
             best = self._container.streams.best("audio")
-            track = list(streams).index(best if best in heard else heard[0])
+            track = list(streams).index(best if best in readable else readable[0])
         if not 0 <= track < len(streams):
             raise InputError(
                 f"{self.path}: no sound track {track}; it has {len(streams)}, counted from 0"
