@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -199,6 +200,21 @@ def test_a_process_that_never_reads_its_order_is_given_up(
     policy = Policy(style=Style.FILL, look_timeout_seconds=1.0)
     with pytest.raises(IsolationError, match="silent"):
         Box(Order(clip, Profile(None, desk=desk), policy))
+
+
+def test_no_descriptor_left_is_told(clip: Path) -> None:
+    """In the words of isolation, so that who asked for it knows; nothing stays open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = os.listdir("/proc/self/fd")
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 3, hard))
+    try:
+        with pytest.raises(IsolationError, match="could not be started"):
+            Box(Order(clip, None, FILL))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_process_that_spins_is_ended_by_the_kernel(

@@ -30,6 +30,7 @@ from homeveil.perceive.observation import (
     Observation,
     PeopleLook,
 )
+from homeveil.perceive.perceiver import WatchedPerceiver
 from homeveil.policy import Policy, Style
 from homeveil.redactor import Redactor
 from mouths import still
@@ -170,6 +171,22 @@ def test_no_part_of_an_answer_may_be_none(wrong: str) -> None:
     good.check(grid, request)
     with pytest.raises(PerceptionError):
         NO_ANSWERS[wrong](good).check(grid, request)
+
+
+def test_only_a_look_that_goes_on_took_too_long() -> None:
+    """One that raises a timeout of its own has ended, and the next may begin."""
+
+    class Late(FakePerceiver):
+        def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+            raise TimeoutError("of its own")
+
+    (raw,) = frames(lambda n: ROOM, 1)
+    grid = Grid.over(raw.width, raw.height)
+    watched = WatchedPerceiver(Late(FakeScene(agent=AGENT)), 60.0)
+    for _ in range(2):
+        with pytest.raises(PerceptionError, match="failed \\(TimeoutError"):
+            watched.look(raw, grid, LookRequest())
+    watched.close()
 
 
 def broken(model: bytes) -> bytes:

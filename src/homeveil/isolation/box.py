@@ -134,6 +134,14 @@ class Box(Clearing):
             raise
 
     def _start(self) -> None:
+        try:
+            self._spawn()
+        except OSError as error:
+            raise IsolationError(
+                f"the isolated process could not be started ({error}); nothing was read"
+            ) from error
+
+    def _spawn(self) -> None:
         their_commands, self._commands = self._pipe()
         self._incoming, their_messages = self._pipe()
         memory = os.memfd_create("homeveil", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

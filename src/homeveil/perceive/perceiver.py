@@ -222,12 +222,12 @@ class WatchedPerceiver:
         future = self._worker.submit(self._perceiver.look, frame, grid, request)
         try:
             observation = future.result(timeout=self._timeout)
-        except concurrent.futures.TimeoutError as error:
-            self._stuck = future
-            raise PerceptionError(f"a look took longer than {self._timeout} s") from error
         except PerceptionError:
             raise
         except Exception as error:
+            if not future.done():
+                self._stuck = future
+                raise PerceptionError(f"a look took longer than {self._timeout} s") from error
             # Its text may quote anything.
             raise PerceptionError(f"a look failed ({type(error).__name__})") from error
         observation.check(grid, request)
