@@ -21,6 +21,7 @@ from bpy_extras.object_utils import world_to_camera_view
 from looks import any_colour, dark, grey, light
 from mathutils import Vector
 from outline import outline_area
+from piles import HIGHEST, laid
 from shapes import Maker
 
 WIDTH, HEIGHT = 448, 252
@@ -132,9 +133,10 @@ def any_view(rng: random.Random, depth: float) -> None:
     bpy.context.scene.camera = held
 
 
-def place(rng: random.Random, width: float, depth: float) -> list[str]:
-    """Items on the desk that do not stand in each other; their kinds in order."""
+def place(rng: random.Random, width: float, depth: float) -> tuple[list[str], list[Maker]]:
+    """Items on the desk that do not stand in each other, in order."""
     kinds: list[str] = []
+    makers: list[Maker] = []
     taken: list[tuple[float, float, float]] = []
     for _ in range(rng.randint(2, 9)):
         kind = rng.choices(KINDS, WEIGHTS)[0]
@@ -156,7 +158,32 @@ def place(rng: random.Random, width: float, depth: float) -> list[str]:
         m.root.rotation_euler = (0, 0, about + rng.gauss(0, turned) if turned else rng.uniform(0, 6.28))
         if rng.random() < 0.3 and kind in ("paper", "notebook", "phone"):
             m.root.rotation_euler = (0, 0, rng.gauss(0, 0.2))
-    return kinds
+        makers.append(m)
+    return kinds, makers
+
+
+def lay(rng: random.Random, kinds: list[str], makers: list[Maker]) -> None:
+    """Things that lie on those of ``makers``; their kinds are added to ``kinds``."""
+    scene = bpy.context.scene
+    for one in laid(rng, kinds):
+        bpy.context.view_layer.update()
+        base = makers[one.base]
+        heights = []
+        for x, y in one.stands_on():
+            above = base.root.matrix_world @ Vector((x, y, 1))
+            hit, place, _, _, part, _ = scene.ray_cast(
+                bpy.context.evaluated_depsgraph_get(), above, (0, 0, -1)
+            )
+            heights.append(place.z if hit and int(part["number"]) == base.number else None)
+        known = [height for height in heights if height is not None]
+        if heights[0] is None or max(known) > HIGHEST:
+            continue
+        kinds.append(one.kind)
+        m = Maker(rng, len(kinds))
+        MAKERS[one.kind](m)
+        at = base.root.matrix_world @ Vector((one.x, one.y, 0))
+        m.root.location = (at.x, at.y, max(known) + 5e-4)
+        m.root.rotation_euler = (0, 0, base.root.rotation_euler[2] + one.turn)
 
 
 def build(number: int) -> list[str]:
@@ -167,11 +194,13 @@ def build(number: int) -> list[str]:
     top.sheet(width, depth, (0, 0, 0), surface(rng, top))
     top.box((width, depth, 0.03), (0, 0, -0.017), top.material(any_colour(rng), 0.6))
     room(rng, depth)
-    kinds = place(rng, width, depth)
+    kinds, makers = place(rng, width, depth)
+    on_the_desk = len(kinds)
+    lay(random.Random(SEED * 1_000_003 + number), kinds, makers)
     if rng.random() < 0.7:
         person(Maker(rng, PEOPLE), depth / 2)
     lights(rng)
-    viewpoint(rng, depth, len(kinds))
+    viewpoint(rng, depth, on_the_desk)
     return kinds
 
 

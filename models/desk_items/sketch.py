@@ -22,6 +22,7 @@ import numpy as np
 from items import KINDS, MAKERS, person
 from looks import any_colour, dark, grey, light
 from outline import outline_area
+from piles import HIGHEST, laid
 
 WIDTH, HEIGHT = 448, 252
 PEOPLE, DESK = 240, 250
@@ -403,6 +404,44 @@ def _place(
     return kinds, makers
 
 
+def _height(maker: Sketcher, at: tuple[float, float]) -> float | None:
+    """How high the thing is above ``at`` of its own frame; None beside it."""
+    highest = None
+    for points, _, _, triangles, _ in maker.parts:
+        a, b, c = (points[triangles[:, i]] for i in range(3))
+        u, v, w = b[:, :2] - a[:, :2], c[:, :2] - a[:, :2], np.array(at) - a[:, :2]
+        area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+        flat = np.abs(area) > 1e-12
+        safe = np.where(flat, area, 1)
+        s = (w[:, 0] * v[:, 1] - w[:, 1] * v[:, 0]) / safe
+        t = (u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]) / safe
+        hit = flat & (s >= 0) & (t >= 0) & (s + t <= 1)
+        if hit.any():
+            z = (a[:, 2] + s * (b - a)[:, 2] + t * (c - a)[:, 2])[hit].max()
+            highest = z if highest is None else max(highest, z)
+    return highest
+
+
+def _lay(rng: random.Random, kinds: list[str], makers: list[Sketcher]) -> list[Sketcher]:
+    """Things that lie on those of ``makers``; their kinds are added to ``kinds``."""
+    made = []
+    for one in laid(rng, kinds):
+        base = makers[one.base]
+        heights = [_height(base, at) for at in one.stands_on()]
+        known = [height for height in heights if height is not None]
+        if heights[0] is None or max(known) > HIGHEST:
+            continue
+        kinds.append(one.kind)
+        m = Sketcher(rng, len(kinds))
+        MAKERS[one.kind](m)
+        (x, y, z), angle = base.root.location, base.root.rotation_euler[2]
+        c, s = math.cos(angle), math.sin(angle)
+        at = (x + c * one.x - s * one.y, y + s * one.x + c * one.y, z + max(known) + 5e-4)
+        m.root.location, m.root.rotation_euler = at, (0, 0, angle + one.turn)
+        made.append(m)
+    return made
+
+
 def _view(rng: random.Random, depth: float, items: list[Sketcher]) -> tuple:
     """A view in which half of the items are, where a few tries find one."""
     for _ in range(VIEWS):
@@ -467,6 +506,8 @@ class Studio:
             person(body, depth / 2)
             makers.append(body)
         view = _view(rng, depth, makers[: len(kinds)])
+        # Of numbers of its own: what lies on the desk itself is the same with and without.
+        makers += _lay(random.Random(13_000_027 * 7 + number), kinds, makers)
         stage = Stage(makers, self.library)
         rgb, mask = stage.shoot(*view, rng)
         rgb = _exposed(rgb, rng.uniform(0.6, 1.3), rng.uniform(1.8, 2.4))
