@@ -83,6 +83,7 @@ def feed(data: bytes) -> None:
                 elif sound is not None:
                     for block in sound.decode(packet):
                         assert block.samples.ndim == 2
+            pictures.finish()
     os.close(reading)
     sender.join()
 

@@ -15,7 +15,7 @@ from homeveil.clearing.here import FileClearing, heard_with, warm_up_picture, wa
 from homeveil.clearing.together import Together
 from homeveil.errors import UsageError
 from homeveil.frames import RawFrame, VeiledFrame
-from homeveil.media.feed import FeedPacket, FeedReader, Kind
+from homeveil.media.feed import FeedReader, Kind
 from homeveil.media.feed_decoder import FeedPictures, FeedSound
 from homeveil.perceive.loading import load_models, load_perceiver
 from homeveil.policy import Sound
@@ -95,17 +95,18 @@ class LiveClearing(FileClearing):
     def __iter__(self) -> Iterator[Veiled]:
         for packet in self._feed:
             if packet.kind is Kind.PICTURE:
-                yield from self._take_picture(packet)
+                yield from self._take_pictures(self._pictures.decode(packet))
             elif self._sound is not None:
                 for block in self._sound.decode(packet):
                     yield from self._take_sound(block)
+        yield from self._take_pictures(self._pictures.finish())
         for veiled in self._redactor.flush():
             yield self._leave(veiled)
         if self._voices is not None:
             yield from self._voices.flush()
 
-    def _take_picture(self, packet: FeedPacket) -> Iterator[Veiled]:
-        for raw in self._pictures.decode(packet):
+    def _take_pictures(self, pictures: list[RawFrame]) -> Iterator[Veiled]:
+        for raw in pictures:
             if self._is_late(raw):
                 self.late_frames += 1
                 continue

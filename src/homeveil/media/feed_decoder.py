@@ -45,11 +45,20 @@ class FeedPictures:
     def decode(self, packet: FeedPacket) -> list[RawFrame]:
         """The pictures that come out with ``packet``. Raises InputError for one that is larger
         than a frame may be."""
+        return self._decode(_packet(packet), packet.pts)
+
+    def finish(self) -> list[RawFrame]:
+        """No more packets come: the pictures that the decoder still held back, to put them in
+        order. Raises InputError as ``decode``."""
+        return self._decode(None, None)
+
+    def _decode(self, packet: Any, ticks_of_packet: int | None) -> list[RawFrame]:
         frames: list[RawFrame] = []
         try:
-            for picture in self._decoder.decode(_packet(packet)):
-                ticks = picture.pts if picture.pts is not None else packet.pts
-                frames.append(self._reader.read(picture, Timestamp(ticks, CLOCK)))
+            for picture in self._decoder.decode(packet):
+                ticks = picture.pts if picture.pts is not None else ticks_of_packet
+                if ticks is not None:
+                    frames.append(self._reader.read(picture, Timestamp(ticks, CLOCK)))
         except FrameError as error:
             raise InputError(f"{self._name}: {error}") from error
         except _av.FFmpegError:
