@@ -55,9 +55,9 @@ def main() -> int:
     arguments.work.mkdir(parents=True, exist_ok=True)
     clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
     for clip in clips:
-        _redact(clip.name, clip / "video.mp4", lambda c=clip: _profile(c, arguments), arguments)
+        redact(clip.name, clip / "video.mp4", lambda c=clip: profile_of(c, arguments), arguments)
     if arguments.bottle:
-        _redact("bottle", arguments.bottle, lambda: None, arguments)
+        redact("bottle", arguments.bottle, lambda: None, arguments)
     models = {"own": DeskModels.load({})}
     if arguments.supplied:
         digest = hashlib.sha256(arguments.supplied.read_bytes()).hexdigest()
@@ -78,7 +78,7 @@ def main() -> int:
     return 0
 
 
-def _profile(clip: Path, arguments: argparse.Namespace) -> Profile:
+def profile_of(clip: Path, arguments: argparse.Namespace) -> Profile:
     """The clip's agent, from the folder of stills with the character's name."""
     truth = json.loads((clip / "gt.json").read_text())
     agent = next(one["character"] for one in truth["persons"] if one["role"] == "agent")
@@ -92,7 +92,7 @@ def _profile(clip: Path, arguments: argparse.Namespace) -> Profile:
     return enrollment.finish()
 
 
-def _redact(name: str, video: Path, profile: Any, arguments: argparse.Namespace) -> None:
+def redact(name: str, video: Path, profile: Any, arguments: argparse.Namespace) -> None:
     """Keep the veiled frames of a clip: planes, times, cells withheld and the agent's."""
     kept = arguments.work / f"{name}.npz"
     if kept.exists():
@@ -119,7 +119,7 @@ def _redact(name: str, video: Path, profile: Any, arguments: argparse.Namespace)
     print(f"{name}: {len(times)} frames redacted", file=sys.stderr, flush=True)
 
 
-def _frames(name: str, arguments: argparse.Namespace) -> Iterator[VeiledFrame]:
+def frames(name: str, arguments: argparse.Namespace) -> Iterator[VeiledFrame]:
     """The kept frames, veiled again where they were: what is painted over stays so."""
     kept = np.load(arguments.work / f"{name}.npz")
     width, height = (int(side) for side in kept["size"])
@@ -149,7 +149,7 @@ def _clip(clip: Path, models: DeskModels, arguments: argparse.Namespace) -> dict
     events, since = [], dict.fromkeys(kinds)
     seen: dict[int, list[tuple[float, float]]] = {number: [] for number in kinds}
     full = _whole_sizes(truth)
-    for number, frame in enumerate(_frames(clip.name, arguments)):
+    for number, frame in enumerate(frames(clip.name, arguments)):
         mask = cv2.imread(str(clip / "mask" / f"{number:04d}.png"))[..., 2]
         cell = Grid.over(frame.width, frame.height).cell
         shown = np.kron(~frame.withheld, np.ones((cell, cell), bool))
@@ -161,7 +161,7 @@ def _clip(clip: Path, models: DeskModels, arguments: argparse.Namespace) -> dict
                 since[one] = frame.time.seconds
         for finding in watcher.look(frame):
             if finding.change is Change.APPEARED:
-                box = _place(watcher, finding.number, frame)
+                box = place_of(watcher, finding.number, frame)
                 hit, person = _under(mask, box, kinds)
                 first = since[hit] if hit is not None else None
                 late = None if first is None else round(finding.seconds - first, 2)
@@ -202,7 +202,7 @@ def _long_enough(seen: list[tuple[float, float]]) -> bool:
     return False
 
 
-def _place(watcher: DeskWatcher, number: int, frame: VeiledFrame) -> Box:
+def place_of(watcher: DeskWatcher, number: int, frame: VeiledFrame) -> Box:
     """Where the watcher saw an item, in pixels of the frame."""
     track = next(one for one in watcher._tracks.all if one.number == number)
     shares = watcher._view.shares(track.box)
@@ -262,7 +262,7 @@ def _bottle(
     watcher = DeskWatcher(DeskRules(permitted=frozenset(), polygon=table), models)
     if clean:
         enrollment = DeskEnrollment(models.items, table)
-        for frame in _frames("bottle", arguments):
+        for frame in frames("bottle", arguments):
             if frame.time.seconds > CLEAN_SECONDS:
                 break
             enrollment.take(frame)
@@ -272,12 +272,12 @@ def _bottle(
             return [{"refused": str(error)}]
         watcher = DeskWatcher(DeskRules(permitted=frozenset()), models, template)
     found = []
-    for frame in _frames("bottle", arguments):
+    for frame in frames("bottle", arguments):
         for one in watcher.look(frame):
             name = one.item.value if one.item else None
             found.append({"change": one.change.value, "item": name, "at": round(one.seconds, 1)})
             if one.change is Change.APPEARED and arguments.sheets:
-                place = _place(watcher, one.number, frame)
+                place = place_of(watcher, one.number, frame)
                 _sheet(arguments.sheets, f"bottle_{clean}", frame, place, str(name))
     return found
 
