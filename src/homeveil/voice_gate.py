@@ -160,7 +160,13 @@ class VoiceGate(Scoped):
             # Interrupted on the way, what was heard may no longer be what waits.
             self._stretch = None
             raise
-        yield from stretch.leave(self.tally)
+        try:
+            left = list(stretch.leave(self.tally))
+        except BaseException:
+            # Nor may what was judged.
+            self._stretch = None
+            raise
+        yield from left
 
     def withhold(self, start_seconds: float, end_seconds: float) -> None:
         """Mute what lies between two times and has not left yet, whatever is known about it.

@@ -222,11 +222,23 @@ def test_a_process_that_spins_is_ended_by_the_kernel(
 ) -> None:
     """However patient the other side is: a hostile input gets no processor for good."""
     sabotage(monkeypatch, "attacks.spin()")
-    monkeypatch.setattr(box, "PROCESSOR_SECONDS", 2)
+    monkeypatch.setattr(box, "_RENEW_SECONDS", 0.0)
     with boxed(clip) as box_:
+        monkeypatch.setattr(box, "PROCESSOR_SECONDS", 2)
+        box_._allow_time()
         box_._patience_ms = 30_000
         with pytest.raises(IsolationError, match="SIGXCPU"):
             list(box_)
+
+
+def test_a_process_that_spins_before_it_said_anything_is_ended_too(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it opens an input that may come slowly, nothing else would end it."""
+    sabotage(monkeypatch, "exec('while True: pass')")
+    monkeypatch.setattr(box, "PROCESSOR_SECONDS", 2)
+    with pytest.raises(IsolationError, match="SIGXCPU"):
+        boxed(clip)
 
 
 def test_a_slow_writer_starves_nobody(clip: Path) -> None:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from homeveil.audio import RawAudio, audio_from_array
+from homeveil.clear.lips import LipsKey
 from homeveil.errors import FrameError, ModelError, ProfileError
 from homeveil.frames import Timestamp
 from homeveil.models import store
 from homeveil.models.onnx_file import Graph, Port
 from homeveil.perceive._onnx import StreamNetwork
 from homeveil.perceive.hearing import Heard, load_voice_models
-from homeveil.policy import ModelFile, Policy, Sound
+from homeveil.policy import Lips, ModelFile, Policy, Sound
 from homeveil.voice_gate import VoiceGate
 from speakers import file_of
 from voices import (
@@ -258,6 +259,39 @@ def test_a_gate_that_goes_on_after_interrupts_knows_what_it_hears() -> None:
     assert interrupts == 20
     left = np.concatenate(out, axis=1)
     assert (left == 0.25).sum() > 3 * RATE
+    assert left.max() <= 0.25
+
+
+class Distracted(LipsKey):
+    """Interrupted in some of the answers that it gives while samples leave."""
+
+    answers = 0
+
+    def closes(self, start_seconds: float, end_seconds: float) -> bool:
+        self.answers += 1
+        if 100 <= self.answers < 120:
+            raise KeyboardInterrupt
+        return super().closes(start_seconds, end_seconds)
+
+
+def test_a_gate_interrupted_while_samples_leave_knows_what_was_judged() -> None:
+    """Nor may it shift what was judged: the ends of what others say would leave."""
+    Interrupted.turns = 1000
+    sound = np.full((1, 60 * RATE), 0.25, np.float32)
+    sound[0, 45 * RATE : 50 * RATE] = 1.0
+    policy = Policy(lips=Lips.CHECK)
+    gate = VoiceGate(anybody(), policy, listen=Interrupted, lips=Distracted(policy))
+    out: list[np.ndarray] = []
+    interrupts = 0
+    for at in range(0, sound.shape[1], 160):
+        block = audio_from_array(sound[:, at : at + 160], RATE, at / RATE)
+        try:
+            out += [piece.samples for piece in gate.process(block)]
+        except KeyboardInterrupt:
+            interrupts += 1
+    assert interrupts == 20
+    left = np.concatenate(out, axis=1)
+    assert (left == 0.25).sum() > 10 * RATE
     assert left.max() <= 0.25
 
 

@@ -171,6 +171,7 @@ class Box(Clearing):
             # A process of the same session could type into its terminal.
             start_new_session=True,
         )
+        self._allow_time()
         for handle in (their_commands, their_messages):
             self._descriptors.remove(handle)
             os.close(handle)
@@ -349,7 +350,7 @@ class Box(Clearing):
         return message
 
     def _allow_time(self) -> None:
-        """It sent something: it may go on."""
+        """It begins, or sent something: it may go on."""
         now = time.monotonic()
         if now < self._renewed + _RENEW_SECONDS:
             return
