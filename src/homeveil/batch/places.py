@@ -59,6 +59,9 @@ _LOST_NAMES = frozenset(
 """Errors of connections, and what botocore and aiohttp call theirs: they say nothing against a
 file."""
 
+_GONE = (404, 410)
+"""Statuses of HTTP that say that there is no such file."""
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 _wait = [WAIT_SECONDS]
@@ -379,7 +382,14 @@ def _info(url: str) -> dict[str, Any] | None:
         system.invalidate_cache()
         try:
             told: dict[str, Any] = _call(url, system, "info", path)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            # Over HTTP that is what comes of every failure: to be gone is to be answered so.
+            cause = error.__cause__
+            if isinstance(cause, Exception):
+                if isinstance(cause, _TIMEOUTS) or _is_lost(system, cause):
+                    raise _unreached(url, cause) from error
+                if getattr(cause, "status", _GONE[0]) not in _GONE:
+                    raise cause from None
             return None
     return told
 
