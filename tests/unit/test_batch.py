@@ -906,6 +906,11 @@ def test_a_web_server_that_fails_does_not_say_that_a_file_is_gone(failing: str) 
         places.stamp(f"http://127.0.0.1:{port}/a.mp4")
 
 
+def test_a_time_alone_tells_that_a_file_of_a_web_server_has_changed(failing: str) -> None:
+    """Not every server sends an ETag, and another recording may have as many bytes."""
+    assert places.stamp(f"{failing}/a.wav") != places.stamp(f"{failing}/a.wav")
+
+
 class _Watched(LocalFileSystem):
     """Notes where copies are put."""
 

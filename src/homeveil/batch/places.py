@@ -48,6 +48,9 @@ _KEPT = frozenset({"simplecache", "filecache", "blockcache", "cached"})
 """What fsspec puts before the URL of a file of which it is to keep a copy here."""
 
 _REMOVE_SECONDS = 10.0
+_MARKS = ("size", "ETag", "mtime", "LastModified", "Last-Modified", "last_modified")
+"""What fsspec's systems call the size of a file, its content and when it was changed."""
+
 _PART_BYTES = 5 << 20
 """What is sent to S3 at once: only a part that has arrived tells that anything moves."""
 
@@ -372,7 +375,7 @@ def stamp(url: str) -> str | None:
     told = _info(url)
     if told is None:
         return None
-    marks = [told.get(key) for key in ("size", "ETag", "mtime", "LastModified")]
+    marks = [told.get(key) for key in _MARKS]
     return " ".join(str(mark) for mark in marks if mark is not None)
 
 
