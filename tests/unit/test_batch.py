@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import fsspec.asyn
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.registry import register_implementation
@@ -909,6 +910,13 @@ def test_a_web_server_that_fails_does_not_say_that_a_file_is_gone(failing: str) 
 def test_a_time_alone_tells_that_a_file_of_a_web_server_has_changed(failing: str) -> None:
     """Not every server sends an ETag, and another recording may have as many bytes."""
     assert places.stamp(f"{failing}/a.wav") != places.stamp(f"{failing}/a.wav")
+
+
+def test_a_transfer_from_a_web_server_may_take_as_long_as_it_moves(failing: str) -> None:
+    """aiohttp ends each after five minutes; a long recording would never come."""
+    system, _ = places._filesystem(f"{failing}/a.mp4")
+    session = fsspec.asyn.sync(system.loop, system.set_session)
+    assert session.timeout.total is None
 
 
 class _Watched(LocalFileSystem):

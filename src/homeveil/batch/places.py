@@ -41,6 +41,7 @@ _WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
 _SSH = ("sftp", "ssh")
 _S3 = ("s3", "s3a")
 _GS = ("gs", "gcs")
+_HTTP = ("http", "https")
 _ALIKE = (_SSH, _S3, _GS, ("az", "abfs"))
 """Names of one kind of place."""
 
@@ -607,6 +608,11 @@ def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
     try:
         if _scheme(url) in _SSH:
             _know_hosts()
+        if _scheme(url) in _HTTP:
+            from aiohttp import ClientTimeout
+
+            # It would end each transfer after five minutes, however well it goes on.
+            options["client_kwargs"] = {"timeout": ClientTimeout(total=None)}
         system, path = url_to_fs(url, **options)
     except _TIMEOUTS as error:
         raise UnreachedError(f"{url}: no answer within {seconds:g} s; tried again later") from error
