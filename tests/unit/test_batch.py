@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import http.server
+import itertools
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import fsspec.asyn
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.registry import register_implementation
@@ -857,6 +861,62 @@ def test_a_server_need_not_tell_sizes() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         assert places.size(f"http://127.0.0.1:{server.server_port}/x.mp4") == 0
         server.shutdown()
+
+
+class _Failing(http.server.BaseHTTPRequestHandler):
+    """Has one file of one size, under another time each time that it is asked for, and for
+    ``/STATUS`` that status."""
+
+    times = itertools.count(1)
+
+    def do_HEAD(self) -> None:
+        status = self.path.strip("/")
+        self.send_response(int(status) if status.isdecimal() else 200)
+        self.send_header("Content-Length", "1")
+        self.send_header("Last-Modified", self.date_time_string(next(self.times)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(b"x")
+
+    def log_message(self, *told: object) -> None:
+        """Nothing on the terminal."""
+
+
+@pytest.fixture
+def failing() -> Iterator[str]:
+    """The address of such a server."""
+    pytest.importorskip("aiohttp")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Failing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_web_server_that_fails_does_not_say_that_a_file_is_gone(failing: str) -> None:
+    """fsspec has a missing file for whatever goes wrong: a result would be replaced by that of
+    another recording, and a profile be told to be missing."""
+    assert places.stamp(f"{failing}/404") is None
+    for status in (403, 500, 503):
+        with pytest.raises(TransferError, match=str(status)):
+            places.stamp(f"{failing}/{status}")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(TransferError, match="cannot be reached"):
+        places.stamp(f"http://127.0.0.1:{port}/a.mp4")
+
+
+def test_a_time_alone_tells_that_a_file_of_a_web_server_has_changed(failing: str) -> None:
+    """Not every server sends an ETag, and another recording may have as many bytes."""
+    assert places.stamp(f"{failing}/a.wav") != places.stamp(f"{failing}/a.wav")
+
+
+def test_a_transfer_from_a_web_server_may_take_as_long_as_it_moves(failing: str) -> None:
+    """aiohttp ends each after five minutes; a long recording would never come."""
+    system, _ = places._filesystem(f"{failing}/a.mp4")
+    session = fsspec.asyn.sync(system.loop, system.set_session)
+    assert session.timeout.total is None
 
 
 class _Watched(LocalFileSystem):

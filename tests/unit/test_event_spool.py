@@ -93,6 +93,21 @@ def test_several_at_once_do_not_mix_and_leave_nothing_behind(tmp_path: Path) -> 
         assert (spool.head(), other.head()) == (None, None)
 
 
+def test_a_second_spool_of_a_process_lets_no_other_process_into_the_first(tmp_path: Path) -> None:
+    """Closing any handle of a file lets go of all locks that its process has on it."""
+    code = (
+        "import sys; from pathlib import Path; from homeveil.emit.events.spool import Spool\n"
+        "with Spool(Path(sys.argv[1]), 'a') as spool: print(spool.waiting)"
+    )
+    with Spool(tmp_path, "a") as first, Spool(tmp_path, "a"):
+        first.put(EVENTS[0])
+        other = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+        )
+        assert other.stdout == "0\n"
+        assert drained(first) == EVENTS[:1]
+
+
 def test_a_full_spool_that_was_left_is_taken_over_at_once(tmp_path: Path) -> None:
     """All that another run left in a file of its own is here in a moment, in its order: whoever
     starts does not wait a sync of the disk for each event."""

@@ -41,6 +41,7 @@ _WHOLE_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
 _SSH = ("sftp", "ssh")
 _S3 = ("s3", "s3a")
 _GS = ("gs", "gcs")
+_HTTP = ("http", "https")
 _ALIKE = (_SSH, _S3, _GS, ("az", "abfs"))
 """Names of one kind of place."""
 
@@ -48,6 +49,9 @@ _KEPT = frozenset({"simplecache", "filecache", "blockcache", "cached"})
 """What fsspec puts before the URL of a file of which it is to keep a copy here."""
 
 _REMOVE_SECONDS = 10.0
+_MARKS = ("size", "ETag", "mtime", "LastModified", "Last-Modified", "last_modified")
+"""What fsspec's systems call the size of a file, its content and when it was changed."""
+
 _PART_BYTES = 5 << 20
 """What is sent to S3 at once: only a part that has arrived tells that anything moves."""
 
@@ -58,6 +62,9 @@ _LOST_NAMES = frozenset(
 )
 """Errors of connections, and what botocore and aiohttp call theirs: they say nothing against a
 file."""
+
+_GONE = (404, 410)
+"""Statuses of HTTP that say that there is no such file."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
@@ -369,7 +376,7 @@ def stamp(url: str) -> str | None:
     told = _info(url)
     if told is None:
         return None
-    marks = [told.get(key) for key in ("size", "ETag", "mtime", "LastModified")]
+    marks = [told.get(key) for key in _MARKS]
     return " ".join(str(mark) for mark in marks if mark is not None)
 
 
@@ -379,7 +386,14 @@ def _info(url: str) -> dict[str, Any] | None:
         system.invalidate_cache()
         try:
             told: dict[str, Any] = _call(url, system, "info", path)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            # Over HTTP that is what comes of every failure: to be gone is to be answered so.
+            cause = error.__cause__
+            if isinstance(cause, Exception):
+                if isinstance(cause, _TIMEOUTS) or _is_lost(system, cause):
+                    raise _unreached(url, cause) from error
+                if getattr(cause, "status", _GONE[0]) not in _GONE:
+                    raise cause from None
             return None
     return told
 
@@ -594,6 +608,11 @@ def _filesystem(url: str, seconds: float | None = None) -> tuple[Any, str]:
     try:
         if _scheme(url) in _SSH:
             _know_hosts()
+        if _scheme(url) in _HTTP:
+            from aiohttp import ClientTimeout
+
+            # It would end each transfer after five minutes, however well it goes on.
+            options["client_kwargs"] = {"timeout": ClientTimeout(total=None)}
         system, path = url_to_fs(url, **options)
     except _TIMEOUTS as error:
         raise UnreachedError(f"{url}: no answer within {seconds:g} s; tried again later") from error

@@ -273,7 +273,10 @@ def _claim(folder: Path, name: str) -> _Disk:
 def _lock(path: Path) -> sqlite3.Connection | None:
     """A lock that ends with this process, or None if somebody holds it."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # One that is there is not even opened: to close it again would let go of the lock that
+        # another spool of this process has on it (POSIX).
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise EventError(f"{path}: the spool of events cannot be locked ({error})") from error
