@@ -110,6 +110,33 @@ def test_a_failed_look_veils_the_frame_whole(kind: type[Failing]) -> None:
     assert [span.reason for span in tally.spans].count("fault") == 1
 
 
+def test_who_takes_the_agents_place_while_looks_fail_came_in() -> None:
+    """Looks fail for seconds, the agent goes meanwhile, and somebody whom no detector sees sits
+    down there: they are no part of the room that the agent left behind."""
+    with_agent, with_guest = ROOM.copy(), ROOM.copy()
+    with_agent[60:230, 110:210] = texture(9)[60:230, 110:210]
+    with_guest[110:200, 120:200] = texture(5)[110:200, 120:200]
+
+    class FailingLong(FakePerceiver):
+        def look(self, frame: RawFrame, grid: Grid, request: LookRequest) -> Observation:
+            if 8.0 <= frame.time.seconds < 13.0:
+                raise RuntimeError("the model broke")
+            return super().look(frame, grid, request)
+
+    def seen(seconds: float) -> FakeScene:
+        return FakeScene(agent=AGENT if 5.0 <= seconds < 8.0 else None)
+
+    def picture(n: int) -> np.ndarray:
+        return with_agent if 50 <= n < 80 else with_guest if n >= 110 else ROOM
+
+    raws = frames(picture, 200)
+    out, _ = redacted(FailingLong(seen), raws)
+    assert shown(raws[49].planes[0], out[49].planes[0], 125, 115, 195, 195) > 0.99
+    assert out[129].fault
+    for n in range(130, 200):
+        assert shown(raws[n].planes[0], out[n].planes[0], 125, 115, 195, 195) < 0.03
+
+
 def _nan(look: PeopleLook) -> PeopleLook:
     return replace(look, probability=np.full_like(look.probability, np.nan))
 

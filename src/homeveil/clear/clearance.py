@@ -154,6 +154,7 @@ class Clearance:
         none = np.zeros(grid.shape, bool)
         self._second = SecondLooks(grid)
         self._outline = none
+        self._outlined_seconds = -np.inf
         self._agent_before = none
         self._others = none
         self._outsiders = none
@@ -198,6 +199,10 @@ class Clearance:
         Raises StretchError: see :meth:`homeveil.clear.scene.Scene.advance`.
         """
         self._number += 1
+        if seconds - self._outlined_seconds > CARRY_SECONDS:
+            # While looks fail no outline is seen to end; who comes to where one was came in.
+            self._forget_outline()
+            self._outline = np.zeros(self.grid.shape, bool)
         near = _kernels.grow(self._outline, 2)
         resumed = self.scene.skipped
         changed = self.scene.advance(frame, seconds, near, self._outsiders)
@@ -609,6 +614,7 @@ class Clearance:
         candidate: Track | None,
     ) -> None:
         self._outline = body
+        self._outlined_seconds = seconds
         self._agent_before = agent
         self._others = others
         self._memory.keep(frame, self._undisputed)
