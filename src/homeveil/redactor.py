@@ -107,6 +107,7 @@ class Redactor(Scoped):
         self._stream: _Stream | None = None
         self._last_seconds: float | None = None
         self._far_apart = 0
+        self._refused_from = math.inf
         self._is_gap_open = False
         if self.lips is not None:
             self.lips.forget()
@@ -149,10 +150,13 @@ class Redactor(Scoped):
         if not math.isfinite(seconds):
             raise FrameError(f"frame at {seconds} s; give a finite time")
         if last is not None and seconds <= last:
+            # By a clock that was set back: nobody is followed for as long as frames are refused.
+            self._refused_from = min(seconds, self._refused_from)
+            self._is_gap_open |= seconds - self._refused_from > GAP_SECONDS
             raise FrameError(
                 f"frame at {seconds:.3f} s does not come after {last:.3f} s"
             )
-        self._last_seconds = seconds
+        self._last_seconds, self._refused_from = seconds, math.inf
         far = last is not None and seconds - last > GAP_SECONDS
         self._count_far_apart(far)
         # Until it is closed: whoever takes not all that is given back leaves this frame out.

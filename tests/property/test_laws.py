@@ -629,6 +629,27 @@ def test_another_between_two_takes_of_the_agent_is_not_shown(delay: float) -> No
     assert shown(raws[80].planes[0], out[80].planes[0], *FACE) > 0.99
 
 
+def test_a_clock_that_is_set_back_ends_identity() -> None:
+    """Frames are refused until its time is new again; for as long as that takes nobody is followed,
+    though the times of those that are taken go on."""
+    for back, ends in ((0.5, False), (3.0, True)):
+        raws = frames(lambda n: seated(3), 60)
+        refused = [
+            replace(raw, time=Timestamp.from_seconds(raw.time.seconds - back))
+            for raw in raws[40 : 40 + round(back * 10)]
+        ]
+        perceiver = FakePerceiver(FakeScene(agent=AGENT))
+        policy = Policy(style=Style.FILL, looks_per_second=1000.0)
+        with Redactor(fake_profile(), policy, perceiver=perceiver, delay_seconds=0.0) as redactor:
+            out = [veiled for raw in raws[:40] for veiled in redactor.process(raw)]
+            for raw in refused:
+                with pytest.raises(FrameError):
+                    list(redactor.process(raw))
+            out += [veiled for raw in raws[40:] for veiled in redactor.process(raw)]
+        assert shown(raws[39].planes[0], out[39].planes[0], *SEAT) > 0.99
+        assert (shown(raws[40].planes[0], out[40].planes[0], *SEAT) < 0.05) is ends
+
+
 def test_a_splice_ends_identity() -> None:
     """Where a recording goes on somewhere else the agent must prove itself anew, though times go
     on and nothing changes."""
