@@ -49,3 +49,19 @@ def test_where_modes_cannot_be_set_files_are_written_all_the_same(
         write_whole(tmp_path / "sheet.png", b"raw", private=True)
     assert [one.name for one in tmp_path.iterdir()] == ["out.json"]
     assert (tmp_path / "out.json").read_bytes() == b"whole"
+
+
+def test_stopped_while_it_is_flushed_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is what stood there replaced."""
+
+    def stopped(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.json").write_bytes(b"before")
+    monkeypatch.setattr(os, "fsync", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "a.json", b"after")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_bytes() == b"before"

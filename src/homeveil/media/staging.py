@@ -59,6 +59,10 @@ class StagedFile:
         except OSError as error:
             self.discard()
             raise OutputError(_cannot_write(self.path, error)) from error
+        except BaseException:
+            # Flushing takes seconds on a slow disk, and may be interrupted.
+            self.discard()
+            raise
         sync_folder(self.path.parent)
 
     def _set_mode(self) -> None:
