@@ -140,6 +140,7 @@ def test_while_somebody_is_about_a_rim_that_changed_must_be_explained(company: b
     agent, nobody = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
     clearance._outline = clearance._agent_before = agent
+    clearance._outlined_seconds = 0.0
     if company:
         clearance._company_seconds = 0.0
     clearance.begin(second, 0.1)
@@ -182,6 +183,7 @@ def test_what_was_not_explained_is_not_either_while_it_holds_still() -> None:
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
     clearance._outline = clearance._agent_before = body
+    clearance._outlined_seconds = 0.0
     clearance._company_seconds = 0.0
     for number, frame in enumerate(others, 1):
         seconds = number / 30
@@ -202,6 +204,7 @@ def test_what_came_in_while_a_look_failed_explains_nothing() -> None:
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
     clearance._outline = clearance._agent_before = body
+    clearance._outlined_seconds = 0.0
     clearance._company_seconds = 0.0
     clearance.begin(second, 0.1)
     assert clearance.fault(second, 0.1).fault
@@ -223,6 +226,7 @@ def test_what_comes_out_beside_the_head_is_withdrawn_for_as_long_as_frames_wait(
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
     clearance._outline = clearance._agent_before = body
+    clearance._outlined_seconds = 0.0
     clearance.begin(second, 0.1)
     agent, foreign = clearance._contest(second, 0.1, body, none, none, none)
     beside = GRID.cells_in(Box(96, 40, 112, 120))
@@ -255,6 +259,7 @@ def test_what_is_disputed_is_no_more_the_agents_for_a_likeness_or_with_time() ->
     body, theirs, none = columns(10, 20), columns(15, 20), columns(0, 0)
     clearance.begin(first, 0.0)
     clearance._outline, clearance._agent_before = body, body & ~theirs
+    clearance._outlined_seconds = 0.0
     clearance._foreign_until[theirs] = 1.0
     for number, frame in enumerate(others, 1):
         clearance.begin(frame, number / 10)
@@ -262,6 +267,7 @@ def test_what_is_disputed_is_no_more_the_agents_for_a_likeness_or_with_time() ->
         assert (foreign == theirs).all(), number
         assert (agent == body & ~theirs).all(), number
         clearance._outline, clearance._agent_before = body, agent
+        clearance._outlined_seconds = 0.0
         clearance.scene.remember(frame)
 
 
@@ -278,6 +284,7 @@ def test_what_changed_and_is_not_explained_is_not_the_agents_for_a_second() -> N
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
     clearance._outline = clearance._agent_before = body
+    clearance._outlined_seconds = 0.0
     clearance._company_seconds = 0.0
     clearance._moved_seconds[patch] = 0.0
     for number, frame in enumerate(others, 1):
@@ -377,6 +384,7 @@ def test_looks_round_an_outline_that_is_lost_say_nothing_of_the_room() -> None:
         evidence.add_look(one, none, none)
     clearance._second.suspect(GRID.cells_in(Box(64, 80, 72, 96)), ~none, 0.0)
     clearance._outline = columns(10, 20)
+    clearance._outlined_seconds = 0.0
     clearance.begin(second, 0.1)
     whole = CellWindow(0, 0, *GRID.shape)
     nobody = PeopleLook(whole, WHOLE, np.zeros(GRID.shape, np.float32))
@@ -473,6 +481,7 @@ def test_who_comes_out_beside_the_head_is_somebody(changed: bool) -> None:
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
     clearance._outline = clearance._agent_before = body
+    clearance._outlined_seconds = 0.0
     clearance.begin(second, 0.1)
     clearance._limbs._shoulders = 120.0
     clearance._stray = GRID.cells_in(place)
