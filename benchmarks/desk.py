@@ -30,7 +30,7 @@ from homeveil.desk_rules import DeskItem, DeskRules
 from homeveil.enrollment import Enrollment
 from homeveil.errors import EnrollmentError
 from homeveil.frames import PixelFormat, RawFrame, Timestamp, VeiledFrame
-from homeveil.grid import Box, Grid
+from homeveil.grid import BoolGrid, Box, Grid
 from homeveil.media.reader import VideoReader
 from homeveil.perceive.loading import load_models, load_perceiver
 from homeveil.policy import ModelFile, Policy
@@ -52,12 +52,9 @@ def main() -> int:
     for name in ("bottle", "supplied", "json", "sheets"):
         parser.add_argument(f"--{name}", type=Path)
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
-    for clip in clips:
-        redact(clip.name, clip / "video.mp4", lambda c=clip: profile_of(c, arguments), arguments)
+    clips = redacted(arguments)
     if arguments.bottle:
-        redact("bottle", arguments.bottle, lambda: None, arguments)
+        _redact("bottle", arguments.bottle, lambda: None, arguments)
     models = {"own": DeskModels.load({})}
     if arguments.supplied:
         digest = hashlib.sha256(arguments.supplied.read_bytes()).hexdigest()
@@ -78,7 +75,16 @@ def main() -> int:
     return 0
 
 
-def profile_of(clip: Path, arguments: argparse.Namespace) -> Profile:
+def redacted(arguments: argparse.Namespace) -> list[Path]:
+    """Folders of the synthetic clips, whose veiled frames are kept."""
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
+    for clip in clips:
+        _redact(clip.name, clip / "video.mp4", lambda c=clip: _profile(c, arguments), arguments)
+    return clips
+
+
+def _profile(clip: Path, arguments: argparse.Namespace) -> Profile:
     """The clip's agent, from the folder of stills with the character's name."""
     truth = json.loads((clip / "gt.json").read_text())
     agent = next(one["character"] for one in truth["persons"] if one["role"] == "agent")
@@ -92,7 +98,7 @@ def profile_of(clip: Path, arguments: argparse.Namespace) -> Profile:
     return enrollment.finish()
 
 
-def redact(name: str, video: Path, profile: Any, arguments: argparse.Namespace) -> None:
+def _redact(name: str, video: Path, profile: Any, arguments: argparse.Namespace) -> None:
     """Keep the veiled frames of a clip: planes, times, cells withheld and the agent's."""
     kept = arguments.work / f"{name}.npz"
     if kept.exists():
@@ -126,7 +132,6 @@ def frames(name: str, arguments: argparse.Namespace) -> Iterator[VeiledFrame]:
     grid = Grid.over(width, height)
     veil = Veil(grid, Policy())
     rows, cols = (height + 1) // 2, (width + 1) // 2
-    blank = np.zeros((*grid.shape, 3), np.uint8)
     planes, times, withheld = kept["planes"], kept["times"], kept["withheld"]
     agents = kept["agent"]
     for number, packed in enumerate(planes):
@@ -135,10 +140,23 @@ def frames(name: str, arguments: argparse.Namespace) -> Iterator[VeiledFrame]:
         parts = (y.reshape(height, width), u.reshape(rows, cols), v.reshape(rows, cols))
         time_of = Timestamp.from_seconds(float(times[number]))
         raw = RawFrame(parts, PixelFormat.I420, width, height, time_of)
-        yield veil.paint(
-            raw, withheld[number], blank, np.zeros(grid.shape, bool), agent=agents[number],
-            fault=bool(kept["faults"][number]),
-        )  # fmt: skip
+        fault = bool(kept["faults"][number])
+        yield painted(veil, raw, withheld[number], agent=agents[number], fault=fault)
+
+
+def painted(
+    veil: Veil, raw: RawFrame, withheld: BoolGrid, *, agent: BoolGrid, fault: bool
+) -> VeiledFrame:
+    """``raw`` veiled where it is withheld, without tints."""
+    blank, nowhere = np.zeros((*withheld.shape, 3), np.uint8), np.zeros(withheld.shape, bool)
+    return veil.paint(raw, withheld, blank, nowhere, agent=agent, fault=fault)
+
+
+def shown(frame: VeiledFrame) -> Any:
+    """(height, width) of the pixels that are not withheld."""
+    cell = Grid.over(frame.width, frame.height).cell
+    pixels = np.kron(~frame.withheld, np.ones((cell, cell), bool))
+    return pixels[: frame.height, : frame.width]
 
 
 def _clip(clip: Path, models: DeskModels, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -151,11 +169,9 @@ def _clip(clip: Path, models: DeskModels, arguments: argparse.Namespace) -> dict
     full = _whole_sizes(truth)
     for number, frame in enumerate(frames(clip.name, arguments)):
         mask = cv2.imread(str(clip / "mask" / f"{number:04d}.png"))[..., 2]
-        cell = Grid.over(frame.width, frame.height).cell
-        shown = np.kron(~frame.withheld, np.ones((cell, cell), bool))
-        shown = shown[: mask.shape[0], : mask.shape[1]]
+        open_ = shown(frame)
         for one in kinds:
-            share = float(((mask == one) & shown).sum()) / full[one]
+            share = float(((mask == one) & open_).sum()) / full[one]
             seen[one].append((frame.time.seconds, share))
             if share >= LEAST_VISIBLE and since[one] is None:
                 since[one] = frame.time.seconds

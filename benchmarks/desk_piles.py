@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.desk import frames, place_of, profile_of, redact
+from benchmarks.desk import frames, painted, place_of, redacted, shown
 from homeveil.desk.findings import Change
 from homeveil.desk.watcher import DeskModels, DeskWatcher
 from homeveil.desk_rules import DeskRules
@@ -57,10 +57,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    clips = sorted(path.parent for path in arguments.clips.glob("*/gt.json"))
-    for clip in clips:
-        redact(clip.name, clip / "video.mp4", lambda c=clip: profile_of(c, arguments), arguments)
+    clips = redacted(arguments)
     models = DeskModels.load({})
     telephones = [one for clip in clips for one in _telephones(clip, arguments)]
     laid = []
@@ -75,10 +72,10 @@ def main() -> int:
         print(f"{clip.name}: {len(laid)} laid so far", file=sys.stderr, flush=True)
     summary = {
         kind: {"laid": sum(one["on"] == kind for one in laid),
-               "told": dict(Counter(str(one["told"]) for one in laid if one["on"] == kind))}
+               "told": dict(Counter(one["told"] for one in laid if one["on"] == kind))}
         for kind in BENEATH
     }  # fmt: skip
-    summary["all"] = {"laid": len(laid), "told": dict(Counter(str(one["told"]) for one in laid))}
+    summary["all"] = {"laid": len(laid), "told": dict(Counter(one["told"] for one in laid))}
     print(json.dumps(summary, indent=1))
     if arguments.json:
         machine = platform.processor() or platform.machine()
@@ -94,15 +91,15 @@ def _masks(clip: Path) -> list[np.ndarray]:
 
 def _telephones(clip: Path, arguments: argparse.Namespace) -> Iterator[Cut]:
     """Each as it looks where most of it is seen, and nothing of it is veiled."""
-    truth = json.loads((clip / "gt.json").read_text())
+    truth, masks = json.loads((clip / "gt.json").read_text()), _masks(clip)
     for one in truth["objects"]:
         if one["class"] != "phone":
             continue
         best: tuple[int, VeiledFrame, np.ndarray] | None = None
-        for mask, frame in zip(_masks(clip), frames(clip.name, arguments), strict=False):
+        for mask, frame in zip(masks, frames(clip.name, arguments), strict=False):
             where = mask == one["id"]
             larger = best is None or where.sum() > best[0]
-            if larger and not (where & _withheld(frame)).any():
+            if larger and shown(frame)[where].all():
                 best = (int(where.sum()), frame, where)
         if best is None or best[0] < LEAST_PIXELS:
             continue
@@ -111,11 +108,6 @@ def _telephones(clip: Path, arguments: argparse.Namespace) -> Iterator[Cut]:
         piece = (slice(ys.min() - 1, ys.max() + 2), slice(xs.min() - 1, xs.max() + 2))
         alpha = cv2.GaussianBlur(where.astype(np.float32), (3, 3), 0)[piece]
         yield Cut(clip.name, array_from_frame(frame, "rgb")[piece].copy(), alpha)
-
-
-def _withheld(frame: VeiledFrame) -> np.ndarray:
-    cell = Grid.over(frame.width, frame.height).cell
-    return np.kron(frame.withheld, np.ones((cell, cell), bool))[: frame.height, : frame.width]
 
 
 def _told(
@@ -130,21 +122,21 @@ def _told(
     piece = (slice(at[1], at[1] + high), slice(at[0], at[0] + wide))
     box = Box(at[0], at[1], at[0] + wide, at[1] + high)
     watcher = DeskWatcher(DeskRules(permitted=frozenset()), models)
-    shown, told = 0.0, "nothing"
+    lies = telephone.alpha > 0.5
+    there, told = 0.0, "nothing"
     before: float | None = None
     for mask, bare in zip(masks, frames(clip.name, arguments), strict=False):
         frame, seconds = bare, bare.time.seconds
-        lies = telephone.alpha > 0.5
-        free = (mask[piece] == base) & ~_withheld(bare)[piece]
+        free = (mask[piece] == base) & shown(bare)[piece]
         if seconds >= AFTER_SECONDS and free[lies].mean() > ON:
             frame = _with(bare, telephone, piece)
-            shown += seconds - before if before is not None else 0.0
+            there += seconds - before if before is not None else 0.0
         before = seconds
         for finding in watcher.look(frame):
             came = finding.change is Change.APPEARED and finding.item is not None
             if came and place_of(watcher, finding.number, frame).overlap(box) > SAME:
                 told = str(finding.item)
-    return told if shown >= LEAST_SECONDS else None
+    return told if there >= LEAST_SECONDS else None
 
 
 def _spot(masks: list[np.ndarray], base: int, telephone: Cut) -> tuple[int, int] | None:
@@ -164,12 +156,8 @@ def _with(frame: VeiledFrame, telephone: Cut, piece: tuple[slice, slice]) -> Vei
     alpha = telephone.alpha[..., None]
     rgb[piece] = np.round(rgb[piece] * (1 - alpha) + telephone.rgb * alpha)
     raw = frame_from_array(rgb, "rgb", frame.time.seconds)
-    grid = Grid.over(frame.width, frame.height)
-    nothing = np.zeros((*grid.shape, 3), np.uint8)
-    return Veil(grid, Policy()).paint(
-        raw, frame.withheld, nothing, np.zeros(grid.shape, bool), agent=frame.agent,
-        fault=frame.fault,
-    )  # fmt: skip
+    veil = Veil(Grid.over(frame.width, frame.height), Policy())
+    return painted(veil, raw, frame.withheld, agent=frame.agent, fault=frame.fault)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from typing import NamedTuple
 
 BENEATH = {
@@ -33,6 +34,8 @@ HIGHEST = 0.15
 """Metres; what is higher, such as a laptop's lid, carries nothing."""
 
 APART = 0.1
+ABOVE = 5e-4
+"""Metres between a thing and what it lies on."""
 
 
 class Laid(NamedTuple):
@@ -44,7 +47,14 @@ class Laid(NamedTuple):
     y: float
     turn: float
 
-    def stands_on(self) -> list[tuple[float, float]]:
+    def lifted(self, height: Callable[[float, float], float | None]) -> float | None:
+        """How high the thing lies; None where it cannot. height: of what is beneath at a place in
+        its own frame, None beside it."""
+        heights = [height(x, y) for x, y in self._over()]
+        known = [one for one in heights if one is not None]
+        return None if heights[0] is None or max(known) > HIGHEST else max(known) + ABOVE
+
+    def _over(self) -> list[tuple[float, float]]:
         """Places in the frame of what is beneath, the middle first, over which the thing lies."""
         half_width, half_depth = FOOTPRINT.get(self.kind, (0.035, 0.035))
         c, s = math.cos(self.turn), math.sin(self.turn)

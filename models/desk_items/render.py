@@ -12,6 +12,7 @@ import json
 import math
 import os
 import random
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -21,7 +22,7 @@ from bpy_extras.object_utils import world_to_camera_view
 from looks import any_colour, dark, grey, light
 from mathutils import Vector
 from outline import outline_area
-from piles import HIGHEST, laid
+from piles import laid
 from shapes import Maker
 
 WIDTH, HEIGHT = 448, 252
@@ -162,27 +163,28 @@ def place(rng: random.Random, width: float, depth: float) -> tuple[list[str], li
     return kinds, makers
 
 
+def height(maker: Maker, x: float, y: float) -> float | None:
+    """How high the thing is at a place of its own frame; None beside it, or under another."""
+    above = maker.root.matrix_world @ Vector((x, y, 1))
+    hit, place, _, _, part, _ = bpy.context.scene.ray_cast(
+        bpy.context.evaluated_depsgraph_get(), above, (0, 0, -1)
+    )
+    return place.z if hit and int(part["number"]) == maker.number else None
+
+
 def lay(rng: random.Random, kinds: list[str], makers: list[Maker]) -> None:
     """Things that lie on those of ``makers``; their kinds are added to ``kinds``."""
-    scene = bpy.context.scene
     for one in laid(rng, kinds):
         bpy.context.view_layer.update()
         base = makers[one.base]
-        heights = []
-        for x, y in one.stands_on():
-            above = base.root.matrix_world @ Vector((x, y, 1))
-            hit, place, _, _, part, _ = scene.ray_cast(
-                bpy.context.evaluated_depsgraph_get(), above, (0, 0, -1)
-            )
-            heights.append(place.z if hit and int(part["number"]) == base.number else None)
-        known = [height for height in heights if height is not None]
-        if heights[0] is None or max(known) > HIGHEST:
+        lift = one.lifted(partial(height, base))
+        if lift is None:
             continue
         kinds.append(one.kind)
         m = Maker(rng, len(kinds))
         MAKERS[one.kind](m)
         at = base.root.matrix_world @ Vector((one.x, one.y, 0))
-        m.root.location = (at.x, at.y, max(known) + 5e-4)
+        m.root.location = (at.x, at.y, lift)
         m.root.rotation_euler = (0, 0, base.root.rotation_euler[2] + one.turn)
 
 

@@ -14,6 +14,7 @@ import os
 import random
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ import numpy as np
 from items import KINDS, MAKERS, person
 from looks import any_colour, dark, grey, light
 from outline import outline_area
-from piles import HIGHEST, laid
+from piles import laid
 
 WIDTH, HEIGHT = 448, 252
 PEOPLE, DESK = 240, 250
@@ -404,12 +405,12 @@ def _place(
     return kinds, makers
 
 
-def _height(maker: Sketcher, at: tuple[float, float]) -> float | None:
-    """How high the thing is above ``at`` of its own frame; None beside it."""
+def _height(maker: Sketcher, x: float, y: float) -> float | None:
+    """How high the thing is at a place of its own frame; None beside it."""
     highest = None
     for points, _, _, triangles, _ in maker.parts:
         a, b, c = (points[triangles[:, i]] for i in range(3))
-        u, v, w = b[:, :2] - a[:, :2], c[:, :2] - a[:, :2], np.array(at) - a[:, :2]
+        u, v, w = b[:, :2] - a[:, :2], c[:, :2] - a[:, :2], np.array((x, y)) - a[:, :2]
         area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
         flat = np.abs(area) > 1e-12
         safe = np.where(flat, area, 1)
@@ -427,16 +428,15 @@ def _lay(rng: random.Random, kinds: list[str], makers: list[Sketcher]) -> list[S
     made = []
     for one in laid(rng, kinds):
         base = makers[one.base]
-        heights = [_height(base, at) for at in one.stands_on()]
-        known = [height for height in heights if height is not None]
-        if heights[0] is None or max(known) > HIGHEST:
+        lift = one.lifted(partial(_height, base))
+        if lift is None:
             continue
         kinds.append(one.kind)
         m = Sketcher(rng, len(kinds))
         MAKERS[one.kind](m)
         (x, y, z), angle = base.root.location, base.root.rotation_euler[2]
         c, s = math.cos(angle), math.sin(angle)
-        at = (x + c * one.x - s * one.y, y + s * one.x + c * one.y, z + max(known) + 5e-4)
+        at = (x + c * one.x - s * one.y, y + s * one.x + c * one.y, z + lift)
         m.root.location, m.root.rotation_euler = at, (0, 0, angle + one.turn)
         made.append(m)
     return made

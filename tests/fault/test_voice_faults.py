@@ -242,12 +242,8 @@ class Interrupted(Script):
         return OTHER if (heard > 0.5).any() else ALONE
 
 
-def test_a_gate_that_goes_on_after_interrupts_knows_what_it_hears() -> None:
-    """A step that was interrupted must not shift what is heard against what waits."""
-    Interrupted.turns = 0
-    sound = np.full((1, 6 * RATE), 0.25, np.float32)
-    sound[0, 4 * RATE :] = 1.0
-    gate = VoiceGate(anybody(), Policy(sound=Sound.CALL), listen=Interrupted)
+def left_by(gate: VoiceGate, sound: np.ndarray) -> np.ndarray:
+    """(1, n) of what leaves a gate that is interrupted 20 times and goes on."""
     out: list[np.ndarray] = []
     interrupts = 0
     for at in range(0, sound.shape[1], 160):
@@ -257,7 +253,16 @@ def test_a_gate_that_goes_on_after_interrupts_knows_what_it_hears() -> None:
         except KeyboardInterrupt:
             interrupts += 1
     assert interrupts == 20
-    left = np.concatenate(out, axis=1)
+    return np.concatenate(out, axis=1)
+
+
+def test_a_gate_that_goes_on_after_interrupts_knows_what_it_hears() -> None:
+    """A step that was interrupted must not shift what is heard against what waits."""
+    Interrupted.turns = 0
+    sound = np.full((1, 6 * RATE), 0.25, np.float32)
+    sound[0, 4 * RATE :] = 1.0
+    gate = VoiceGate(anybody(), Policy(sound=Sound.CALL), listen=Interrupted)
+    left = left_by(gate, sound)
     assert (left == 0.25).sum() > 3 * RATE
     assert left.max() <= 0.25
 
@@ -281,16 +286,7 @@ def test_a_gate_interrupted_while_samples_leave_knows_what_was_judged() -> None:
     sound[0, 45 * RATE : 50 * RATE] = 1.0
     policy = Policy(lips=Lips.CHECK)
     gate = VoiceGate(anybody(), policy, listen=Interrupted, lips=Distracted(policy))
-    out: list[np.ndarray] = []
-    interrupts = 0
-    for at in range(0, sound.shape[1], 160):
-        block = audio_from_array(sound[:, at : at + 160], RATE, at / RATE)
-        try:
-            out += [piece.samples for piece in gate.process(block)]
-        except KeyboardInterrupt:
-            interrupts += 1
-    assert interrupts == 20
-    left = np.concatenate(out, axis=1)
+    left = left_by(gate, sound)
     assert (left == 0.25).sum() > 10 * RATE
     assert left.max() <= 0.25
 

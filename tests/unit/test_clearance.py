@@ -28,6 +28,12 @@ def columns(first: int, last: int) -> BoolGrid:
     return cells
 
 
+def outlined(clearance: Clearance, body: BoolGrid, agent: BoolGrid | None = None) -> None:
+    """As a look at 0 s leaves it: the agent's outline, and what of it is shown as the agent's."""
+    clearance._outline, clearance._outlined_seconds = body, 0.0
+    clearance._agent_before = body if agent is None else agent
+
+
 def reasons_of(
     *, agent: BoolGrid, others: BoolGrid, rimless: BoolGrid, grow: int = 1, seconds: float = 1.0
 ) -> list[Reason]:
@@ -139,8 +145,7 @@ def test_while_somebody_is_about_a_rim_that_changed_must_be_explained(company: b
     clearance = Clearance(GRID, fake_profile(), Policy())
     agent, nobody = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
-    clearance._outline = clearance._agent_before = agent
-    clearance._outlined_seconds = 0.0
+    outlined(clearance, agent)
     if company:
         clearance._company_seconds = 0.0
     clearance.begin(second, 0.1)
@@ -182,8 +187,7 @@ def test_what_was_not_explained_is_not_either_while_it_holds_still() -> None:
     clearance = Clearance(GRID, fake_profile(), Policy())
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
-    clearance._outline = clearance._agent_before = body
-    clearance._outlined_seconds = 0.0
+    outlined(clearance, body)
     clearance._company_seconds = 0.0
     for number, frame in enumerate(others, 1):
         seconds = number / 30
@@ -203,8 +207,7 @@ def test_what_came_in_while_a_look_failed_explains_nothing() -> None:
     clearance = Clearance(GRID, fake_profile(), Policy())
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
-    clearance._outline = clearance._agent_before = body
-    clearance._outlined_seconds = 0.0
+    outlined(clearance, body)
     clearance._company_seconds = 0.0
     clearance.begin(second, 0.1)
     assert clearance.fault(second, 0.1).fault
@@ -225,8 +228,7 @@ def test_what_comes_out_beside_the_head_is_withdrawn_for_as_long_as_frames_wait(
     clearance._verified[1] = (0.0, 2.0)
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
-    clearance._outline = clearance._agent_before = body
-    clearance._outlined_seconds = 0.0
+    outlined(clearance, body)
     clearance.begin(second, 0.1)
     agent, foreign = clearance._contest(second, 0.1, body, none, none, none)
     beside = GRID.cells_in(Box(96, 40, 112, 120))
@@ -258,16 +260,14 @@ def test_what_is_disputed_is_no_more_the_agents_for_a_likeness_or_with_time() ->
     clearance = Clearance(GRID, fake_profile(), Policy())
     body, theirs, none = columns(10, 20), columns(15, 20), columns(0, 0)
     clearance.begin(first, 0.0)
-    clearance._outline, clearance._agent_before = body, body & ~theirs
-    clearance._outlined_seconds = 0.0
+    outlined(clearance, body, body & ~theirs)
     clearance._foreign_until[theirs] = 1.0
     for number, frame in enumerate(others, 1):
         clearance.begin(frame, number / 10)
         agent, foreign = clearance._contest(frame, number / 10, body, none, none, none)
         assert (foreign == theirs).all(), number
         assert (agent == body & ~theirs).all(), number
-        clearance._outline, clearance._agent_before = body, agent
-        clearance._outlined_seconds = 0.0
+        outlined(clearance, body, agent)
         clearance.scene.remember(frame)
 
 
@@ -283,8 +283,7 @@ def test_what_changed_and_is_not_explained_is_not_the_agents_for_a_second() -> N
     clearance = Clearance(GRID, fake_profile(), Policy())
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
-    clearance._outline = clearance._agent_before = body
-    clearance._outlined_seconds = 0.0
+    outlined(clearance, body)
     clearance._company_seconds = 0.0
     clearance._moved_seconds[patch] = 0.0
     for number, frame in enumerate(others, 1):
@@ -480,8 +479,7 @@ def test_who_comes_out_beside_the_head_is_somebody(changed: bool) -> None:
     clearance = Clearance(GRID, fake_profile(), Policy())
     body, none = columns(10, 20), columns(0, 0)
     clearance.begin(first, 0.0)
-    clearance._outline = clearance._agent_before = body
-    clearance._outlined_seconds = 0.0
+    outlined(clearance, body)
     clearance.begin(second, 0.1)
     clearance._limbs._shoulders = 120.0
     clearance._stray = GRID.cells_in(place)
